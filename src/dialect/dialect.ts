@@ -1,0 +1,85 @@
+/**
+ * A dialect: how one subprotocol writes requests and answers. Its `decode` is where untrusted text
+ * becomes a typed request.
+ *
+ * @module
+ */
+import {
+  type GoawayFrame,
+  type HelloFrame,
+  type HttpResponse,
+  type PongFrame,
+  ProxyError,
+  type ProxyRequest,
+  type Timing,
+} from "../protocol/mod.ts";
+
+/**
+ * What a client calls an exchange. A number is unique among the exchanges in flight; a string is JSON
+ * text to be handed back as it is; `undefined`: the exchange has no name.
+ */
+export type ExchangeId = number | string | undefined;
+
+/** What a frame from the client turned out to be. */
+export type Incoming =
+  | { readonly type: "request"; readonly id: ExchangeId; readonly request: ProxyRequest }
+  | { readonly type: "cancel"; readonly id: number }
+  | { readonly type: "ping"; readonly data?: string }
+  /** For an exchange that is not in flight. */
+  | { readonly type: "stale" }
+  /** To be answered with this error. */
+  | { readonly type: "invalid"; readonly id: ExchangeId; readonly error: ProxyError };
+
+/** Frames that belong to the connection, not to an exchange. */
+export type ConnectionFrame = HelloFrame | PongFrame | GoawayFrame;
+
+/** One way to write frames. Nothing here throws. */
+export interface Dialect {
+  /** Its name in the log. */
+  readonly name: string;
+  /** The subprotocol to answer the handshake with. */
+  readonly subprotocol: string | undefined;
+  /** Reads one WebSocket message. */
+  decode(data: string | ArrayBuffer): Incoming;
+  encodeResponse(id: ExchangeId, response: HttpResponse, timing: Timing): string;
+  encodeError(id: ExchangeId, error: ProxyError): string;
+  /** `undefined`: this dialect has no such frame. */
+  encodeConnectionFrame(frame: ConnectionFrame): string | undefined;
+}
+
+/**
+ * Parses a text message into a JSON object.
+ *
+ * @throws {ProxyError} `bad_frame`
+ */
+export function parseObject(data: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(data);
+  } catch (cause) {
+    throw new ProxyError("bad_frame", "The frame is not JSON; send one JSON object", { cause });
+  }
+  if (!isObject(value)) {
+    throw new ProxyError("bad_frame", "The frame is not a JSON object; send one JSON object");
+  }
+  return value;
+}
+
+/** Says whether a value is a JSON object. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Runs a decoder and turns its {@linkcode ProxyError} into an `invalid` frame.
+ *
+ * @param id The exchange to tie an error to.
+ */
+export function orInvalid(id: ExchangeId, decode: () => Incoming): Incoming {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof ProxyError) return { type: "invalid", id, error };
+    throw error;
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * The plain dialect, for a person at a terminal and for clients of the original service:
+ * `{url, method, data}` in, `{status_code, headers, content}` out.
+ *
+ * @module
+ */
+import { formBody } from "../protocol/body.ts";
+import {
+  type HeaderPairs,
+  type HttpResponse,
+  ProxyError,
+  type ProxyRequest,
+} from "../protocol/mod.ts";
+import {
+  appendQuery,
+  parseUrl,
+  refuseBodyOf,
+  toHeaderPairs,
+  withJsonType,
+} from "../protocol/request.ts";
+import { contentTypeOf } from "../protocol/response.ts";
+import { sliceMember } from "../protocol/verbatim.ts";
+import {
+  type Dialect,
+  type ExchangeId,
+  type Incoming,
+  isObject,
+  orInvalid,
+  parseObject,
+} from "./dialect.ts";
+import { describeIssues, type PlainFrame, plainFrameSchema, querySchema } from "./schema.ts";
+
+/** The plain dialect as PROTOCOL.md has it. */
+export const plain: Dialect = {
+  name: "plain",
+  subprotocol: undefined,
+  decode: (data) => orInvalid(undefined, () => decode(data)),
+  encodeResponse: (id: ExchangeId, response: HttpResponse) =>
+    assemble(id, [
+      `"status_code":${response.status}`,
+      `"headers":${JSON.stringify(toHeaderObject(response.headers))}`,
+      ...encodeContent(response),
+    ]),
+  encodeError: (id: ExchangeId, error: ProxyError) =>
+    assemble(id, [
+      `"error":${JSON.stringify(error.message)}`,
+      `"code":"${error.code}"`,
+    ]),
+  encodeConnectionFrame: () => undefined,
+};
+
+function decode(data: string | ArrayBuffer): Incoming {
+  if (typeof data !== "string") {
+    throw new ProxyError("bad_frame", "Binary frames mean nothing here; send one JSON object");
+  }
+  const value = parseObject(data);
+  const id = typeof value.id === "string" || typeof value.id === "number"
+    ? sliceMember(data, "id")
+    : undefined;
+  return orInvalid(id, () => {
+    const { success, data: frame, error } = plainFrameSchema.safeParse(value);
+    if (!success) throw new ProxyError("bad_request", describeIssues(error));
+    return { type: "request", id, request: toRequest(frame, data) };
+  });
+}
+
+function toRequest(frame: PlainFrame, text: string): ProxyRequest {
+  const method = frame.method.toUpperCase();
+  const url = parseUrl(frame.url);
+  const headers = toHeaderPairs(frame.headers ?? []);
+  const bodiless = { method, url, headers, body: null, redirect: "follow" } as const;
+  const { data } = frame;
+  if (data === undefined || data === null) return bodiless;
+  if (method === "GET" || method === "HEAD") {
+    appendData(url, data, method);
+    return bodiless;
+  }
+  if (typeof data === "string") return { ...bodiless, body: new TextEncoder().encode(data) };
+  return {
+    ...bodiless,
+    headers: withJsonType(headers),
+    body: new TextEncoder().encode(sliceMember(text, "data")),
+  };
+}
+
+function appendData(url: URL, data: unknown, method: string): void {
+  if (!isObject(data)) refuseBodyOf(method);
+  const { success, data: query, error } = querySchema.safeParse(data);
+  if (!success) throw new ProxyError("bad_request", `In "data": ${describeIssues(error)}`);
+  appendQuery(url, query);
+}
+
+/** An object of strings, but a list of strings for `set-cookie`, which cannot be joined (RFC 9110 §5.3). */
+function toHeaderObject(pairs: HeaderPairs): Record<string, string | readonly string[]> {
+  const cookies = pairs.filter(([name]) => name === "set-cookie").map(([, value]) => value);
+  return {
+    ...Object.fromEntries(pairs),
+    ...(cookies.length > 1 && { "set-cookie": cookies }),
+  };
+}
+
+function encodeContent({ headers, body }: HttpResponse): string[] {
+  if (body === null) return ['"content":null'];
+  const { kind, text } = formBody(contentTypeOf(headers), body);
+  if (kind === "json") return [`"content":${text}`];
+  return [
+    ...(kind === "base64" ? ['"encoding":"base64"'] : []),
+    `"content":${JSON.stringify(text)}`,
+  ];
+}
+
+function assemble(id: ExchangeId, members: readonly string[]): string {
+  return `{${[...(id === undefined ? [] : [`"id":${id}`]), ...members].join(",")}}`;
+}

@@ -1,0 +1,91 @@
+/**
+ * A body inside a JSON frame: as JSON where it is JSON, else as text where it is UTF-8, else as base64.
+ *
+ * @module
+ */
+import { type ErrorCode, ProxyError } from "./errors.ts";
+import { sliceMember } from "./verbatim.ts";
+
+/** How a frame holds a body. `text`: the JSON text, the text, or the base64 itself. */
+export interface BodyForm {
+  readonly kind: "json" | "text" | "base64";
+  readonly text: string;
+}
+
+/** The members of a frame that hold a body: at most one of them. */
+export interface BodyMembers {
+  readonly json?: unknown;
+  readonly text?: string;
+  readonly base64?: string;
+}
+
+// A byte order mark is kept, so that the bytes can be had back exactly.
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * Gives the form in which a frame holds a body. All three are exact: the bytes can be had back.
+ *
+ * @param contentType The body's `content-type`.
+ * @param bytes The body, with no content coding.
+ */
+export function formBody(contentType: string | undefined, bytes: Uint8Array): BodyForm {
+  const text = decodeUtf8(bytes);
+  if (text === undefined) return { kind: "base64", text: bytes.toBase64() };
+  if (contentType !== undefined && isJsonType(contentType) && isJson(text)) {
+    return { kind: "json", text };
+  }
+  return { kind: "text", text };
+}
+
+/** Gives bytes as the member of a frame that holds them: `text` when they are UTF-8, else `base64`. */
+export function encodeBytes(bytes: Uint8Array): BodyMembers {
+  const { kind, text } = formBody(undefined, bytes);
+  return kind === "base64" ? { base64: text } : { text };
+}
+
+/**
+ * Gives the bytes of the body that a frame holds, or `null` when it holds none.
+ *
+ * @param frame The frame's members.
+ * @param frameText The text they were parsed from: `json` is taken from it byte for byte.
+ * @param code The code of the error.
+ * @throws {ProxyError} `base64` is not valid base64.
+ */
+export function decodeBody(
+  frame: BodyMembers,
+  frameText: string,
+  code: ErrorCode,
+): Uint8Array<ArrayBuffer> | null {
+  if (frame.text !== undefined) return new TextEncoder().encode(frame.text);
+  if (frame.json !== undefined) return new TextEncoder().encode(sliceMember(frameText, "json"));
+  if (frame.base64 === undefined) return null;
+  try {
+    return Uint8Array.fromBase64(frame.base64);
+  } catch (cause) {
+    throw new ProxyError(code, '"base64" is not valid base64 (RFC 4648 §4)', { cause });
+  }
+}
+
+// JSON MIME type, WHATWG MIME Sniffing §4.6.
+const JSON_TYPE = /^\s*(?:application\/json|text\/json|[^;\s]+\+json)\s*(?:;|$)/i;
+
+function isJsonType(contentType: string): boolean {
+  return JSON_TYPE.test(contentType);
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false; // a body that says it is JSON and is not goes as text
+  }
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return UTF8.decode(bytes);
+  } catch {
+    return undefined; // not text: the caller sends base64
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * The frames of wsfetch.v1 as TypeScript sees them: what a client may send and what a server answers.
+ * PROTOCOL.md, beside this file, says what each one means.
+ *
+ * @module
+ */
+import type { ErrorCode, Sent } from "./errors.ts";
+
+/** The WebSocket subprotocol (RFC 6455 §1.9) that selects this protocol. */
+export const SUBPROTOCOL = "wsfetch.v1";
+
+/** The largest `id` of an exchange: an unsigned 32-bit integer. */
+export const MAX_ID = 0xffff_ffff;
+
+/** What to do with a redirect, as in the Fetch standard's `Request.redirect`. */
+export type RedirectMode = "follow" | "manual" | "error";
+
+/** A value of a query parameter. */
+export type QueryValue = string | number | boolean;
+
+/** Header fields in order; a repeated name is a repeated pair. */
+export type HeaderPairs = readonly (readonly [name: string, value: string])[];
+
+/** Asks the server to make an HTTP request; starts the exchange `id`. */
+export interface RequestFrame {
+  readonly type: "request";
+  /** 1 to {@linkcode MAX_ID}, not the `id` of another exchange in flight. */
+  readonly id: number;
+  /** An absolute http or https URL. */
+  readonly url?: string;
+  /** Instead of `url`: a named upstream… */
+  readonly upstream?: string;
+  /** …and a path, with its query, below the upstream's base URL. */
+  readonly path?: string;
+  /** Default `GET`; made upper-case. */
+  readonly method?: string;
+  readonly headers?: HeaderPairs | Readonly<Record<string, string>>;
+  /** Appended to the query of the URL; a list repeats its name. */
+  readonly query?: Readonly<Record<string, QueryValue | readonly QueryValue[]>>;
+  /** A JSON body, sent byte for byte as it stands in the frame. */
+  readonly json?: unknown;
+  /** A body sent as UTF-8. */
+  readonly text?: string;
+  /** A body of any bytes. */
+  readonly base64?: string;
+  /** The body comes in binary chunks. */
+  readonly bodyFollows?: true;
+  /** Milliseconds for the whole response; default and maximum are the server's. */
+  readonly timeoutMs?: number;
+  /** Default `follow`. */
+  readonly redirect?: RedirectMode;
+  /** Default `false`: one response frame with the whole body. */
+  readonly stream?: boolean | "events" | "lines";
+  /** Credit in payload bytes to start a stream with. */
+  readonly windowBytes?: number;
+}
+
+/** Ends the exchange `id`; nothing more comes for it. */
+export interface CancelFrame {
+  readonly type: "cancel";
+  readonly id: number;
+}
+
+/** Asks for a {@linkcode PongFrame}, for clients that cannot send WebSocket pings. */
+export interface PingFrame {
+  readonly type: "ping";
+  readonly data?: string;
+}
+
+/** Every frame that a client may send, told apart by `type`. */
+export type ClientFrame = RequestFrame | CancelFrame | PingFrame;
+
+/** What the server enforces; see {@linkcode HelloFrame}. */
+export interface Limits {
+  /** Bytes of one text frame from the client. */
+  readonly maxFrameBytes: number;
+  /** Exchanges of one connection at a time. */
+  readonly maxInFlight: number;
+  /** Bytes of one request body. */
+  readonly maxRequestBytes: number;
+  /** Bytes of one buffered response body, decoded. */
+  readonly maxResponseBytes: number;
+  /** Largest `timeoutMs`, in milliseconds. */
+  readonly maxTimeoutMs: number;
+}
+
+/** The server's first frame. */
+export interface HelloFrame {
+  readonly type: "hello";
+  readonly protocol: typeof SUBPROTOCOL;
+  /** Name and version, as in `wsfetch/0.1.0`. */
+  readonly server: string;
+  /** This connection's name in the server's log. */
+  readonly connection: string;
+  /** Who the connection was authenticated as. */
+  readonly identity: string | null;
+  /** Named upstreams that this identity may use. */
+  readonly upstreams: readonly string[];
+  readonly limits: Limits;
+}
+
+/** How long an exchange took, in milliseconds since the server took the request. */
+export interface Timing {
+  /** To the response head. */
+  readonly waitMs: number;
+  /** To the response frame. */
+  readonly totalMs: number;
+}
+
+/** An upstream's whole response; ends the exchange. At most one of `json`, `text`, `base64`. */
+export interface ResponseFrame {
+  readonly type: "response";
+  readonly id: number;
+  readonly status: number;
+  readonly statusText: string;
+  /** Of the last hop, without its fragment. */
+  readonly url: string;
+  readonly redirected: boolean;
+  readonly headers: HeaderPairs;
+  readonly timing: Timing;
+  readonly json?: unknown;
+  readonly text?: string;
+  readonly base64?: string;
+}
+
+/** A failure; ends the exchange `id`, or could not be tied to one. */
+export interface ErrorFrame {
+  readonly type: "error";
+  readonly id?: number;
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** May the same request succeed if it is sent again? */
+  readonly retryable: boolean;
+  /** May the upstream have acted on the request? */
+  readonly sent: Sent;
+  readonly retryAfterMs?: number;
+}
+
+/** The answer to {@linkcode PingFrame}, with the same `data`. */
+export interface PongFrame {
+  readonly type: "pong";
+  readonly data?: string;
+}
+
+/** The server drains: no new exchange begins, those in flight have `graceMs` to finish. */
+export interface GoawayFrame {
+  readonly type: "goaway";
+  readonly graceMs: number;
+}
+
+/** Every frame that a server sends, told apart by `type`. */
+export type ServerFrame = HelloFrame | ResponseFrame | ErrorFrame | PongFrame | GoawayFrame;

@@ -1,0 +1,146 @@
+/**
+ * An HTTP request as a frame, and back: one inverse pair that both ends use.
+ *
+ * @module
+ */
+import { decodeBody, encodeBytes } from "./body.ts";
+import { ProxyError } from "./errors.ts";
+import type { HeaderPairs, QueryValue, RedirectMode, RequestFrame } from "./frames.ts";
+
+/** An HTTP request with its whole body. */
+export interface HttpRequest {
+  /** Upper-case. */
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: HeaderPairs;
+  /** `null`: none. */
+  readonly body: Uint8Array<ArrayBuffer> | null;
+}
+
+/** How the server is to make a request. */
+export interface RequestOptions {
+  /** Milliseconds for the whole response; absent: the server's default. */
+  readonly timeoutMs?: number;
+  /** Default `follow`. */
+  readonly redirect?: RedirectMode;
+}
+
+/** A request that came in a frame. */
+export interface ProxyRequest extends HttpRequest, RequestOptions {
+  readonly redirect: RedirectMode;
+}
+
+/**
+ * Gives the text of a request frame.
+ *
+ * @param id The exchange's id.
+ * @param request The request; its body goes as `text` when it is valid UTF-8, else as `base64`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { encodeRequest } from "./request.ts";
+ *
+ * const url = new URL("https://api.example.com/items");
+ * assertEquals(
+ *   encodeRequest(1, { method: "GET", url, headers: [], body: null }),
+ *   '{"type":"request","id":1,"url":"https://api.example.com/items","method":"GET","headers":[]}',
+ * );
+ * ```
+ */
+export function encodeRequest(id: number, request: HttpRequest & RequestOptions): string {
+  const { method, url, headers, body, timeoutMs, redirect } = request;
+  const frame: RequestFrame = {
+    type: "request",
+    id,
+    url: url.href,
+    method,
+    headers,
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(redirect !== undefined && { redirect }),
+    ...(body !== null && encodeBytes(body)),
+  };
+  return JSON.stringify(frame);
+}
+
+/**
+ * Gives the request that a frame describes.
+ *
+ * @param frame A valid frame.
+ * @param text The text it was parsed from: a `json` body is taken from it byte for byte.
+ * @throws {ProxyError} `bad_request`: the URL does not parse, or the body cannot be.
+ */
+export function decodeRequest(frame: RequestFrame, text: string): ProxyRequest {
+  const method = (frame.method ?? "GET").toUpperCase();
+  const url = parseUrl(frame.url ?? "");
+  if (frame.query !== undefined) appendQuery(url, frame.query);
+  const headers = toHeaderPairs(frame.headers ?? []);
+  const body = decodeBody(frame, text, "bad_request");
+  if (body !== null) refuseBodyOf(method);
+  return {
+    method,
+    url,
+    headers: frame.json === undefined ? headers : withJsonType(headers),
+    body,
+    redirect: frame.redirect ?? "follow",
+    ...(frame.timeoutMs !== undefined && { timeoutMs: frame.timeoutMs }),
+  };
+}
+
+/**
+ * Parses an absolute URL (WHATWG URL).
+ *
+ * @throws {ProxyError} `bad_request`
+ */
+export function parseUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url === null) {
+    throw new ProxyError(
+      "bad_request",
+      '"url" is not an absolute URL; send one like "https://api.example.com/items"',
+    );
+  }
+  return url;
+}
+
+/** Appends parameters to a URL's query and leaves what stands there as it is. */
+export function appendQuery(
+  url: URL,
+  query: Readonly<Record<string, QueryValue | readonly QueryValue[]>>,
+): void {
+  const added = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    for (const item of [value].flat()) added.append(name, String(item));
+  }
+  if (added.size > 0) url.search += `${url.search === "" ? "" : "&"}${added}`;
+}
+
+/** Gives header fields as pairs, whichever way they were written. */
+export function toHeaderPairs(
+  headers: HeaderPairs | Readonly<Record<string, string>>,
+): HeaderPairs {
+  return isPairs(headers) ? headers : Object.entries(headers);
+}
+
+/** Adds `content-type: application/json` unless there is a content type already. */
+export function withJsonType(headers: HeaderPairs): HeaderPairs {
+  if (headers.some(([name]) => name.toLowerCase() === "content-type")) return headers;
+  return [...headers, ["content-type", "application/json"]];
+}
+
+/**
+ * Refuses a body with a method that cannot have one in Fetch.
+ *
+ * @throws {ProxyError} `bad_request`
+ */
+export function refuseBodyOf(method: string): void {
+  if (method !== "GET" && method !== "HEAD") return;
+  throw new ProxyError(
+    "bad_request",
+    `A ${method} request cannot have a body; leave it out or use another method`,
+  );
+}
+
+function isPairs(headers: HeaderPairs | Readonly<Record<string, string>>): headers is HeaderPairs {
+  return Array.isArray(headers);
+}

@@ -1,0 +1,129 @@
+/**
+ * An HTTP response as a frame, and back: the mirror pair of request.ts.
+ *
+ * @module
+ */
+import { decodeBody, formBody } from "./body.ts";
+import { ProxyError } from "./errors.ts";
+import type { HeaderPairs, ResponseFrame, Timing } from "./frames.ts";
+
+/** An HTTP response with its whole body. */
+export interface HttpResponse {
+  readonly status: number;
+  readonly statusText: string;
+  /** Of the last hop, without its fragment. */
+  readonly url: string;
+  readonly redirected: boolean;
+  readonly headers: HeaderPairs;
+  /** Decoded; `null`: the response cannot have one. */
+  readonly body: Uint8Array<ArrayBuffer> | null;
+}
+
+/** What a response frame holds. */
+export interface DecodedResponse {
+  readonly id: number;
+  readonly response: HttpResponse;
+  readonly timing: Timing;
+}
+
+/**
+ * Gives the text of a response frame. A JSON body stands in it byte for byte.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { encodeResponse } from "./response.ts";
+ *
+ * const frame = encodeResponse(1, {
+ *   status: 200, statusText: "OK", url: "https://api.example.com/", redirected: false,
+ *   headers: [["content-type", "application/json"]],
+ *   body: new TextEncoder().encode("[12345678901234567890, 1.0]"),
+ * }, { waitMs: 12.5, totalMs: 13 });
+ * assertStringIncludes(frame, '"json":[12345678901234567890, 1.0]}');
+ * ```
+ */
+export function encodeResponse(id: number, response: HttpResponse, timing: Timing): string {
+  const { body, status, statusText, url, redirected, headers } = response;
+  const head = JSON.stringify(
+    {
+      type: "response",
+      id,
+      status,
+      statusText,
+      url,
+      redirected,
+      headers,
+      timing,
+    } satisfies ResponseFrame,
+  );
+  if (body === null) return head;
+  const { kind, text } = formBody(contentTypeOf(headers), body);
+  return `${head.slice(0, -1)},"${kind}":${kind === "json" ? text : JSON.stringify(text)}}`;
+}
+
+/**
+ * Gives the response that a frame's text holds, its body in the bytes that the upstream sent.
+ *
+ * @throws {ProxyError} `bad_frame`: this is not a response frame.
+ */
+export function decodeResponse(text: string): DecodedResponse {
+  const frame = parseFrame(text);
+  return {
+    id: frame.id,
+    response: {
+      status: frame.status,
+      statusText: frame.statusText,
+      url: frame.url,
+      redirected: frame.redirected,
+      headers: frame.headers,
+      body: decodeBody(frame, text, "bad_frame"),
+    },
+    timing: frame.timing,
+  };
+}
+
+/** Gives the value of `content-type`. */
+export function contentTypeOf(headers: HeaderPairs): string | undefined {
+  return headers.find(([name]) => name === "content-type")?.[1];
+}
+
+function parseFrame(text: string): ResponseFrame {
+  let frame: unknown;
+  try {
+    frame = JSON.parse(text);
+  } catch (cause) {
+    throw new ProxyError("bad_frame", "The frame is not JSON", { cause });
+  }
+  if (!isResponseFrame(frame)) {
+    throw new ProxyError("bad_frame", "The frame is not a response frame of wsfetch.v1");
+  }
+  return frame;
+}
+
+// By hand: the client has no schema library, and its server is trusted further than a stranger.
+function isResponseFrame(frame: unknown): frame is ResponseFrame {
+  return isObject(frame) && frame.type === "response" &&
+    typeof frame.id === "number" && typeof frame.status === "number" &&
+    typeof frame.statusText === "string" && typeof frame.url === "string" &&
+    typeof frame.redirected === "boolean" && isPairs(frame.headers) && isTiming(frame.timing) &&
+    isOptionalString(frame.text) && isOptionalString(frame.base64);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isPairs(value: unknown): value is HeaderPairs {
+  return Array.isArray(value) &&
+    value.every((pair) =>
+      Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === "string")
+    );
+}
+
+function isTiming(value: unknown): value is Timing {
+  return isObject(value) && typeof value.waitMs === "number" && typeof value.totalMs === "number";
+}
+
+function isOptionalString(value: unknown): value is string | undefined {
+  return value === undefined || typeof value === "string";
+}

@@ -1,0 +1,69 @@
+/**
+ * Takes a member's value out of a JSON text as it stands there, so that big numbers, `1.0` and key order
+ * survive the journey through a frame.
+ *
+ * @module
+ */
+
+/**
+ * Gives the text of the value of a top-level member, or `undefined` when there is none. Of a repeated
+ * name the last one counts, as with `JSON.parse`.
+ *
+ * @param text A JSON object that `JSON.parse` has accepted; with any other text the result means nothing.
+ * @param name The member's name.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { sliceMember } from "./verbatim.ts";
+ *
+ * assertEquals(sliceMember('{"id": 1, "json": {"n": 1.0}}', "json"), '{"n": 1.0}');
+ * ```
+ */
+export function sliceMember(text: string, name: string): string | undefined {
+  let found: string | undefined;
+  let at = skipBlank(text, text.indexOf("{") + 1);
+  while (text[at] === '"') {
+    const keyEnd = endOfString(text, at);
+    const start = skipBlank(text, text.indexOf(":", keyEnd) + 1);
+    const end = endOfValue(text, start);
+    if (JSON.parse(text.slice(at, keyEnd)) === name) found = text.slice(start, end);
+    at = skipBlank(text, end);
+    if (text[at] === ",") at = skipBlank(text, at + 1);
+  }
+  return found;
+}
+
+function skipBlank(text: string, at: number): number {
+  while (at < text.length && text.charCodeAt(at) <= 0x20) at++;
+  return at;
+}
+
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1;;) {
+    const quote = text.indexOf('"', at);
+    if (quote < 0) return text.length;
+    let escapes = quote;
+    while (text[escapes - 1] === "\\") escapes--;
+    at = quote + 1;
+    if ((quote - escapes) % 2 === 0) return at;
+  }
+}
+
+function endOfValue(text: string, start: number): number {
+  if (text[start] === '"') return endOfString(text, start);
+  const mark = /["{}[\],\s]/g;
+  let depth = 0;
+  mark.lastIndex = start;
+  for (let match = mark.exec(text); match !== null; match = mark.exec(text)) {
+    const [sign] = match;
+    if (sign === '"') mark.lastIndex = endOfString(text, match.index);
+    else if (sign === "{" || sign === "[") depth++;
+    else if (sign === "}" || sign === "]") {
+      depth--;
+      if (depth === 0) return mark.lastIndex;
+      if (depth < 0) return match.index; // the end of the object around a number or a literal
+    } else if (depth === 0) return match.index;
+  }
+  return text.length;
+}
