@@ -28,7 +28,13 @@ import {
   orInvalid,
   parseObject,
 } from "./dialect.ts";
-import { describeIssues, type PlainFrame, plainFrameSchema, querySchema } from "./schema.ts";
+import {
+  describeIssues,
+  MAX_PLAIN_ID_LENGTH,
+  type PlainFrame,
+  plainFrameSchema,
+  querySchema,
+} from "./schema.ts";
 
 /** The plain dialect as PROTOCOL.md has it. */
 export const plain: Dialect = {
@@ -57,6 +63,12 @@ function decode(data: string | ArrayBuffer): Incoming {
   const id = typeof value.id === "string" || typeof value.id === "number"
     ? sliceMember(data, "id")
     : undefined;
+  if (id !== undefined && id.length > MAX_PLAIN_ID_LENGTH) {
+    throw new ProxyError(
+      "bad_request",
+      `"id" must be at most ${MAX_PLAIN_ID_LENGTH} characters of JSON`,
+    );
+  }
   return orInvalid(id, () => {
     const { success, data: frame, error } = plainFrameSchema.safeParse(value);
     if (!success) throw new ProxyError("bad_request", describeIssues(error));

@@ -12,6 +12,12 @@ const NOT_YET = "is not supported yet";
 // An error names at most so many characters, however much of the frame is wrong.
 const MAX_MESSAGE_LENGTH = 500;
 
+// What is sent back without an exchange around it is kept small: RFC 6455 §5.5 has 125 bytes for a ping.
+const MAX_PING_LENGTH = 125;
+
+/** The longest JSON text of a plain frame's `id`, in characters. */
+export const MAX_PLAIN_ID_LENGTH = 256;
+
 /** What to say of a field that is missing, and of one that has the wrong form. */
 function must(form: string): { readonly error: (issue: { readonly input?: unknown }) => string } {
   return { error: ({ input }) => input === undefined ? "is missing" : `must ${form}` };
@@ -101,7 +107,11 @@ export const cancelSchema = z.strictObject({ type: z.literal("cancel"), id: idSc
 /** {@linkcode PingFrame} */
 export const pingSchema = z.strictObject({
   type: z.literal("ping"),
-  data: z.string(must("be a string")).exactOptional(),
+  data: z.string(must("be a string")).max(
+    MAX_PING_LENGTH,
+    `must be at most ${MAX_PING_LENGTH} characters`,
+  )
+    .exactOptional(),
 }).readonly();
 
 /** {@linkcode ClientFrame} */

@@ -97,6 +97,8 @@ export interface ProxyErrorOptions {
   readonly cause?: unknown;
   /** Instead of the code's own. */
   readonly sent?: Sent;
+  /** Instead of the code's own. */
+  readonly retryable?: boolean;
   /** The request's method, which decides `retryable` for the codes that depend on it. */
   readonly method?: string;
   readonly retryAfterMs?: number;
@@ -115,9 +117,8 @@ export class ProxyError extends Error {
     const traits = ERROR_CODES[code];
     this.code = code;
     this.sent = options.sent ?? traits.sent;
-    this.retryable = traits.retryable === "idempotent"
-      ? isIdempotent(options.method ?? "")
-      : traits.retryable;
+    this.retryable = options.retryable ??
+      (traits.retryable === "idempotent" ? isIdempotent(options.method ?? "") : traits.retryable);
     this.retryAfterMs = options.retryAfterMs;
   }
 }

@@ -1,0 +1,95 @@
+/**
+ * Runs the service: settings from the environment, a server, and an end when a signal asks for one.
+ *
+ * @module
+ */
+import { type App, createApp, SERVER_NAME } from "./src/app.ts";
+import { type Config, ConfigError, formatSettings, parseConfig } from "./src/config.ts";
+
+const HELP = `${SERVER_NAME}: HTTP requests over one WebSocket
+
+Usage: deno task start [--help | --version]
+
+Settings are environment variables:
+
+${formatSettings()}`;
+
+const EXIT_CANNOT_LISTEN = 1;
+const EXIT_WRONG_SETTINGS = 2;
+const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+// A client that does not answer the closing handshake is not waited for any longer.
+const CLOSE_MS = 1000;
+
+function main(args: readonly string[]): void {
+  if (args.includes("--help")) return print(Deno.stdout, HELP);
+  if (args.includes("--version")) return print(Deno.stdout, SERVER_NAME);
+  if (args.length > 0) {
+    return fail([`Unknown argument ${args[0]}; try --help`], EXIT_WRONG_SETTINGS);
+  }
+  try {
+    serve(parseConfig(Deno.env.toObject()));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    fail(error.problems, EXIT_WRONG_SETTINGS);
+  }
+}
+
+function serve(config: Config): void {
+  const app = createApp(config);
+  const { telemetry } = app;
+  const server = listen(config, app);
+
+  async function end(): Promise<void> {
+    // A second signal ends the process at once, as if nobody listened.
+    for (const signal of SIGNALS) Deno.removeSignalListener(signal, onSignal);
+    await app.drain();
+    const timer = Promise.withResolvers<void>();
+    setTimeout(timer.resolve, CLOSE_MS);
+    await Promise.race([server.shutdown(), timer.promise]);
+    telemetry.stopped();
+    Deno.exit(0);
+  }
+
+  function onSignal(): void {
+    end();
+  }
+
+  for (const signal of SIGNALS) Deno.addSignalListener(signal, onSignal);
+  // The last line of defence: whatever escapes every handler is logged, and the process stays up.
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    telemetry.failed({ error: event.reason });
+  });
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    telemetry.failed({ error: event.error });
+  });
+}
+
+function listen({ HOST, PORT }: Config, { handler, telemetry }: App): Deno.HttpServer {
+  try {
+    return Deno.serve({
+      hostname: HOST,
+      port: PORT,
+      onListen: ({ hostname, port }) => telemetry.started({ url: toUrl(hostname, port) }),
+    }, handler);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return fail([`Cannot listen on ${toUrl(HOST, PORT)}: ${reason}`], EXIT_CANNOT_LISTEN);
+  }
+}
+
+function toUrl(hostname: string, port: number): string {
+  return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}/`;
+}
+
+function fail(problems: readonly string[], exitCode: number): never {
+  print(Deno.stderr, problems.join("\n"));
+  Deno.exit(exitCode);
+}
+
+function print(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  stream.writeSync(new TextEncoder().encode(`${text}\n`));
+}
+
+main(Deno.args);

@@ -1,0 +1,303 @@
+/**
+ * One client's connection: frames in, exchanges side by side, frames out.
+ *
+ * @module
+ */
+import type { Dialect, ExchangeId } from "../dialect/dialect.ts";
+import type { Decision } from "../policy/policy.ts";
+import {
+  type CloseCode,
+  isIdempotent,
+  type Limits,
+  ProxyError,
+  type ProxyRequest,
+  SUBPROTOCOL,
+} from "../protocol/mod.ts";
+import type { ExchangedEvent, Telemetry } from "../telemetry/telemetry.ts";
+import { elapsed, type RunExchange } from "./exchange.ts";
+import { createFrameSocket, type FrameSocketOptions, type WebSocketLike } from "./socket.ts";
+
+/** A connection from its first frame to its close. Nothing here throws. */
+export interface Connection {
+  /** Takes one WebSocket message. */
+  receive(data: string | ArrayBuffer): void;
+  /** To be called when the WebSocket has closed; aborts what is in flight. */
+  closed(code: number): void;
+  /** Announces the end: takes no new exchange, and closes when the last one in flight has ended. */
+  drain(graceMs: number): void;
+  /** Ends every exchange in flight with an error, after {@linkcode Connection.drain}. */
+  expire(): void;
+  /** Fulfils when the server's side is through: everything sent and the close begun. */
+  readonly finished: Promise<void>;
+}
+
+/** What a connection works under. */
+export interface ConnectionOptions {
+  /** Names the connection in the log. */
+  readonly id: string;
+  /** What serves it, for `hello`: `wsfetch/0.1.0`. */
+  readonly server: string;
+  readonly limits: Limits;
+  readonly socket: Omit<FrameSocketOptions, "maxWaiting">;
+}
+
+/** What a connection works with. */
+export interface ConnectionDeps {
+  /** Open. */
+  readonly webSocket: WebSocketLike;
+  readonly dialect: Dialect;
+  readonly runExchange: RunExchange;
+  readonly telemetry: Telemetry;
+}
+
+interface Exchange {
+  readonly id: ExchangeId;
+  readonly request: ProxyRequest;
+  readonly controller: AbortController;
+  readonly record: Writable<ExchangedEvent>;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+const MAX_MALFORMED = 16;
+// Answers that no exchange bounds (refusals, pongs) may wait in this number.
+const MAX_WAITING_ANSWERS = 1000;
+// A frame of so many times fewer UTF-16 units than bytes allowed needs no counting.
+const MAX_BYTES_PER_UNIT = 3;
+// The log takes at most so much of a method and of a host.
+const MAX_LOGGED_LENGTH = 255;
+
+const CANCELLED = Symbol("cancelled");
+
+/** Creates a connection on an open WebSocket and greets the client. */
+export function createConnection(
+  { id: connectionId, server, limits, socket: socketOptions }: ConnectionOptions,
+  { webSocket, dialect, runExchange, telemetry }: ConnectionDeps,
+): Connection {
+  const openedAt = performance.now();
+  const running = new Set<Exchange>();
+  const byId = new Map<number, Exchange>();
+  const finished = Promise.withResolvers<void>();
+  let exchanges = 0;
+  let malformed = 0;
+  let draining = false;
+  let closedBy: CloseCode | undefined;
+  let disconnected = false;
+
+  const socket = createFrameSocket(
+    webSocket,
+    { ...socketOptions, maxWaiting: limits.maxInFlight + MAX_WAITING_ANSWERS },
+    { ended },
+  );
+
+  function ended(code: CloseCode): void {
+    closedBy = code;
+    cancelAll();
+    finished.resolve();
+  }
+
+  function cancelAll(): void {
+    for (const exchange of running) exchange.controller.abort(CANCELLED);
+  }
+
+  function answerError(id: ExchangeId, error: ProxyError): void {
+    socket.send(dialect.encodeError(id, error));
+  }
+
+  function refuse(id: ExchangeId, error: ProxyError): void {
+    telemetry.malformed({ connection: connectionId, code: error.code });
+    answerError(id, error);
+    if (error.code === "bad_frame" && ++malformed >= MAX_MALFORMED) socket.close(4500);
+  }
+
+  function begin(id: ExchangeId, request: ProxyRequest): void {
+    const exchange = createExchange(id, request);
+    const error = draining
+      ? new ProxyError("draining", "The server is going away; open a new connection")
+      : running.size >= limits.maxInFlight
+      ? new ProxyError(
+        "too_many_in_flight",
+        `${limits.maxInFlight} exchanges are in flight; wait for one to end`,
+      )
+      : undefined;
+    if (error !== undefined) {
+      telemetry.exchanged({ ...exchange.record, outcome: "error", code: error.code });
+      return answerError(id, error);
+    }
+    running.add(exchange);
+    if (typeof id === "number") byId.set(id, exchange);
+    run(exchange).catch((error) => telemetry.failed({ connection: connectionId, error }));
+  }
+
+  function createExchange(id: ExchangeId, request: ProxyRequest): Exchange {
+    return {
+      id,
+      request,
+      controller: new AbortController(),
+      record: {
+        connection: connectionId,
+        exchange: ++exchanges,
+        ...(typeof id === "number" && { id }),
+        method: request.method.slice(0, MAX_LOGGED_LENGTH),
+        host: request.url.host.slice(0, MAX_LOGGED_LENGTH),
+        decision: "none",
+        outcome: "cancelled",
+        requestBytes: request.body?.byteLength ?? 0,
+        responseBytes: 0,
+        totalMs: 0,
+      },
+    };
+  }
+
+  async function run(exchange: Exchange): Promise<void> {
+    const { record } = exchange;
+    const isWanted = (): boolean => exchange.controller.signal.reason !== CANCELLED;
+    const startedAt = performance.now();
+    const text = await answer(exchange);
+    // The slot is held until the answer is handed over, so that a client which does not read is bounded.
+    const waiting = isWanted() ? socket.send(text, isWanted) : undefined;
+    if (waiting !== undefined) await waiting;
+    forget(exchange);
+    record.totalMs = elapsed(startedAt);
+    if (!isWanted()) record.outcome = "cancelled";
+    telemetry.exchanged(record);
+    if (draining && running.size === 0) socket.close(1001);
+  }
+
+  /** Gives the text of the frame that ends an exchange. */
+  async function answer(exchange: Exchange): Promise<string> {
+    const { id, request, controller, record } = exchange;
+    try {
+      const { response, timing } = await runExchange(request, {
+        controller,
+        decided: (url, decision) => noteDecision(record, url, decision),
+        answered: (waitMs, status) => Object.assign(record, { waitMs, status }),
+      });
+      record.outcome = "response";
+      record.responseBytes = response.body?.byteLength ?? 0;
+      return dialect.encodeResponse(id, response, timing);
+    } catch (thrown) {
+      if (thrown === CANCELLED) return ""; // never sent
+      const error = toProxyError(thrown);
+      record.outcome = "error";
+      record.code = error.code;
+      return dialect.encodeError(id, error);
+    }
+  }
+
+  function noteDecision(record: Writable<ExchangedEvent>, url: URL, decision: Decision): void {
+    record.host = url.host.slice(0, MAX_LOGGED_LENGTH);
+    record.decision = decision.allow ? "allow" : "deny";
+    record.reason = decision.reason;
+    telemetry.decided({
+      connection: connectionId,
+      exchange: record.exchange,
+      host: record.host,
+      decision: record.decision,
+      reason: decision.reason,
+    });
+  }
+
+  function toProxyError(thrown: unknown): ProxyError {
+    if (thrown instanceof ProxyError && thrown.code !== "proxy_internal_error") return thrown;
+    telemetry.failed({ connection: connectionId, error: thrown });
+    return new ProxyError("proxy_internal_error", "The proxy failed; its log says why");
+  }
+
+  function forget(exchange: Exchange): void {
+    running.delete(exchange);
+    if (typeof exchange.id === "number" && byId.get(exchange.id) === exchange) {
+      byId.delete(exchange.id);
+    }
+  }
+
+  function cancel(id: number): void {
+    const exchange = byId.get(id);
+    if (exchange === undefined) return; // it has ended: the two frames have crossed
+    byId.delete(id);
+    exchange.controller.abort(CANCELLED);
+  }
+
+  function greet(): void {
+    const hello = dialect.encodeConnectionFrame({
+      type: "hello",
+      protocol: SUBPROTOCOL,
+      server,
+      connection: connectionId,
+      identity: null,
+      upstreams: [],
+      limits,
+    });
+    if (hello !== undefined) socket.send(hello);
+  }
+
+  greet();
+
+  return {
+    receive(data: string | ArrayBuffer): void {
+      if (closedBy !== undefined || disconnected) return;
+      if (isLarger(data, limits.maxFrameBytes)) {
+        const message = `The frame is larger than ${limits.maxFrameBytes} bytes`;
+        return refuse(undefined, new ProxyError("frame_too_large", message));
+      }
+      const incoming = dialect.decode(data);
+      if ("id" in incoming && typeof incoming.id === "number" && incoming.type !== "cancel") {
+        if (byId.has(incoming.id)) return socket.close(4509);
+      }
+      switch (incoming.type) {
+        case "request":
+          return begin(incoming.id, incoming.request);
+        case "cancel":
+          return cancel(incoming.id);
+        case "invalid":
+          return refuse(incoming.id, incoming.error);
+        case "ping": {
+          const pong = dialect.encodeConnectionFrame({ ...incoming, type: "pong" });
+          if (pong !== undefined) socket.send(pong);
+        }
+      }
+    },
+
+    closed(code: number): void {
+      if (disconnected) return;
+      disconnected = true;
+      socket.closed();
+      cancelAll();
+      finished.resolve();
+      telemetry.disconnected({
+        connection: connectionId,
+        code,
+        ...(closedBy !== undefined && { closedBy }),
+        exchanges,
+        durationMs: elapsed(openedAt),
+      });
+    },
+
+    drain(graceMs: number): void {
+      if (draining || disconnected) return;
+      draining = true;
+      const goaway = dialect.encodeConnectionFrame({ type: "goaway", graceMs });
+      if (goaway !== undefined) socket.send(goaway);
+      if (running.size === 0) socket.close(1001);
+    },
+
+    expire(): void {
+      for (const { controller, request: { method } } of running) {
+        controller.abort(
+          new ProxyError("draining", "The server went away before the exchange had ended", {
+            sent: "maybe",
+            retryable: isIdempotent(method),
+          }),
+        );
+      }
+    },
+
+    finished: finished.promise,
+  };
+}
+
+function isLarger(data: string | ArrayBuffer, maxBytes: number): boolean {
+  if (typeof data !== "string") return data.byteLength > maxBytes;
+  if (data.length * MAX_BYTES_PER_UNIT <= maxBytes) return false;
+  return data.length > maxBytes || new TextEncoder().encode(data).byteLength > maxBytes;
+}

@@ -1,0 +1,59 @@
+/**
+ * Reads a response body whole, and not a byte further than it may be.
+ *
+ * @module
+ */
+import { concat } from "@std/bytes/concat";
+import { ProxyError } from "../protocol/mod.ts";
+
+/** How much may be read. */
+export interface ReadOptions {
+  /** Of the decoded body. */
+  readonly maxBytes: number;
+  /** Whether fetch decodes the body, so that `content-length` says nothing about it. */
+  readonly decoded: boolean;
+}
+
+/**
+ * Gives the body's bytes.
+ *
+ * @throws {ProxyError} `http_response_body_size`: there is more than `maxBytes`; the rest is not read.
+ * @throws {TypeError} What fetch says of a body that broke off.
+ */
+export async function readBody(
+  response: Response,
+  { maxBytes, decoded }: ReadOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const length = decoded ? undefined : declaredLength(response.headers);
+  if (length === undefined) return await readCounted(response, maxBytes);
+  // HTTP itself ends a body at its declared length, so this needs no counting.
+  if (length <= maxBytes) return await response.bytes();
+  await response.body?.cancel();
+  throw tooLarge(maxBytes);
+}
+
+async function readCounted(response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  // Leaving the loop early cancels the body.
+  for await (const chunk of response.body ?? []) {
+    length += chunk.byteLength;
+    if (length > maxBytes) throw tooLarge(maxBytes);
+    chunks.push(chunk);
+  }
+  return concat(chunks);
+}
+
+/** The length that the body has for certain; a `content-length` beside chunks does not count (RFC 9112 §6.3). */
+function declaredLength(headers: Headers): number | undefined {
+  const value = headers.get("content-length");
+  if (value === null || !/^\d{1,15}$/.test(value)) return undefined;
+  return headers.has("transfer-encoding") ? undefined : Number(value);
+}
+
+function tooLarge(maxBytes: number): ProxyError {
+  return new ProxyError(
+    "http_response_body_size",
+    `The response body is larger than ${maxBytes} bytes`,
+  );
+}

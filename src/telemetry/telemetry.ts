@@ -1,0 +1,99 @@
+/**
+ * What happens in the service, as typed events. No event holds a query string, a header value, a body
+ * or a token, so that nothing that listens can write one down.
+ *
+ * @module
+ */
+import type { CloseCode } from "../protocol/mod.ts";
+
+/** A connection was opened. */
+export interface ConnectedEvent {
+  readonly connection: string;
+  /** The subprotocol, or `plain`. */
+  readonly dialect: string;
+  /** The client's address, as the socket has it. */
+  readonly client: string;
+  /** `Origin` of the handshake: the page that opened it. */
+  readonly origin: string | null;
+}
+
+/** A connection has ended. */
+export interface DisconnectedEvent {
+  readonly connection: string;
+  /** Of the WebSocket close; 0: the connection broke. */
+  readonly code: number;
+  /** Set when the server closed it. */
+  readonly closedBy?: CloseCode;
+  readonly exchanges: number;
+  readonly durationMs: number;
+}
+
+/** A handshake was refused. */
+export interface RefusedEvent {
+  readonly client: string;
+  readonly status: number;
+  readonly code: string;
+}
+
+/** An exchange has ended: one for each, however it went. */
+export interface ExchangedEvent {
+  readonly connection: string;
+  /** Counts the exchanges of the connection, from 1. */
+  readonly exchange: number;
+  /** The client's id; absent in the plain dialect. */
+  readonly id?: number;
+  readonly method: string;
+  /** Host and port of the last hop that was decided on. */
+  readonly host: string;
+  readonly decision: "allow" | "deny" | "none";
+  /** The rule that allowed, or the named reason that denied. */
+  readonly reason?: string;
+  readonly outcome: "response" | "error" | "cancelled";
+  readonly status?: number;
+  /** The error's code. */
+  readonly code?: string;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  /** To the response head, in milliseconds; absent when there was none. */
+  readonly waitMs?: number;
+  readonly totalMs: number;
+}
+
+/** A hop of an exchange was decided on. */
+export interface DecidedEvent {
+  readonly connection: string;
+  readonly exchange: number;
+  readonly host: string;
+  readonly decision: "allow" | "deny";
+  readonly reason: string;
+}
+
+/** A frame was answered with an error before it became an exchange. */
+export interface MalformedEvent {
+  readonly connection: string;
+  readonly code: string;
+}
+
+/** Something went wrong that never should: a bug here. */
+export interface FailedEvent {
+  readonly connection?: string;
+  /** Logged with its stack. */
+  readonly error: unknown;
+}
+
+/** Takes events. Nothing here throws. */
+export interface Telemetry {
+  /** The service listens. */
+  started(event: { readonly url: string }): void;
+  /** The service takes no more work. */
+  draining(event: { readonly connections: number; readonly graceMs: number }): void;
+  /** The service has ended. */
+  stopped(): void;
+  connected(event: ConnectedEvent): void;
+  disconnected(event: DisconnectedEvent): void;
+  refused(event: RefusedEvent): void;
+  malformed(event: MalformedEvent): void;
+  decided(event: DecidedEvent): void;
+  exchanged(event: ExchangedEvent): void;
+  failed(event: FailedEvent): void;
+}
