@@ -81,6 +81,7 @@ export function createConnection(
   let exchanges = 0;
   let malformed = 0;
   let draining = false;
+  let expired = false;
   let closedBy: CloseCode | undefined;
   let disconnected = false;
 
@@ -156,12 +157,19 @@ export function createConnection(
     const text = await answer(exchange);
     // The slot is held until the answer is handed over, so that a client which does not read is bounded.
     const waiting = isWanted() ? socket.send(text, isWanted) : undefined;
+    if (waiting !== undefined && expired) socket.close(1001);
     if (waiting !== undefined) await waiting;
     forget(exchange);
     record.totalMs = elapsed(startedAt);
     if (!isWanted()) record.outcome = "cancelled";
     telemetry.exchanged(record);
-    if (draining && running.size === 0) socket.close(1001);
+    if (draining && running.size === 0) leave();
+  }
+
+  /** Closes once the client has been handed everything, or at once when the grace is over. */
+  function leave(): void {
+    if (expired) return socket.close(1001);
+    socket.flushed().then(() => socket.close(1001));
   }
 
   /** Gives the text of the frame that ends an exchange. */
@@ -278,10 +286,13 @@ export function createConnection(
       draining = true;
       const goaway = dialect.encodeConnectionFrame({ type: "goaway", graceMs });
       if (goaway !== undefined) socket.send(goaway);
-      if (running.size === 0) socket.close(1001);
+      if (running.size === 0) leave();
     },
 
     expire(): void {
+      expired = true;
+      // Nobody waits for a client that does not read.
+      if (running.size === 0 || socket.isWaiting()) return socket.close(1001);
       for (const { controller, request: { method } } of running) {
         controller.abort(
           new ProxyError("draining", "The server went away before the exchange had ended", {

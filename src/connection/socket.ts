@@ -18,6 +18,10 @@ export interface FrameSocket {
    * @param isWanted Asked of a frame that waited: `false` drops it.
    */
   send(text: string, isWanted?: () => boolean): void | Promise<void>;
+  /** Says whether frames wait. */
+  isWaiting(): boolean;
+  /** Fulfils when nothing waits any more and the WebSocket's own buffer is empty, or the socket has closed. */
+  flushed(): Promise<void>;
   /** Closes with the code and its reason, and drops what waits. */
   close(code: CloseCode): void;
   /** To be called when the WebSocket has closed: drops what waits. */
@@ -50,6 +54,7 @@ export function createFrameSocket(
 ): FrameSocket {
   let open = true;
   let queue: Waiting[] = [];
+  let flushWaiters: (() => void)[] = [];
   let timer: ReturnType<typeof setInterval> | undefined;
   let lastBuffered = 0;
   let movedAt = 0;
@@ -75,8 +80,19 @@ export function createFrameSocket(
     const moved = flush() > 0 || webSocket.bufferedAmount < lastBuffered;
     lastBuffered = webSocket.bufferedAmount;
     if (moved) movedAt = performance.now();
-    if (queue.length === 0) stopPolling();
+    if (isFlushed()) settle();
+    if (queue.length === 0 && flushWaiters.length === 0) stopPolling();
     else if (performance.now() - movedAt > sendTimeoutMs) close(4029);
+  }
+
+  function isFlushed(): boolean {
+    return queue.length === 0 && webSocket.bufferedAmount === 0;
+  }
+
+  function settle(): void {
+    const waiters = flushWaiters;
+    flushWaiters = [];
+    for (const done of waiters) done();
   }
 
   function startPolling(): void {
@@ -97,6 +113,7 @@ export function createFrameSocket(
     const dropped = queue;
     queue = [];
     for (const { done } of dropped) done();
+    settle();
   }
 
   function close(code: CloseCode): void {
@@ -114,6 +131,14 @@ export function createFrameSocket(
       startPolling();
       return new Promise((done) => {
         queue.push({ text, isWanted, done });
+      });
+    },
+    isWaiting: () => queue.length > 0,
+    flushed(): Promise<void> {
+      if (!open || isFlushed()) return Promise.resolve();
+      startPolling();
+      return new Promise((done) => {
+        flushWaiters.push(done);
       });
     },
     close,

@@ -106,6 +106,7 @@ export function createUpgrade(
         telemetry.connected({ connection: id, dialect: subprotocol ?? "plain", ...peer });
         connection = openConnection(webSocket, context);
         connections.add(connection);
+        if (isDraining()) connection.drain(0); // the drain began between the upgrade and the open event
       });
     webSocket.onmessage = ({ data }) => safely(() => connection?.receive(data));
     webSocket.onclose = ({ code }) =>
@@ -131,8 +132,9 @@ export function createUpgrade(
     const subprotocol = offeredSubprotocols(request.headers).length > 0 ? SUBPROTOCOL : undefined;
     const { socket, response } = Deno.upgradeWebSocket(request, {
       idleTimeout: idleTimeoutSeconds,
-      ...(subprotocol !== undefined && { protocol: subprotocol }),
     });
+    // Deno's own `protocol` option throws when the offer has no space, or two, after a comma.
+    if (subprotocol !== undefined) response.headers.set("sec-websocket-protocol", subprotocol);
     listen(socket, { id: crypto.randomUUID(), subprotocol }, { client, origin });
     return response;
   }

@@ -6,9 +6,7 @@
 import { type AppDeps, createApp } from "../../src/app.ts";
 import { parseConfig } from "../../src/config.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
-
-/** A line of the log. */
-export type LogLine = Readonly<Record<string, unknown>>;
+import { createLog, type Log, type LogLine } from "./log.ts";
 
 /** A running service. */
 export interface Service extends AsyncDisposable {
@@ -20,8 +18,7 @@ export interface Service extends AsyncDisposable {
   readonly app: ReturnType<typeof createApp>;
   /** Every line so far, at the level `debug`. */
   readonly log: readonly LogLine[];
-  /** Fulfils with the first line, past or to come, that fits. */
-  logged(event: string, fits?: (line: LogLine) => boolean): Promise<LogLine>;
+  readonly logged: Log["logged"];
 }
 
 /** The settings that let tests reach servers on the loopback interface. */
@@ -32,17 +29,8 @@ export function startService(
   settings: Record<string, string> = LOOPBACK,
   deps: AppDeps = {},
 ): Service {
-  const log: LogLine[] = [];
-  const watchers = new Set<(line: LogLine) => void>();
-  const telemetry = createLogger({
-    level: "debug",
-    format: "json",
-    write(text) {
-      const line: LogLine = JSON.parse(text);
-      log.push(line);
-      for (const watch of watchers) watch(line);
-    },
-  });
+  const { lines, write, logged } = createLog();
+  const telemetry = createLogger({ level: "debug", format: "json", write });
   const app = createApp(parseConfig({ DRAIN_MS: "0", ...settings }), { telemetry, ...deps });
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, app.handler);
   const { port } = server.addr;
@@ -51,20 +39,8 @@ export function startService(
     url: `ws://127.0.0.1:${port}/ws`,
     origin: `http://127.0.0.1:${port}`,
     app,
-    log,
-    logged(event, fits = () => true): Promise<LogLine> {
-      const isIt = (line: LogLine): boolean => line.event === event && fits(line);
-      const past = log.find(isIt);
-      if (past !== undefined) return Promise.resolve(past);
-      const { promise, resolve } = Promise.withResolvers<LogLine>();
-      const watch = (line: LogLine): void => {
-        if (!isIt(line)) return;
-        watchers.delete(watch);
-        resolve(line);
-      };
-      watchers.add(watch);
-      return promise;
-    },
+    log: lines,
+    logged,
     async [Symbol.asyncDispose](): Promise<void> {
       await app[Symbol.asyncDispose]();
       await server.shutdown();

@@ -1,0 +1,105 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { SETTINGS } from "../src/config.ts";
+import { connectV1 } from "./helpers/client.ts";
+import { startCommand, startProcess } from "./helpers/process.ts";
+import { LOOPBACK } from "./helpers/service.ts";
+import { startHttp } from "./helpers/upstream.ts";
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(`${signal} finishes what is in flight, and the process exits with 0`, async () => {
+    const came = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    await using upstream = startHttp(async () => {
+      came.resolve();
+      await gate.promise;
+      return new Response("finished");
+    });
+    await using service = await startProcess(LOOPBACK);
+    await using client = await connectV1(service.url);
+    client.send({ type: "request", id: 1, url: upstream.origin });
+    await came.promise;
+    service.kill(signal);
+    assertEquals(await client.next(), { type: "goaway", graceMs: 10000 });
+    const ready = await fetch(`${service.origin}/readyz`);
+    assertEquals([ready.status, (await ready.json()).error.code], [503, "draining"]);
+    gate.resolve();
+    assertEquals((await client.next()).text, "finished");
+    assertEquals((await client.closed).code, 1001);
+    assertEquals((await service.status).code, 0);
+    const events = service.log.lines.map(({ event }) => event);
+    assertEquals(events.slice(-4), ["draining", "exchanged", "disconnected", "stopped"]);
+  });
+}
+
+Deno.test("a second signal ends the process at once", async () => {
+  const came = Promise.withResolvers<void>();
+  await using upstream = startHttp(() => {
+    came.resolve();
+    return new Promise<Response>(() => {});
+  });
+  await using service = await startProcess({ ...LOOPBACK, DRAIN_MS: "600000" });
+  await using client = await connectV1(service.url);
+  client.send({ type: "request", id: 1, url: upstream.origin });
+  await came.promise;
+  service.kill("SIGTERM");
+  assertEquals((await client.next()).type, "goaway");
+  service.kill("SIGTERM");
+  assertEquals((await service.status).signal, "SIGTERM");
+});
+
+Deno.test("the process outlives an error that nothing caught, and logs it", async () => {
+  const stray = "data:application/javascript," + encodeURIComponent(`
+    Deno.addSignalListener("SIGUSR1", () => { Promise.reject(new Error("stray rejection")); });
+    Deno.addSignalListener("SIGUSR2", () => { throw new Error("stray exception"); });
+  `);
+  await using service = await startProcess(LOOPBACK, ["--preload", stray]);
+  const isAbout = (text: string) => ({ error }: { error?: unknown }): boolean =>
+    String(error).includes(text);
+  service.kill("SIGUSR1");
+  await service.log.logged("failed", isAbout("stray rejection"));
+  service.kill("SIGUSR2");
+  await service.log.logged("failed", isAbout("stray exception"));
+  const alive = await fetch(`${service.origin}/healthz`);
+  assertEquals(await alive.json(), { status: "alive" });
+});
+
+Deno.test("wrong settings end the start with 2 and a line for each", async () => {
+  const { code, stdout, stderr } = await startCommand({
+    PORT: "eighty",
+    ALLOW_HOSTS: "public,what is this",
+    WSFETCH_PORT: "80",
+    WSFETCH_COLOUR: "red",
+  }).output();
+  assertEquals([code, stdout.length], [2, 0]);
+  const lines = new TextDecoder().decode(stderr).trimEnd().split("\n").toSorted();
+  assertEquals(lines.map((line) => line.split(":")[0]), [
+    "ALLOW_HOSTS",
+    "PORT",
+    "WSFETCH_COLOUR",
+    "WSFETCH_PORT",
+  ]);
+});
+
+Deno.test("a port that is taken ends the start with 1 and says so", async () => {
+  await using other = startHttp(() => new Response());
+  const { code, stderr } = await startCommand({ PORT: String(other.port) }).output();
+  assertEquals(code, 1);
+  assertStringIncludes(
+    new TextDecoder().decode(stderr),
+    `Cannot listen on http://127.0.0.1:${other.port}/: `,
+  );
+});
+
+Deno.test("--help documents every setting, --version names the version", async () => {
+  const help = await startCommand({}, { args: ["--help"] }).output();
+  const text = new TextDecoder().decode(help.stdout);
+  assertEquals(help.code, 0);
+  for (const { name, default: value } of SETTINGS) {
+    assertStringIncludes(text, `\n  ${name} (default ${value === "" ? "empty" : value})\n`);
+  }
+  const version = await startCommand({}, { args: ["--version"] }).output();
+  assert(/^wsfetch\/\d+\.\d+\.\d+\n$/.test(new TextDecoder().decode(version.stdout)));
+  const unknown = await startCommand({}, { args: ["--hlep"] }).output();
+  assertEquals(unknown.code, 2);
+  assertStringIncludes(new TextDecoder().decode(unknown.stderr), "--help");
+});
