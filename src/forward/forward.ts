@@ -9,19 +9,13 @@ import {
   type HeaderPairs,
   type HttpRequest,
   type HttpResponse,
-  isIdempotent,
   ProxyError,
   type RedirectMode,
 } from "../protocol/mod.ts";
 import { readBody } from "./body.ts";
 import { toBodyError, toRequestError } from "./failure.ts";
-import {
-  filterBodyHeaders,
-  filterCrossOriginHeaders,
-  filterRequestHeaders,
-  filterResponseHeaders,
-  isContentDecoded,
-} from "./headers.ts";
+import { filterRequestHeaders, filterResponseHeaders, isContentDecoded } from "./headers.ts";
+import { asSent, followRedirect, redirectLocation, refuseRedirect } from "./redirect.ts";
 
 /** Where a hop may connect. */
 export interface Route {
@@ -76,15 +70,6 @@ interface Target {
   readonly signal: AbortSignal;
 }
 
-const MAX_REDIRECTS = 10;
-// Fetch, "redirect status".
-const REDIRECT_STATUS: ReadonlySet<number> = new Set([
-  STATUS_CODE.MovedPermanently,
-  STATUS_CODE.Found,
-  STATUS_CODE.SeeOther,
-  STATUS_CODE.TemporaryRedirect,
-  STATUS_CODE.PermanentRedirect,
-]);
 // Fetch, "null body status", less 101, which is refused, and 103, which fetch never gives.
 const NULL_BODY_STATUS: ReadonlySet<number> = new Set([
   STATUS_CODE.NoContent,
@@ -152,11 +137,8 @@ export function createForward({ client, fetch = globalThis.fetch }: ForwardDeps)
     for (let redirects = 0;; redirects++) {
       try {
         const response = await makeHop(hop, options);
-        const location = response.headers.get("location");
-        if (
-          request.redirect === "manual" || location === null ||
-          !REDIRECT_STATUS.has(response.status)
-        ) {
+        const location = request.redirect === "manual" ? null : redirectLocation(response);
+        if (location === null) {
           return toForwardResponse(response, hop, { redirected: redirects > 0, ...options });
         }
         await response.body?.cancel();
@@ -174,50 +156,6 @@ function pin(url: URL, address: string): URL {
   const pinned = new URL(url);
   pinned.hostname = address.includes(":") ? `[${address}]` : address;
   return pinned;
-}
-
-function refuseRedirect(mode: RedirectMode, redirects: number): void {
-  if (mode === "error") {
-    throw new ProxyError(
-      "too_many_redirects",
-      'The response is a redirect, and "redirect" is "error"',
-    );
-  }
-  if (redirects >= MAX_REDIRECTS) {
-    throw new ProxyError("too_many_redirects", `More than ${MAX_REDIRECTS} redirects`);
-  }
-}
-
-/** The next hop (Fetch, "HTTP-redirect fetch"). */
-function followRedirect(hop: HttpRequest, status: number, location: string): HttpRequest {
-  const url = URL.parse(location, hop.url);
-  if (url === null) {
-    throw new ProxyError("http_protocol_error", "The redirect's location is not a URL");
-  }
-  if (hop.url.protocol === "https:" && url.protocol === "http:") {
-    throw new ProxyError("http_request_denied", "The redirect leads from https to http", {
-      sent: "yes",
-    });
-  }
-  const headers = url.origin === hop.url.origin
-    ? hop.headers
-    : filterCrossOriginHeaders(hop.headers);
-  const rewritten = status === STATUS_CODE.SeeOther
-    ? hop.method !== "GET" && hop.method !== "HEAD"
-    : hop.method === "POST" &&
-      (status === STATUS_CODE.MovedPermanently || status === STATUS_CODE.Found);
-  if (!rewritten) return { ...hop, url, headers };
-  return { method: "GET", url, headers: filterBodyHeaders(headers), body: null };
-}
-
-/** Once a redirect has been answered, the request as a whole has reached a destination. */
-function asSent(error: unknown, method: string): unknown {
-  if (!(error instanceof ProxyError) || error.sent === "yes") return error;
-  return new ProxyError(error.code, error.message, {
-    cause: error,
-    sent: "yes",
-    retryable: error.retryable && isIdempotent(method),
-  });
 }
 
 function toForwardResponse(

@@ -4,8 +4,6 @@
  *
  * @module
  */
-import type { ErrorFrame } from "./frames.ts";
-
 /**
  * May the destination have acted on the request? `no`: no byte of it can have reached the destination;
  * `maybe`: it may have; `yes`: the destination answered.
@@ -121,6 +119,19 @@ export class ProxyError extends Error {
       (traits.retryable === "idempotent" ? isIdempotent(options.method ?? "") : traits.retryable);
     this.retryAfterMs = options.retryAfterMs;
   }
+}
+
+/** A failure; ends the exchange `id`, or could not be tied to one. */
+export interface ErrorFrame {
+  readonly type: "error";
+  readonly id?: number;
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** May the same request succeed if it is sent again? */
+  readonly retryable: boolean;
+  /** May the upstream have acted on the request? */
+  readonly sent: Sent;
+  readonly retryAfterMs?: number;
 }
 
 /** Gives the error frame of a failure, tied to the exchange `id` where there is one. */

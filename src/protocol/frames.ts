@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ErrorCode, Sent } from "./errors.ts";
+import type { ErrorFrame } from "./errors.ts";
 
 /** The WebSocket subprotocol (RFC 6455 §1.9) that selects this protocol. */
 export const SUBPROTOCOL = "wsfetch.v1";
@@ -121,19 +121,6 @@ export interface ResponseFrame {
   readonly json?: unknown;
   readonly text?: string;
   readonly base64?: string;
-}
-
-/** A failure; ends the exchange `id`, or could not be tied to one. */
-export interface ErrorFrame {
-  readonly type: "error";
-  readonly id?: number;
-  readonly code: ErrorCode;
-  readonly message: string;
-  /** May the same request succeed if it is sent again? */
-  readonly retryable: boolean;
-  /** May the upstream have acted on the request? */
-  readonly sent: Sent;
-  readonly retryAfterMs?: number;
 }
 
 /** The answer to {@linkcode PingFrame}, with the same `data`. */

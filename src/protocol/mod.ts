@@ -11,12 +11,18 @@ export {
   ProxyError,
   toErrorFrame,
 } from "./errors.ts";
-export type { CloseCode, ErrorCode, HttpErrorCode, ProxyErrorOptions, Sent } from "./errors.ts";
+export type {
+  CloseCode,
+  ErrorCode,
+  ErrorFrame,
+  HttpErrorCode,
+  ProxyErrorOptions,
+  Sent,
+} from "./errors.ts";
 export { MAX_ID, SUBPROTOCOL } from "./frames.ts";
 export type {
   CancelFrame,
   ClientFrame,
-  ErrorFrame,
   GoawayFrame,
   HeaderPairs,
   HelloFrame,

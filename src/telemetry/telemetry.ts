@@ -4,7 +4,6 @@
  *
  * @module
  */
-import type { CloseCode } from "../protocol/mod.ts";
 
 /** A connection was opened. */
 export interface ConnectedEvent {
@@ -22,8 +21,8 @@ export interface DisconnectedEvent {
   readonly connection: string;
   /** Of the WebSocket close; 0: the connection broke. */
   readonly code: number;
-  /** Set when the server closed it. */
-  readonly closedBy?: CloseCode;
+  /** The code with which the server closed it, when it did. */
+  readonly closedBy?: number;
   readonly exchanges: number;
   readonly durationMs: number;
 }

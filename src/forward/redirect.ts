@@ -1,0 +1,77 @@
+/**
+ * Redirects, followed by hand so that every hop is checked.
+ *
+ * @module
+ */
+import { STATUS_CODE } from "@std/http/status";
+import { type HttpRequest, isIdempotent, ProxyError, type RedirectMode } from "../protocol/mod.ts";
+import { filterBodyHeaders, filterCrossOriginHeaders } from "./headers.ts";
+
+const MAX_REDIRECTS = 10;
+// Fetch, "redirect status".
+const REDIRECT_STATUS: ReadonlySet<number> = new Set([
+  STATUS_CODE.MovedPermanently,
+  STATUS_CODE.Found,
+  STATUS_CODE.SeeOther,
+  STATUS_CODE.TemporaryRedirect,
+  STATUS_CODE.PermanentRedirect,
+]);
+/** Gives where a response redirects to, or `null` when it does not (Fetch, "location URL"). */
+export function redirectLocation({ status, headers }: Response): string | null {
+  return REDIRECT_STATUS.has(status) ? headers.get("location") : null;
+}
+
+/**
+ * Refuses a redirect that must not be followed.
+ *
+ * @param redirects How many have been followed.
+ * @throws {ProxyError} `too_many_redirects`
+ */
+export function refuseRedirect(mode: RedirectMode, redirects: number): void {
+  if (mode === "error") {
+    throw new ProxyError(
+      "too_many_redirects",
+      'The response is a redirect, and "redirect" is "error"',
+    );
+  }
+  if (redirects >= MAX_REDIRECTS) {
+    throw new ProxyError("too_many_redirects", `More than ${MAX_REDIRECTS} redirects`);
+  }
+}
+
+/**
+ * Gives the next hop (Fetch, "HTTP-redirect fetch").
+ *
+ * @throws {ProxyError} `http_protocol_error`: the location is not a URL; `http_request_denied`: it leads
+ * from https to http.
+ */
+export function followRedirect(hop: HttpRequest, status: number, location: string): HttpRequest {
+  const url = URL.parse(location, hop.url);
+  if (url === null) {
+    throw new ProxyError("http_protocol_error", "The redirect's location is not a URL");
+  }
+  if (hop.url.protocol === "https:" && url.protocol === "http:") {
+    throw new ProxyError("http_request_denied", "The redirect leads from https to http", {
+      sent: "yes",
+    });
+  }
+  const headers = url.origin === hop.url.origin
+    ? hop.headers
+    : filterCrossOriginHeaders(hop.headers);
+  const rewritten = status === STATUS_CODE.SeeOther
+    ? hop.method !== "GET" && hop.method !== "HEAD"
+    : hop.method === "POST" &&
+      (status === STATUS_CODE.MovedPermanently || status === STATUS_CODE.Found);
+  if (!rewritten) return { ...hop, url, headers };
+  return { method: "GET", url, headers: filterBodyHeaders(headers), body: null };
+}
+
+/** Once a redirect has been answered, the request as a whole has reached a destination. */
+export function asSent(error: unknown, method: string): unknown {
+  if (!(error instanceof ProxyError) || error.sent === "yes") return error;
+  return new ProxyError(error.code, error.message, {
+    cause: error,
+    sent: "yes",
+    retryable: error.retryable && isIdempotent(method),
+  });
+}
