@@ -4,7 +4,6 @@
  * @module
  */
 import type { Dialect, ExchangeId } from "../dialect/dialect.ts";
-import type { Decision } from "../policy/policy.ts";
 import {
   type CloseCode,
   isIdempotent,
@@ -13,8 +12,9 @@ import {
   type ProxyRequest,
   SUBPROTOCOL,
 } from "../protocol/mod.ts";
-import type { ExchangedEvent, Telemetry } from "../telemetry/telemetry.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import { elapsed, type RunExchange } from "./exchange.ts";
+import { createExchange, createInFlight, type Exchange, noteDecision } from "./in_flight.ts";
 import { createFrameSocket, type FrameSocketOptions, type WebSocketLike } from "./socket.ts";
 
 /** A connection from its first frame to its close. Nothing here throws. */
@@ -50,24 +50,11 @@ export interface ConnectionDeps {
   readonly telemetry: Telemetry;
 }
 
-interface Exchange {
-  readonly id: ExchangeId;
-  readonly request: ProxyRequest;
-  readonly controller: AbortController;
-  readonly record: Writable<ExchangedEvent>;
-}
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
 const MAX_MALFORMED = 16;
 // Answers that no exchange bounds (refusals, pongs) may wait in this number.
 const MAX_WAITING_ANSWERS = 1000;
 // A frame of so many times fewer UTF-16 units than bytes allowed needs no counting.
 const MAX_BYTES_PER_UNIT = 3;
-// The log takes at most so much of a method and of a host.
-const MAX_LOGGED_LENGTH = 255;
-
-const CANCELLED = Symbol("cancelled");
 
 /** Creates a connection on an open WebSocket and greets the client. */
 export function createConnection(
@@ -75,8 +62,7 @@ export function createConnection(
   { webSocket, dialect, runExchange, telemetry }: ConnectionDeps,
 ): Connection {
   const openedAt = performance.now();
-  const running = new Set<Exchange>();
-  const byId = new Map<number, Exchange>();
+  const inFlight = createInFlight();
   const finished = Promise.withResolvers<void>();
   let exchanges = 0;
   let malformed = 0;
@@ -93,12 +79,8 @@ export function createConnection(
 
   function ended(code: CloseCode): void {
     closedBy = code;
-    cancelAll();
+    inFlight.cancelAll();
     finished.resolve();
-  }
-
-  function cancelAll(): void {
-    for (const exchange of running) exchange.controller.abort(CANCELLED);
   }
 
   function answerError(id: ExchangeId, error: ProxyError): void {
@@ -112,58 +94,42 @@ export function createConnection(
   }
 
   function begin(id: ExchangeId, request: ProxyRequest): void {
-    const exchange = createExchange(id, request);
-    const error = draining
-      ? new ProxyError("draining", "The server is going away; open a new connection")
-      : running.size >= limits.maxInFlight
-      ? new ProxyError(
-        "too_many_in_flight",
-        `${limits.maxInFlight} exchanges are in flight; wait for one to end`,
-      )
-      : undefined;
-    if (error !== undefined) {
-      telemetry.exchanged({ ...exchange.record, outcome: "error", code: error.code });
-      return answerError(id, error);
+    const exchange = createExchange({ id, request }, {
+      connection: connectionId,
+      sequence: ++exchanges,
+    });
+    const refusal = findRefusal();
+    if (refusal !== undefined) {
+      telemetry.exchanged({ ...exchange.record, outcome: "error", code: refusal.code });
+      return answerError(id, refusal);
     }
-    running.add(exchange);
-    if (typeof id === "number") byId.set(id, exchange);
+    inFlight.add(exchange);
     run(exchange).catch((error) => telemetry.failed({ connection: connectionId, error }));
   }
 
-  function createExchange(id: ExchangeId, request: ProxyRequest): Exchange {
-    return {
-      id,
-      request,
-      controller: new AbortController(),
-      record: {
-        connection: connectionId,
-        exchange: ++exchanges,
-        ...(typeof id === "number" && { id }),
-        method: request.method.slice(0, MAX_LOGGED_LENGTH),
-        host: request.url.host.slice(0, MAX_LOGGED_LENGTH),
-        decision: "none",
-        outcome: "cancelled",
-        requestBytes: request.body?.byteLength ?? 0,
-        responseBytes: 0,
-        totalMs: 0,
-      },
-    };
+  function findRefusal(): ProxyError | undefined {
+    if (draining) {
+      return new ProxyError("draining", "The server is going away; open a new connection");
+    }
+    if (inFlight.size < limits.maxInFlight) return undefined;
+    const message = `${limits.maxInFlight} exchanges are in flight; wait for one to end`;
+    return new ProxyError("too_many_in_flight", message);
   }
 
   async function run(exchange: Exchange): Promise<void> {
     const { record } = exchange;
-    const isWanted = (): boolean => exchange.controller.signal.reason !== CANCELLED;
+    const isWanted = (): boolean => !exchange.cancelled;
     const startedAt = performance.now();
     const text = await answer(exchange);
     // The slot is held until the answer is handed over, so that a client which does not read is bounded.
     const waiting = isWanted() ? socket.send(text, isWanted) : undefined;
     if (waiting !== undefined && expired) socket.close(1001);
     if (waiting !== undefined) await waiting;
-    forget(exchange);
+    inFlight.delete(exchange);
     record.totalMs = elapsed(startedAt);
     if (!isWanted()) record.outcome = "cancelled";
     telemetry.exchanged(record);
-    if (draining && running.size === 0) leave();
+    if (draining && inFlight.size === 0) leave();
   }
 
   /** Closes once the client has been handed everything, or at once when the grace is over. */
@@ -178,14 +144,19 @@ export function createConnection(
     try {
       const { response, timing } = await runExchange(request, {
         controller,
-        decided: (url, decision) => noteDecision(record, url, decision),
+        decided(url, decision): void {
+          noteDecision(record, url, decision);
+          const { connection, exchange, host } = record;
+          const { allow, reason } = decision;
+          telemetry.decided({ connection, exchange, host, allow, reason });
+        },
         answered: (waitMs, status) => Object.assign(record, { waitMs, status }),
       });
       record.outcome = "response";
       record.responseBytes = response.body?.byteLength ?? 0;
       return dialect.encodeResponse(id, response, timing);
     } catch (thrown) {
-      if (thrown === CANCELLED) return ""; // never sent
+      if (exchange.cancelled) return ""; // never sent
       const error = toProxyError(thrown);
       record.outcome = "error";
       record.code = error.code;
@@ -193,37 +164,10 @@ export function createConnection(
     }
   }
 
-  function noteDecision(record: Writable<ExchangedEvent>, url: URL, decision: Decision): void {
-    record.host = url.host.slice(0, MAX_LOGGED_LENGTH);
-    record.decision = decision.allow ? "allow" : "deny";
-    record.reason = decision.reason;
-    telemetry.decided({
-      connection: connectionId,
-      exchange: record.exchange,
-      host: record.host,
-      decision: record.decision,
-      reason: decision.reason,
-    });
-  }
-
   function toProxyError(thrown: unknown): ProxyError {
     if (thrown instanceof ProxyError && thrown.code !== "proxy_internal_error") return thrown;
     telemetry.failed({ connection: connectionId, error: thrown });
     return new ProxyError("proxy_internal_error", "The proxy failed; its log says why");
-  }
-
-  function forget(exchange: Exchange): void {
-    running.delete(exchange);
-    if (typeof exchange.id === "number" && byId.get(exchange.id) === exchange) {
-      byId.delete(exchange.id);
-    }
-  }
-
-  function cancel(id: number): void {
-    const exchange = byId.get(id);
-    if (exchange === undefined) return; // it has ended: the two frames have crossed
-    byId.delete(id);
-    exchange.controller.abort(CANCELLED);
   }
 
   function greet(): void {
@@ -249,16 +193,15 @@ export function createConnection(
         return refuse(undefined, new ProxyError("frame_too_large", message));
       }
       const incoming = dialect.decode(data);
-      if ("id" in incoming && typeof incoming.id === "number" && incoming.type !== "cancel") {
-        if (byId.has(incoming.id)) return socket.close(4509);
-      }
       switch (incoming.type) {
         case "request":
+          if (inFlight.has(incoming.id)) return socket.close(4509);
           return begin(incoming.id, incoming.request);
-        case "cancel":
-          return cancel(incoming.id);
         case "invalid":
+          if (inFlight.has(incoming.id)) return socket.close(4509);
           return refuse(incoming.id, incoming.error);
+        case "cancel":
+          return inFlight.cancel(incoming.id);
         case "ping": {
           const pong = dialect.encodeConnectionFrame({ ...incoming, type: "pong" });
           if (pong !== undefined) socket.send(pong);
@@ -270,7 +213,7 @@ export function createConnection(
       if (disconnected) return;
       disconnected = true;
       socket.closed();
-      cancelAll();
+      inFlight.cancelAll();
       finished.resolve();
       telemetry.disconnected({
         connection: connectionId,
@@ -286,21 +229,19 @@ export function createConnection(
       draining = true;
       const goaway = dialect.encodeConnectionFrame({ type: "goaway", graceMs });
       if (goaway !== undefined) socket.send(goaway);
-      if (running.size === 0) leave();
+      if (inFlight.size === 0) leave();
     },
 
     expire(): void {
       expired = true;
       // Nobody waits for a client that does not read.
-      if (running.size === 0 || socket.isWaiting()) return socket.close(1001);
-      for (const { controller, request: { method } } of running) {
-        controller.abort(
-          new ProxyError("draining", "The server went away before the exchange had ended", {
-            sent: "maybe",
-            retryable: isIdempotent(method),
-          }),
-        );
-      }
+      if (inFlight.size === 0 || socket.isWaiting()) return socket.close(1001);
+      inFlight.failAll(({ request: { method } }) =>
+        new ProxyError("draining", "The server went away before the exchange had ended", {
+          sent: "maybe",
+          retryable: isIdempotent(method),
+        })
+      );
     },
 
     finished: finished.promise,

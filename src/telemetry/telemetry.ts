@@ -63,7 +63,7 @@ export interface DecidedEvent {
   readonly connection: string;
   readonly exchange: number;
   readonly host: string;
-  readonly decision: "allow" | "deny";
+  readonly allow: boolean;
   readonly reason: string;
 }
 

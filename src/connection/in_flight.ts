@@ -1,0 +1,110 @@
+/**
+ * The exchanges of a connection that have begun and not ended, and what is to be logged of each.
+ *
+ * @module
+ */
+import type { ExchangeId } from "../dialect/dialect.ts";
+import type { Decision } from "../policy/policy.ts";
+import type { ProxyError, ProxyRequest } from "../protocol/mod.ts";
+import type { ExchangedEvent } from "../telemetry/telemetry.ts";
+
+/** What the log will say of an exchange; filled in on its way. */
+export type ExchangeRecord = { -readonly [K in keyof ExchangedEvent]: ExchangedEvent[K] };
+
+/** One exchange. */
+export interface Exchange {
+  readonly id: ExchangeId;
+  readonly request: ProxyRequest;
+  readonly controller: AbortController;
+  readonly record: ExchangeRecord;
+  /** Nobody wants its answer any more. */
+  cancelled: boolean;
+}
+
+/** The exchanges in flight. */
+export interface InFlight {
+  /** How many there are; a cancelled one counts until its request has really ended. */
+  readonly size: number;
+  /** Says whether an id is in use. */
+  has(id: ExchangeId): boolean;
+  add(exchange: Exchange): void;
+  delete(exchange: Exchange): void;
+  /** Cancels an exchange and frees its id; one that has ended is left alone, for the frames have crossed. */
+  cancel(id: number): void;
+  cancelAll(): void;
+  /** Fails every exchange with an error of its own, to be sent. */
+  failAll(errorOf: (exchange: Exchange) => ProxyError): void;
+}
+
+/** Creates an empty {@linkcode InFlight}. */
+export function createInFlight(): InFlight {
+  const all = new Set<Exchange>();
+  const byId = new Map<number, Exchange>();
+  return {
+    get size(): number {
+      return all.size;
+    },
+    has: (id) => typeof id === "number" && byId.has(id),
+    add(exchange): void {
+      all.add(exchange);
+      if (typeof exchange.id === "number") byId.set(exchange.id, exchange);
+    },
+    delete(exchange): void {
+      all.delete(exchange);
+      const { id } = exchange;
+      if (typeof id === "number" && byId.get(id) === exchange) byId.delete(id);
+    },
+    cancel(id): void {
+      const exchange = byId.get(id);
+      byId.delete(id);
+      if (exchange !== undefined) cancelExchange(exchange);
+    },
+    cancelAll: () => all.forEach(cancelExchange),
+    failAll: (errorOf) => all.forEach((each) => each.controller.abort(errorOf(each))),
+  };
+}
+
+/** The abort alone would not do: an exchange that has just timed out is aborted for another reason. */
+function cancelExchange(exchange: Exchange): void {
+  exchange.cancelled = true;
+  exchange.controller.abort();
+}
+
+// The log takes at most so much of a method and of a host.
+const MAX_LOGGED_LENGTH = 255;
+
+/** Creates an exchange, the connection's `sequence`-th. */
+export function createExchange(
+  { id, request }: Pick<Exchange, "id" | "request">,
+  { connection, sequence }: { readonly connection: string; readonly sequence: number },
+): Exchange {
+  return {
+    id,
+    request,
+    controller: new AbortController(),
+    cancelled: false,
+    record: {
+      connection,
+      exchange: sequence,
+      ...(typeof id === "number" && { id }),
+      method: request.method.slice(0, MAX_LOGGED_LENGTH),
+      host: toLoggedHost(request.url),
+      decision: "none",
+      outcome: "cancelled",
+      requestBytes: request.body?.byteLength ?? 0,
+      responseBytes: 0,
+      totalMs: 0,
+    },
+  };
+}
+
+/** Notes a decision on a hop. */
+export function noteDecision(record: ExchangeRecord, url: URL, decision: Decision): void {
+  record.host = toLoggedHost(url);
+  record.decision = decision.allow ? "allow" : "deny";
+  record.reason = decision.reason;
+}
+
+function toLoggedHost({ host }: URL): string {
+  return host.slice(0, MAX_LOGGED_LENGTH);
+}
