@@ -1,0 +1,252 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { gzipSync } from "node:zlib";
+import { toBodyError, toRequestError } from "../../src/forward/failure.ts";
+import { createForward } from "../../src/forward/forward.ts";
+import { ProxyError } from "../../src/protocol/mod.ts";
+import { latin1, type RawConnection, startHttp, startRaw } from "../helpers/upstream.ts";
+
+const certificates = new URL("../helpers/certificates/", import.meta.url);
+const [cert, key, ca] = ["localhost.pem", "localhost.key", "ca.pem"].map((name) =>
+  Deno.readTextFileSync(new URL(name, certificates))
+) as [string, string, string];
+
+// What is expected: code, sent, retryable with GET, retryable with POST.
+type Expected = readonly [code: string, sent: string, get: boolean, post: boolean];
+
+const REFUSED: Expected = ["connection_refused", "no", true, true];
+const TERMINATED: Expected = ["connection_terminated", "maybe", true, false];
+const NOT_HTTP: Expected = ["http_protocol_error", "yes", false, false];
+const INCOMPLETE: Expected = ["http_response_incomplete", "yes", true, false];
+const MISCODED: Expected = ["http_response_content_coding", "yes", false, false];
+const UNTRUSTED: Expected = ["tls_certificate_error", "no", false, false];
+const NO_TLS: Expected = ["tls_protocol_error", "no", false, false];
+const BLOCKED: Expected = ["http_request_denied", "no", false, false];
+
+/** Makes the request with GET and with POST, to the end of the body, and describes how it fails. */
+async function failure(url: string, caCerts = [ca]): Promise<Expected> {
+  using client = Deno.createHttpClient({ allowHost: true, caCerts });
+  const forward = createForward({ client });
+  const options = { check: () => ({}), signal: new AbortController().signal };
+  const [get, post] = await Promise.all(["GET", "POST"].map((method) => {
+    const request = {
+      method,
+      url: new URL(url),
+      headers: [],
+      body: null,
+      redirect: "follow",
+    } as const;
+    return assertRejects(async () => (await forward(request, options)).bytes(1000), ProxyError);
+  })) as [ProxyError, ProxyError];
+  assertEquals([get.code, get.sent], [post.code, post.sent]);
+  return [get.code, get.sent, get.retryable, post.retryable];
+}
+
+const OK = "HTTP/1.1 200 OK\r\n";
+const CHUNKED = `${OK}transfer-encoding: chunked\r\n`;
+const GZIP = String.fromCharCode(...gzipSync("text"));
+const gzipOf = (length: number, text: string): string =>
+  `${OK}content-encoding: gzip\r\ncontent-length: ${length}\r\n\r\n${text}`;
+
+const ANSWERS: readonly { name: string; input: string; expected: Expected }[] = [
+  { name: "no byte", input: "", expected: TERMINATED },
+  { name: "half a head", input: `${OK}content-`, expected: TERMINATED },
+  { name: "another protocol", input: "220 smtp.example ESMTP\r\n\r\n", expected: NOT_HTTP },
+  { name: "a body without a head", input: "<!doctype html>", expected: NOT_HTTP },
+  { name: "another version", input: "HTTP/3.0 200 OK\r\n\r\n", expected: NOT_HTTP },
+  { name: "a status that is none", input: "HTTP/1.1 abc OK\r\n\r\n", expected: NOT_HTTP },
+  { name: "a status too low", input: "HTTP/1.1 99 OK\r\n\r\n", expected: NOT_HTTP },
+  { name: "a header line without colon", input: `${OK}x y\r\n\r\n`, expected: NOT_HTTP },
+  { name: "a NUL in a header", input: `${OK}x: a\0b\r\n\r\n`, expected: NOT_HTTP },
+  { name: "a length that is none", input: `${OK}content-length: -1\r\n\r\n`, expected: NOT_HTTP },
+  {
+    name: "two lengths",
+    input: `${OK}content-length: 1\r\ncontent-length: 2\r\n\r\nab`,
+    expected: NOT_HTTP,
+  },
+  {
+    name: "another protocol, by 101",
+    input: "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+    expected: NOT_HTTP,
+  },
+  { name: "101 fields", input: OK + "x: y\r\n".repeat(101) + "\r\n", expected: NOT_HTTP },
+  {
+    name: "less than its length",
+    input: `${OK}content-length: 9\r\n\r\nabc`,
+    expected: INCOMPLETE,
+  },
+  { name: "half a chunk", input: `${CHUNKED}\r\n5\r\nhel`, expected: INCOMPLETE },
+  { name: "no last chunk", input: `${CHUNKED}\r\n2\r\nab\r\n`, expected: INCOMPLETE },
+  {
+    name: "a chunk size that is none",
+    input: `${CHUNKED}\r\nzz\r\nab\r\n0\r\n\r\n`,
+    expected: INCOMPLETE,
+  },
+  { name: "text that says it is gzip", input: gzipOf(4, "text"), expected: MISCODED },
+  {
+    name: "text that says it is br",
+    input: gzipOf(4, "text").replace("gzip", "br"),
+    expected: MISCODED,
+  },
+  { name: "gzip cut short", input: gzipOf(10, GZIP.slice(0, 10)), expected: MISCODED },
+  {
+    name: "gzip that breaks off",
+    input: gzipOf(GZIP.length, GZIP.slice(0, 10)),
+    expected: INCOMPLETE,
+  },
+];
+
+for (const { name, input, expected } of ANSWERS) {
+  Deno.test(`createForward() tells of a destination that answers with ${name}`, async () => {
+    await using upstream = startRaw(async (connection) => {
+      await connection.readHead();
+      await connection.write(input);
+      connection.close();
+    });
+    assertEquals(await failure(upstream.origin), expected);
+  });
+}
+
+Deno.test("createForward() tells of a response head that never ends", async () => {
+  await using upstream = startRaw(async (connection) => {
+    await connection.readHead();
+    await connection.write(OK);
+    for (;;) await connection.write(`x: ${"a".repeat(10_000)}\r\n`);
+  });
+  assertEquals(await failure(upstream.origin), NOT_HTTP);
+});
+
+Deno.test("createForward() tells of a destination that refuses the connection", async () => {
+  await using upstream = startRaw(() => Promise.resolve());
+  // Nothing listens on this port of the other loopback address.
+  assertEquals(await failure(`http://127.0.0.3:${upstream.port}/`), REFUSED);
+  assertEquals(await failure(`https://127.0.0.3:${upstream.port}/`), REFUSED);
+});
+
+Deno.test("createForward() tells of a port that fetch does not connect to", async () => {
+  assertEquals(await failure("http://127.0.0.1:25/"), BLOCKED);
+});
+
+Deno.test("createForward() tells of certificates that are not trusted or for another name", async () => {
+  await using upstream = startHttp(() => new Response(), { cert, key });
+  await using other = startHttp(() => new Response(), { cert, key, hostname: "127.0.0.2" });
+  assertEquals(await failure(`https://localhost:${upstream.port}/`, []), UNTRUSTED);
+  assertEquals(await failure(`https://127.0.0.2:${other.port}/`), UNTRUSTED);
+  assertEquals([...upstream.requests, ...other.requests], []);
+});
+
+Deno.test("createForward() tells of TLS and plain text on each other's port", async () => {
+  await using plain = startHttp(() => new Response());
+  await using secure = startHttp(() => new Response(), { cert, key });
+  assertEquals(await failure(`https://127.0.0.1:${plain.port}/`), NO_TLS);
+  assertEquals(await failure(`http://127.0.0.1:${secure.port}/`), NOT_HTTP);
+});
+
+const HANDSHAKES = [
+  { name: "ends", input: (connection: Deno.TcpConn) => connection.closeWrite() },
+  {
+    name: "is refused by an alert",
+    input: (connection: Deno.TcpConn) => connection.write(latin1("\x15\x03\x03\x00\x02\x02\x28")),
+  },
+];
+
+for (const { name, input } of HANDSHAKES) {
+  Deno.test(`createForward() tells of a handshake that ${name}`, async () => {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const answering = (async () => {
+      for (const _ of ["GET", "POST"]) {
+        using connection = await listener.accept();
+        await connection.read(new Uint8Array(4096));
+        await input(connection);
+        await connection.read(new Uint8Array(4096)).catch(() => null);
+      }
+    })();
+    assertEquals(await failure(`https://127.0.0.1:${listener.addr.port}/`), NO_TLS);
+    await answering;
+    listener.close();
+  });
+}
+
+// A URL holds what a client wrote, and must not be taken for what happened.
+const IMITATIONS = [
+  "?client error (Connect): dns error",
+  "/client error (Connect): invalid peer certificate",
+  "/(Connect):dns_error?(Connect)#client error (Connect): Connection refused",
+  "?tls%20handshake%20eof&client+error+(Connect):+message+head+is+too+large",
+];
+
+Deno.test("createForward() takes nothing in a URL for the reason", async () => {
+  await using upstream = startRaw(async (connection) => {
+    await connection.readHead();
+    connection.close();
+  });
+  for (const text of IMITATIONS) {
+    assertEquals([text, await failure(upstream.origin + text)], [text, TERMINATED]);
+    const refused = await failure(`http://127.0.0.3:${upstream.port}${text}`);
+    assertEquals([text, refused], [text, REFUSED]);
+  }
+});
+
+const THROWN = [
+  { input: "(Connect): dns error: failed to lookup address", expected: "dns_error no true" },
+  {
+    input: "(Connect): tcp connect error: Connection timed out (os error 110)",
+    expected: "connection_timeout no true",
+  },
+  {
+    input: "(Connect): tcp connect error: No route to host",
+    expected: "destination_unavailable no true",
+  },
+  { input: "(Connect): Connection reset by peer", expected: "destination_unavailable no true" },
+  {
+    input: "(Connect): peer is incompatible: NoCipherSuitesInCommon",
+    expected: "tls_protocol_error no false",
+  },
+  {
+    input: "(SendRequest): connection error: Connection reset",
+    expected: "connection_terminated maybe false",
+  },
+  {
+    input: "(SendRequest): http2 error: stream error: unexpected frame",
+    expected: "connection_terminated maybe false",
+  },
+  {
+    input: "(SendRequest): connection error: received fatal alert",
+    expected: "tls_protocol_error maybe false",
+  },
+  { input: "(SendRequest): something new", expected: "connection_terminated maybe false" },
+];
+
+for (const { input, expected } of THROWN) {
+  Deno.test(`toRequestError() reads ${input}`, () => {
+    const cause = new Error(`error sending request for url (http://x/): client error ${input}`);
+    const thrown = new TypeError("fetch failed", { cause });
+    const error = toRequestError(thrown, "POST");
+    assertEquals([error.code, error.sent, error.retryable].join(" "), expected);
+    assertEquals(error.cause, thrown);
+  });
+}
+
+Deno.test("toRequestError() takes for a bug here whatever does not come from the HTTP client", () => {
+  const nested = new Error("client error (Connect): dns error");
+  const thrown = [
+    new TypeError("bad init"),
+    new Error("x", { cause: nested }),
+    "text",
+    undefined,
+    null,
+  ];
+  for (const each of [...thrown, new TypeError("x", { cause: "client error (Connect)" })]) {
+    const { code, sent, message } = toRequestError(each, "GET");
+    assertEquals([code, sent, message], [
+      "proxy_internal_error",
+      "maybe",
+      "The request could not be made",
+    ]);
+  }
+});
+
+Deno.test("toBodyError() blames the coding only where there is one", () => {
+  const thrown = new TypeError("unexpected end of file");
+  assertEquals(toBodyError(thrown, "GET", true).code, "http_response_content_coding");
+  assertEquals(toBodyError(thrown, "GET", false).code, "http_response_incomplete");
+});
