@@ -68,7 +68,7 @@ export function createConnection(
   let malformed = 0;
   let draining = false;
   let expired = false;
-  let closedBy: CloseCode | undefined;
+  let closedWith: CloseCode | undefined;
   let disconnected = false;
 
   const socket = createFrameSocket(
@@ -78,7 +78,7 @@ export function createConnection(
   );
 
   function ended(code: CloseCode): void {
-    closedBy = code;
+    closedWith = code;
     inFlight.cancelAll();
     finished.resolve();
   }
@@ -187,7 +187,7 @@ export function createConnection(
 
   return {
     receive(data: string | ArrayBuffer): void {
-      if (closedBy !== undefined || disconnected) return;
+      if (closedWith !== undefined || disconnected) return;
       if (isLarger(data, limits.maxFrameBytes)) {
         const message = `The frame is larger than ${limits.maxFrameBytes} bytes`;
         return refuse(undefined, new ProxyError("frame_too_large", message));
@@ -217,8 +217,8 @@ export function createConnection(
       finished.resolve();
       telemetry.disconnected({
         connection: connectionId,
-        code,
-        ...(closedBy !== undefined && { closedBy }),
+        code: closedWith ?? code,
+        closedBy: closedWith === undefined ? "client" : "server",
         exchanges,
         durationMs: elapsed(openedAt),
       });

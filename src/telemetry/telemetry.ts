@@ -19,10 +19,9 @@ export interface ConnectedEvent {
 /** A connection has ended. */
 export interface DisconnectedEvent {
   readonly connection: string;
-  /** Of the WebSocket close; 0: the connection broke. */
+  /** The code of the WebSocket close; 0: the connection broke. */
   readonly code: number;
-  /** The code with which the server closed it, when it did. */
-  readonly closedBy?: number;
+  readonly closedBy: "client" | "server";
   readonly exchanges: number;
   readonly durationMs: number;
 }

@@ -61,7 +61,7 @@ function createBench(): Bench {
     webSocket,
     dialect: v1,
     telemetry: createLogger({ level: "info", format: "json", write: log.write }),
-    runExchange(_request, context) {
+    runExchange(_request, context): Promise<ExchangeResult> {
       const run = { ...Promise.withResolvers<ExchangeResult>(), context };
       runs.push(run);
       return run.promise;

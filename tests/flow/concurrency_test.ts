@@ -91,7 +91,7 @@ Deno.test("an id that is in flight closes the connection with 4509", async () =>
   client.send({ type: "request", id: 1, url: upstream.origin });
   assertEquals(await client.closed, { code: 4509, reason: "An id was used while in flight" });
   const line = await service.logged("disconnected");
-  assertEquals([line.closedBy, line.exchanges], [4509, 1]);
+  assertEquals([line.code, line.closedBy, line.exchanges], [4509, "server", 1]);
 });
 
 Deno.test("one exchange too many is refused, and its connection goes on", async () => {

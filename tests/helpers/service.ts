@@ -32,7 +32,7 @@ export function startService(
   const { lines, write, logged } = createLog();
   const telemetry = createLogger({ level: "debug", format: "json", write });
   const app = createApp(parseConfig({ DRAIN_MS: "0", ...settings }), { telemetry, ...deps });
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, app.handler);
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, app.handler);
   const { port } = server.addr;
   return {
     port,

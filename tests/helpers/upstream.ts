@@ -28,7 +28,7 @@ export function startHttp(
   const requests: string[] = [];
   const abort = new AbortController();
   const server = Deno.serve(
-    { hostname: "127.0.0.1", ...options, port: 0, onListen() {}, signal: abort.signal },
+    { hostname: "127.0.0.1", ...options, port: 0, onListen: () => {}, signal: abort.signal },
     (request) => {
       requests.push(`${request.method} ${request.url}`);
       return handler(request);
