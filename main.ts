@@ -16,7 +16,8 @@ ${formatSettings()}`;
 
 const EXIT_CANNOT_LISTEN = 1;
 const EXIT_WRONG_SETTINGS = 2;
-const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+// Exit codes of a process that a second signal has ended: 128 and the signal's number.
+const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 // A client that does not answer the closing handshake is not waited for any longer.
 const CLOSE_MS = 1000;
 
@@ -39,9 +40,10 @@ function serve(config: Config): void {
   const { telemetry } = app;
   const server = listen(config, app);
 
-  async function end(): Promise<void> {
-    // A second signal ends the process at once, as if nobody listened.
-    for (const signal of SIGNALS) Deno.removeSignalListener(signal, onSignal);
+  let ending = false;
+  async function end(exitCode: number): Promise<void> {
+    if (ending) Deno.exit(exitCode);
+    ending = true;
     await app.drain();
     const timer = Promise.withResolvers<void>();
     setTimeout(timer.resolve, CLOSE_MS);
@@ -50,11 +52,8 @@ function serve(config: Config): void {
     Deno.exit(0);
   }
 
-  function onSignal(): void {
-    end();
-  }
-
-  for (const signal of SIGNALS) Deno.addSignalListener(signal, onSignal);
+  Deno.addSignalListener("SIGINT", () => end(SIGNALS.SIGINT));
+  Deno.addSignalListener("SIGTERM", () => end(SIGNALS.SIGTERM));
   // The last line of defence: whatever escapes every handler is logged, and the process stays up.
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();

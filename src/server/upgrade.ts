@@ -6,7 +6,7 @@
 import type { OriginCheck } from "../auth/origin.ts";
 import type { Connection } from "../connection/connection.ts";
 import { type HttpErrorCode, SUBPROTOCOL } from "../protocol/mod.ts";
-import type { ConnectedEvent, Telemetry } from "../telemetry/telemetry.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import { refuse } from "./responses.ts";
 
 /** Makes the connection of an open WebSocket. */
@@ -48,8 +48,6 @@ const RETRY_AFTER_SECONDS = 5;
 const WEBSOCKET_VERSION = "13"; // RFC 6455 §4.1
 const WEBSOCKET_KEY = /^[A-Za-z0-9+/]{22}==$/; // 16 bytes in base64, RFC 6455 §4.1
 
-type Peer = Pick<ConnectedEvent, "client" | "origin">;
-
 interface Refusal {
   readonly code: HttpErrorCode;
   readonly message: string;
@@ -85,7 +83,7 @@ export function createUpgrade(
     };
   }
 
-  function listen(webSocket: WebSocket, context: ConnectionContext, peer: Peer): void {
+  function listen(webSocket: WebSocket, context: ConnectionContext, client: string): void {
     let connection: Connection | undefined;
     // From here to the open event the connection has a place but no object.
     reserved++;
@@ -103,7 +101,7 @@ export function createUpgrade(
       safely(() => {
         release();
         const { id, subprotocol } = context;
-        telemetry.connected({ connection: id, dialect: subprotocol ?? "plain", ...peer });
+        telemetry.connected({ connection: id, dialect: subprotocol ?? "plain", client });
         connection = openConnection(webSocket, context);
         connections.add(connection);
         if (isDraining()) connection.drain(0); // the drain began between the upgrade and the open event
@@ -127,15 +125,13 @@ export function createUpgrade(
       telemetry.refused({ client, status: response.status, code: refusal.code });
       return response;
     }
-    // The request is dead once it is upgraded.
-    const origin = request.headers.get("origin");
     const subprotocol = offeredSubprotocols(request.headers).length > 0 ? SUBPROTOCOL : undefined;
     const { socket, response } = Deno.upgradeWebSocket(request, {
       idleTimeout: idleTimeoutSeconds,
     });
     // Deno's own `protocol` option throws when the offer has no space, or two, after a comma.
     if (subprotocol !== undefined) response.headers.set("sec-websocket-protocol", subprotocol);
-    listen(socket, { id: crypto.randomUUID(), subprotocol }, { client, origin });
+    listen(socket, { id: crypto.randomUUID(), subprotocol }, client);
     return response;
   }
 
@@ -144,7 +140,7 @@ export function createUpgrade(
 
 /** What is wrong with a WebSocket handshake (RFC 6455 §4.2.1). */
 function findMalformed(headers: Headers): Refusal | undefined {
-  if (!listOf(headers, "upgrade").some((name) => name.toLowerCase() === "websocket")) {
+  if (!hasToken(headers, "upgrade", "websocket") || !hasToken(headers, "connection", "upgrade")) {
     return {
       code: "upgrade_required",
       message: "This is a WebSocket endpoint; connect with a WebSocket client",
@@ -169,6 +165,10 @@ function findMalformed(headers: Headers): Refusal | undefined {
     };
   }
   return undefined;
+}
+
+function hasToken(headers: Headers, name: string, token: string): boolean {
+  return listOf(headers, name).some((item) => item.toLowerCase() === token);
 }
 
 function offeredSubprotocols(headers: Headers): readonly string[] {

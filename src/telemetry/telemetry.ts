@@ -12,8 +12,6 @@ export interface ConnectedEvent {
   readonly dialect: string;
   /** The client's address, as the socket has it. */
   readonly client: string;
-  /** `Origin` of the handshake: the page that opened it. */
-  readonly origin: string | null;
 }
 
 /** A connection has ended. */

@@ -26,6 +26,8 @@ const HANDSHAKES: readonly Case[] = [
     status: 426,
     code: "upgrade_required",
   },
+  { name: "without a connection option", headers: { connection: "keep-alive" }, status: 426 },
+  { name: "with other connection options", headers: { connection: "x, upgrade" }, status: 101 },
   { name: "among other protocols", headers: { upgrade: "foo, WebSocket" }, status: 101 },
   {
     name: "of an old version",
