@@ -16,8 +16,9 @@ ${formatSettings()}`;
 
 const EXIT_CANNOT_LISTEN = 1;
 const EXIT_WRONG_SETTINGS = 2;
-// Exit codes of a process that a second signal has ended: 128 and the signal's number.
-const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+// Exit codes of a process that a second signal ends: 128 and the signal's number.
+const EXIT_SIGINT = 130;
+const EXIT_SIGTERM = 143;
 // A client that does not answer the closing handshake is not waited for any longer.
 const CLOSE_MS = 1000;
 
@@ -52,8 +53,11 @@ function serve(config: Config): void {
     Deno.exit(0);
   }
 
-  Deno.addSignalListener("SIGINT", () => end(SIGNALS.SIGINT));
-  Deno.addSignalListener("SIGTERM", () => end(SIGNALS.SIGTERM));
+  Deno.addSignalListener("SIGINT", () => end(EXIT_SIGINT));
+  // Windows has no SIGTERM to listen for.
+  if (Deno.build.os !== "windows") {
+    Deno.addSignalListener("SIGTERM", () => end(EXIT_SIGTERM));
+  }
   // The last line of defence: whatever escapes every handler is logged, and the process stays up.
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
