@@ -15,6 +15,7 @@ import {
   appendQuery,
   parseUrl,
   refuseBodyOf,
+  refuseLongUrl,
   toHeaderPairs,
   withJsonType,
 } from "../protocol/request.ts";
@@ -28,12 +29,13 @@ import {
   orInvalid,
   parseObject,
 } from "./dialect.ts";
+import { findQueryFault, isQueryField } from "./fields.ts";
 import {
   describeIssues,
   MAX_PLAIN_ID_LENGTH,
   type PlainFrame,
   plainFrameSchema,
-  querySchema,
+  quotePath,
 } from "./schema.ts";
 
 /** The plain dialect as PROTOCOL.md has it. */
@@ -61,7 +63,7 @@ function decode(data: string | ArrayBuffer): Incoming {
   }
   const value = parseObject(data);
   const id = typeof value.id === "string" || typeof value.id === "number"
-    ? sliceMember(data, "id")
+    ? sliceMember(data, "id")?.trim()
     : undefined;
   if (id !== undefined && id.length > MAX_PLAIN_ID_LENGTH) {
     throw new ProxyError(
@@ -79,27 +81,33 @@ function decode(data: string | ArrayBuffer): Incoming {
 function toRequest(frame: PlainFrame, text: string): ProxyRequest {
   const method = frame.method.toUpperCase();
   const url = parseUrl(frame.url);
+  refuseLongUrl(url);
   const headers = toHeaderPairs(frame.headers ?? []);
   const bodiless = { method, url, headers, body: null, redirect: "follow" } as const;
   const { data } = frame;
   if (data === undefined || data === null) return bodiless;
   if (method === "GET" || method === "HEAD") {
     appendData(url, data, method);
+    refuseLongUrl(url);
     return bodiless;
   }
   if (typeof data === "string") return { ...bodiless, body: new TextEncoder().encode(data) };
   return {
     ...bodiless,
     headers: withJsonType(headers),
-    body: new TextEncoder().encode(sliceMember(text, "data")),
+    body: new TextEncoder().encode(sliceMember(text, "data")?.trim()),
   };
 }
 
 function appendData(url: URL, data: unknown, method: string): void {
   if (!isObject(data)) refuseBodyOf(method);
-  const { success, data: query, error } = querySchema.safeParse(data);
-  if (!success) throw new ProxyError("bad_request", `In "data": ${describeIssues(error)}`);
-  appendQuery(url, query);
+  if (!isQueryField(data)) throw new ProxyError("bad_request", describeDataFault(data));
+  appendQuery(url, data);
+}
+
+function describeDataFault(data: unknown): string {
+  const { path, message } = findQueryFault(data) ?? { path: [], message: "" };
+  return `${quotePath(["data", ...path])} ${message}`;
 }
 
 /** An object of strings, but a list of strings for `set-cookie`, which cannot be joined (RFC 9110 §5.3). */

@@ -6,11 +6,20 @@
  */
 import * as z from "zod";
 import { MAX_ID } from "../protocol/mod.ts";
+import {
+  describeToken,
+  type Fault,
+  findHeadersFault,
+  findQueryFault,
+  type HeadersField,
+  type QueryField,
+} from "./fields.ts";
 
 const NOT_YET = "is not supported yet";
 
-// An error names at most so many characters, however much of the frame is wrong.
-const MAX_MESSAGE_LENGTH = 500;
+// An error names at most so many faults, and quotes so much of a name, however much is wrong.
+const MAX_ISSUES = 5;
+const MAX_QUOTED_LENGTH = 64;
 
 // What is sent back without an exchange around it is kept small: RFC 6455 §5.5 has 125 bytes for a ping.
 const MAX_PING_LENGTH = 125;
@@ -24,43 +33,28 @@ function must(form: string): { readonly error: (issue: { readonly input?: unknow
 }
 
 /** The `id` of an exchange. */
-export const idSchema = z.int(must(`be an integer from 1 to ${MAX_ID}`))
-  .min(1, `must be an integer from 1 to ${MAX_ID}`)
-  .max(MAX_ID, `must be an integer from 1 to ${MAX_ID}`);
-
-/** A token (RFC 9110 §5.6.2): the form of a method and of a field name. */
-const token = z.string(must("be a string")).regex(
-  /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/,
-  "must be an HTTP token: letters, digits and !#$%&'*+-.^_`|~",
+export const idSchema = z.number(must(`be an integer from 1 to ${MAX_ID}`)).refine(
+  (id) => Number.isInteger(id) && id >= 1 && id <= MAX_ID,
+  `must be an integer from 1 to ${MAX_ID}`,
 );
 
-/** A field value (RFC 9110 §5.5): one byte a character, no CR, LF, NUL or other control character. */
-const fieldValue = z.string(must("be a string")).regex(
-  // deno-lint-ignore no-control-regex -- the tab is the one control character allowed
-  /^[\x09\x20-\x7e\x80-\xff]*$/,
-  "must hold no control characters and none beyond U+00FF",
-);
+const token = z.custom<string>((value) => describeToken(value) === undefined, {
+  error: ({ input }) => input === undefined ? "is missing" : describeToken(input) ?? "",
+});
+
+/** Anything of a type, less what `find` finds wrong with it. */
+function checked<Value>(find: (value: unknown) => Fault | undefined): z.ZodCustom<Value, Value> {
+  return z.custom<Value>().superRefine((value, context) => {
+    const fault = find(value);
+    if (fault !== undefined) context.addIssue({ code: "custom", ...fault, path: [...fault.path] });
+  });
+}
 
 /** Header fields, as pairs or as an object. */
-export const headersSchema = z.union([
-  z.array(z.tuple([token, fieldValue], "must be a [name, value] pair").readonly()).readonly(),
-  z.record(token, fieldValue).readonly(),
-], "must be an object of strings or a list of [name, value] pairs");
-
-const queryValue = z.union(
-  [z.string(), z.number(), z.boolean()],
-  "must be a string, a number or a boolean",
-);
+export const headersSchema = checked<HeadersField>(findHeadersFault);
 
 /** Query parameters. */
-export const querySchema = z.record(
-  z.string(),
-  z.union(
-    [queryValue, z.array(queryValue).readonly()],
-    "must be a string, a number, a boolean or a list of these",
-  ),
-  "must be an object",
-).readonly();
+export const querySchema = checked<QueryField>(findQueryFault);
 
 /** {@linkcode RequestFrame} */
 export const requestSchema = z.strictObject({
@@ -84,7 +78,7 @@ export const requestSchema = z.strictObject({
   stream: z.union(
     [z.boolean(), z.enum(["events", "lines"])],
     'must be a boolean, "events" or "lines"',
-  ).refine((stream) => stream === false, NOT_YET).exactOptional(),
+  ).refine((stream): boolean => stream === false, NOT_YET).exactOptional(),
   windowBytes: z.int("must be a whole number of bytes").refine(() => false, NOT_YET)
     .exactOptional(),
 }).readonly().superRefine((frame, context) => {
@@ -127,39 +121,31 @@ export const plainFrameSchema = z.strictObject({
   method: token,
   data: z.unknown().exactOptional(),
   headers: headersSchema.exactOptional(),
-  id: z.union([z.string(), z.number()], "must be a string or a number").exactOptional(),
+  // Any number that JSON can write: it is handed back as text.
+  id: z.custom<string | number>(
+    (id) => typeof id === "string" || typeof id === "number",
+    "must be a string or a number",
+  ).exactOptional(),
 }).readonly();
 
 /** A frame of the plain dialect. */
 export type PlainFrame = z.output<typeof plainFrameSchema>;
 
-/** Says everything that is wrong with a frame, naming each field: `"url" is missing`. */
+/** Says what is wrong with a frame, naming each field: `"url" is missing`. */
 export function describeIssues(error: z.core.$ZodError): string {
-  const message = error.issues.map((issue) => describeIssue(issue, [])).join("; ");
-  return message.length <= MAX_MESSAGE_LENGTH
-    ? message
-    : `${message.slice(0, MAX_MESSAGE_LENGTH).toWellFormed()}…`;
+  return error.issues.slice(0, MAX_ISSUES).map(describeIssue).join("; ");
 }
 
-function describeIssue(issue: z.core.$ZodIssue, parents: readonly PropertyKey[]): string {
-  const path = [...parents, ...issue.path];
-  if (issue.code === "unrecognized_keys") {
-    const names = issue.keys.map((key) => quote([...path, key])).join(", ");
-    return `${names} ${issue.keys.length > 1 ? "are" : "is"} not known here`;
-  }
-  const deeper = deepestIssue(issue);
-  if (deeper !== undefined) return describeIssue(deeper, path);
-  return `${quote(path)} ${issue.message}`;
+function describeIssue(issue: z.core.$ZodIssue): string {
+  if (issue.code !== "unrecognized_keys") return `${quotePath(issue.path)} ${issue.message}`;
+  const names = issue.keys.slice(0, MAX_ISSUES).map((key) => quotePath([...issue.path, key]));
+  return `${names.join(", ")} ${names.length > 1 ? "are" : "is"} not known here`;
 }
 
-/** The issue inside that says more: of a union, of the branch that went deepest into the value. */
-function deepestIssue(issue: z.core.$ZodIssue): z.core.$ZodIssue | undefined {
-  if (issue.code === "invalid_key") return issue.issues[0];
-  if (issue.code !== "invalid_union") return undefined;
-  const firsts = issue.errors.flatMap((branch) => branch.slice(0, 1));
-  return firsts.find(({ path }) => path.length > 0);
-}
-
-function quote(path: readonly PropertyKey[]): string {
-  return JSON.stringify(path.map(String).join("."));
+/** Quotes the path of a field: `"headers.x-a"`. */
+export function quotePath(path: readonly PropertyKey[]): string {
+  const name = path.map(String).join(".");
+  return JSON.stringify(
+    name.length <= MAX_QUOTED_LENGTH ? name : `${name.slice(0, MAX_QUOTED_LENGTH).toWellFormed()}…`,
+  );
 }

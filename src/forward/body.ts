@@ -6,25 +6,18 @@
 import { concat } from "@std/bytes/concat";
 import { ProxyError } from "../protocol/mod.ts";
 
-/** How much may be read. */
-export interface ReadOptions {
-  /** Of the decoded body. */
-  readonly maxBytes: number;
-  /** Whether fetch decodes the body, so that `content-length` says nothing about it. */
-  readonly decoded: boolean;
-}
-
 /**
  * Gives the body's bytes.
  *
+ * @param maxBytes Of the decoded body.
  * @throws {ProxyError} `http_response_body_size`: there is more than `maxBytes`; the rest is not read.
  * @throws {TypeError} What fetch says of a body that broke off.
  */
 export async function readBody(
   response: Response,
-  { maxBytes, decoded }: ReadOptions,
+  maxBytes: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const length = decoded ? undefined : declaredLength(response.headers);
+  const length = declaredLength(response.headers);
   if (length === undefined) return await readCounted(response, maxBytes);
   // HTTP itself ends a body at its declared length, so this needs no counting.
   if (length <= maxBytes) return await response.bytes();
@@ -44,11 +37,16 @@ async function readCounted(response: Response, maxBytes: number): Promise<Uint8A
   return concat(chunks);
 }
 
-/** The length that the body has for certain; a `content-length` beside chunks does not count (RFC 9112 §6.3). */
+/**
+ * The length that the body has for certain. A `content-length` beside chunks does not count (RFC 9112 §6.3),
+ * nor does one beside a content coding, which fetch may have taken off.
+ */
 function declaredLength(headers: Headers): number | undefined {
   const value = headers.get("content-length");
   if (value === null || !/^\d{1,15}$/.test(value)) return undefined;
-  return headers.has("transfer-encoding") ? undefined : Number(value);
+  return headers.has("transfer-encoding") || headers.has("content-encoding")
+    ? undefined
+    : Number(value);
 }
 
 function tooLarge(maxBytes: number): ProxyError {

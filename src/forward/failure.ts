@@ -43,7 +43,7 @@ const FAILURES: readonly Failure[] = [
     message: "The destination cannot be reached",
   },
   {
-    pattern: /message head is too large|invalid |parsed|unexpected message|frame with invalid/,
+    pattern: /message head is too large|invalid |parsed|unexpected message|protocol error/,
     code: "http_protocol_error",
     message: "The destination answered with something that is not HTTP",
     sent: "yes",
@@ -63,11 +63,7 @@ export function toRequestError(thrown: unknown, method: string): ProxyError {
     });
   }
   const reason = reasonOf(thrown);
-  if (reason === undefined) {
-    return new ProxyError("proxy_internal_error", "The request could not be made", {
-      cause: thrown,
-    });
-  }
+  if (reason === undefined) return toInputError(thrown);
   // Only what failed while connecting has certainly not sent a byte.
   const stageSent = reason.startsWith("(Connect)") ? "no" : "maybe";
   const { code, message, sent = stageSent } =
@@ -98,11 +94,25 @@ export function toBodyError(thrown: unknown, method: string, decoded: boolean): 
   );
 }
 
-/** The part of the reason that the client cannot write: a URL holds no space, so it cannot hold this. */
+/** What fetch does not even try; its message holds the URL, which is not to be logged. */
+function toInputError(thrown: unknown): ProxyError {
+  if (thrown instanceof TypeError) {
+    const message =
+      "The HTTP client cannot send this request; check the host and the header fields";
+    return new ProxyError("bad_request", message);
+  }
+  return new ProxyError("proxy_internal_error", "The request could not be made", { cause: thrown });
+}
+
+/**
+ * The part of the reason that the client cannot write: a URL holds no space, so it cannot hold this.
+ * Over HTTP/2 a failure after connecting is told without it, and without the URL.
+ */
 function reasonOf(thrown: unknown): string | undefined {
-  const message = thrown instanceof TypeError ? messageOf(thrown.cause) : "";
+  if (!(thrown instanceof TypeError) || thrown.cause === undefined) return undefined;
+  const message = messageOf(thrown.cause);
   const start = message.indexOf("client error (");
-  return start < 0 ? undefined : message.slice(start + "client error ".length);
+  return start < 0 ? message : message.slice(start + "client error ".length);
 }
 
 function messageOf(thrown: unknown): string {

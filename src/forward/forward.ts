@@ -105,7 +105,7 @@ export function createForward({ client, fetch = globalThis.fetch }: ForwardDeps)
     signal: AbortSignal,
   ): Promise<Response> {
     const headers: HeaderPairs = [...hop.headers, ["host", hop.url.host]];
-    let failure: unknown;
+    let failure = new ProxyError("dns_error", "The host has no address");
     for (const address of addresses) {
       try {
         return await send(hop, { target: pin(hop.url, address), headers, signal });
@@ -139,7 +139,11 @@ export function createForward({ client, fetch = globalThis.fetch }: ForwardDeps)
         const response = await makeHop(hop, options);
         const location = request.redirect === "manual" ? null : redirectLocation(response);
         if (location === null) {
-          return toForwardResponse(response, hop, { redirected: redirects > 0, ...options });
+          return toForwardResponse(response, hop, {
+            requestMethod: request.method,
+            redirected: redirects > 0,
+            signal: options.signal,
+          });
         }
         await response.body?.cancel();
         refuseRedirect(request.redirect, redirects);
@@ -158,10 +162,17 @@ function pin(url: URL, address: string): URL {
   return pinned;
 }
 
+interface ResponseContext {
+  /** Of the first hop: what the client would send again. */
+  readonly requestMethod: string;
+  readonly redirected: boolean;
+  readonly signal: AbortSignal;
+}
+
 function toForwardResponse(
   response: Response,
   { method, url, headers: requestHeaders }: HttpRequest,
-  { redirected, signal }: { readonly redirected: boolean; readonly signal: AbortSignal },
+  { requestMethod, redirected, signal }: ResponseContext,
 ): ForwardResponse {
   const { status, statusText } = response;
   const bodiless = method === "HEAD" || NULL_BODY_STATUS.has(status);
@@ -178,10 +189,10 @@ function toForwardResponse(
         return null;
       }
       try {
-        return await readBody(response, { maxBytes, decoded });
+        return await readBody(response, maxBytes);
       } catch (thrown) {
         if (signal.aborted) throw signal.reason;
-        throw thrown instanceof ProxyError ? thrown : toBodyError(thrown, method, decoded);
+        throw thrown instanceof ProxyError ? thrown : toBodyError(thrown, requestMethod, decoded);
       }
     },
   };

@@ -54,7 +54,7 @@ const BODY_FIELDS: ReadonlySet<string> = new Set([
 // Meant for one origin: what fetch drops on a redirect to another, and keys and tokens, which it leaks.
 const ORIGIN_FIELDS: ReadonlySet<string> = new Set(["authorization", "cookie"]);
 const SECRET_FIELD =
-  /(?:^|-)(?:api-?key|key|token|secret|auth|authorization|session|password|credentials?)(?:-|$)/;
+  /(?:key|token|secret|jwt|auth|authorization|session|password|credentials?|signature)(?:[-_]|$)/;
 const PUBLIC_KEYS: ReadonlySet<string> = new Set(["idempotency-key"]);
 
 /** Gives the fields of a client's request that go to the destination. */
@@ -71,9 +71,10 @@ export function filterRequestHeaders(headers: HeaderPairs): HeaderPairs {
 export function filterResponseHeaders(headers: Headers, decoded: boolean): HeaderPairs {
   const pairs = [...headers];
   const named = connectionOptions(pairs);
+  const chunked = headers.has("transfer-encoding"); // content-length does not count then, RFC 9112 §6.3
   return pairs.filter(([name]) =>
     !RESPONSE_FIELDS.has(name) && !named.has(name) && !name.startsWith("proxy-") &&
-    !(decoded && CODING_FIELDS.has(name))
+    !(decoded && CODING_FIELDS.has(name)) && !(chunked && name === "content-length")
   );
 }
 
@@ -92,7 +93,8 @@ export function filterBodyHeaders(headers: HeaderPairs): HeaderPairs {
 
 /**
  * Says whether fetch decodes the body of a response: it knows gzip and br, each alone, and leaves them be
- * after a request with `range` or whose first `accept-encoding` is `identity`.
+ * after a request with `range` or whose first `accept-encoding` is `identity`. Of several
+ * `content-encoding` fields it decodes the first, which cannot be told from one field with a list.
  */
 export function isContentDecoded(request: HeaderPairs, response: Headers): boolean {
   const coding = response.get("content-encoding")?.toLowerCase();

@@ -94,6 +94,7 @@ export function parseAddress(text: string): Address | undefined {
   // The zone index of a link-local address ("fe80::1%eth0") names an interface, not another address.
   const bare = text.replace(/%.*$/, "");
   if (ipaddr.IPv4.isValidFourPartDecimal(bare)) return ipaddr.IPv4.parse(bare);
+  if (!/^[0-9a-f:.]+$/i.test(bare)) return undefined;
   // The URL parser writes "::127.0.0.1" in hexadecimal; ipaddr.js would take it for an IPv4-mapped one.
   const canonical = URL.parse(`http://[${bare}]/`)?.hostname.slice(1, -1);
   return canonical === undefined ? undefined : ipaddr.process(canonical);

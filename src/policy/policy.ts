@@ -96,15 +96,16 @@ export function createPolicy(
     addresses: readonly Address[],
   ): Decision {
     const named = rules.find((rule) => matchesName(rule, destination.host));
-    let reason = named;
+    let reason: HostRule | undefined;
     for (const address of addresses) {
       if (isDenied(destination, (rule) => deniesAddress(rule, address))) return DENIALS.denyList;
       reason = named ?? rules.find((rule) => allowsAddress(rule, address));
       if (reason === undefined) return toAddressDenial(address);
     }
+    if (reason === undefined) return DENIALS.notListed; // there was no address
     return {
       allow: true,
-      reason: reason?.text ?? "",
+      reason: reason.text,
       ...(destination.literal === undefined && { addresses: addresses.map(String) }),
     };
   }

@@ -4,7 +4,6 @@
  * @module
  */
 import { type ErrorCode, ProxyError } from "./errors.ts";
-import { sliceMember } from "./verbatim.ts";
 
 /** How a frame holds a body. `text`: the JSON text, the text, or the base64 itself. */
 export interface BodyForm {
@@ -47,17 +46,17 @@ export function encodeBytes(bytes: Uint8Array): BodyMembers {
  * Gives the bytes of the body that a frame holds, or `null` when it holds none.
  *
  * @param frame The frame's members.
- * @param frameText The text they were parsed from: `json` is taken from it byte for byte.
+ * @param json The text of `json` as it stands in the frame.
  * @param code The code of the error.
  * @throws {ProxyError} `base64` is not valid base64.
  */
 export function decodeBody(
   frame: BodyMembers,
-  frameText: string,
+  json: string | undefined,
   code: ErrorCode,
 ): Uint8Array<ArrayBuffer> | null {
-  if (frame.text !== undefined) return new TextEncoder().encode(frame.text);
-  if (frame.json !== undefined) return new TextEncoder().encode(sliceMember(frameText, "json"));
+  const text = frame.text ?? json;
+  if (text !== undefined) return new TextEncoder().encode(text);
   if (frame.base64 === undefined) return null;
   try {
     return Uint8Array.fromBase64(frame.base64);

@@ -6,6 +6,7 @@
 import { decodeBody, encodeBytes } from "./body.ts";
 import { ProxyError } from "./errors.ts";
 import type { HeaderPairs, QueryValue, RedirectMode, RequestFrame } from "./frames.ts";
+import { sliceMember } from "./verbatim.ts";
 
 /** An HTTP request with its whole body. */
 export interface HttpRequest {
@@ -16,6 +17,9 @@ export interface HttpRequest {
   /** `null`: none. */
   readonly body: Uint8Array<ArrayBuffer> | null;
 }
+
+// What Deno's HTTP client takes.
+const MAX_URL_LENGTH = 65_534;
 
 /** How the server is to make a request. */
 export interface RequestOptions {
@@ -74,8 +78,10 @@ export function decodeRequest(frame: RequestFrame, text: string): ProxyRequest {
   const method = (frame.method ?? "GET").toUpperCase();
   const url = parseUrl(frame.url ?? "");
   if (frame.query !== undefined) appendQuery(url, frame.query);
+  refuseLongUrl(url);
   const headers = toHeaderPairs(frame.headers ?? []);
-  const body = decodeBody(frame, text, "bad_request");
+  const json = frame.json === undefined ? undefined : sliceMember(text, "json")?.trim();
+  const body = decodeBody(frame, json, "bad_request");
   if (body !== null) refuseBodyOf(method);
   return {
     method,
@@ -101,6 +107,16 @@ export function parseUrl(text: string): URL {
     );
   }
   return url;
+}
+
+/**
+ * Refuses a URL that no HTTP client sends.
+ *
+ * @throws {ProxyError} `bad_request`
+ */
+export function refuseLongUrl({ href }: URL): void {
+  if (href.length <= MAX_URL_LENGTH) return;
+  throw new ProxyError("bad_request", `"url" has more than ${MAX_URL_LENGTH} characters`);
 }
 
 /** Appends parameters to a URL's query and leaves what stands there as it is. */

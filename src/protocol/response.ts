@@ -6,6 +6,7 @@
 import { decodeBody, formBody } from "./body.ts";
 import { ProxyError } from "./errors.ts";
 import type { HeaderPairs, ResponseFrame, Timing } from "./frames.ts";
+import { sliceMember } from "./verbatim.ts";
 
 /** An HTTP response with its whole body. */
 export interface HttpResponse {
@@ -76,7 +77,11 @@ export function decodeResponse(text: string): DecodedResponse {
       url: frame.url,
       redirected: frame.redirected,
       headers: frame.headers,
-      body: decodeBody(frame, text, "bad_frame"),
+      body: decodeBody(
+        frame,
+        frame.json === undefined ? undefined : sliceMember(text, "json"),
+        "bad_frame",
+      ),
     },
     timing: frame.timing,
   };

@@ -6,8 +6,8 @@
  */
 
 /**
- * Gives the text of the value of a top-level member, or `undefined` when there is none. Of a repeated
- * name the last one counts, as with `JSON.parse`.
+ * Gives the text of the value of a top-level member, with the blanks around it, or `undefined` when there
+ * is none. Of a repeated name the last one counts, as with `JSON.parse`.
  *
  * @param text A JSON object that `JSON.parse` has accepted; with any other text the result means nothing.
  * @param name The member's name.
@@ -17,7 +17,7 @@
  * import { assertEquals } from "@std/assert";
  * import { sliceMember } from "./verbatim.ts";
  *
- * assertEquals(sliceMember('{"id": 1, "json": {"n": 1.0}}', "json"), '{"n": 1.0}');
+ * assertEquals(sliceMember('{"id": 1, "json": {"n": 1.0}}', "json"), ' {"n": 1.0}');
  * ```
  */
 export function sliceMember(text: string, name: string): string | undefined {
@@ -25,10 +25,10 @@ export function sliceMember(text: string, name: string): string | undefined {
   let at = skipBlank(text, text.indexOf("{") + 1);
   while (text[at] === '"') {
     const keyEnd = endOfString(text, at);
-    const start = skipBlank(text, text.indexOf(":", keyEnd) + 1);
-    const end = endOfValue(text, start);
+    const start = text.indexOf(":", keyEnd) + 1;
+    const end = skipBlank(text, endOfValue(text, skipBlank(text, start)));
     if (JSON.parse(text.slice(at, keyEnd)) === name) found = text.slice(start, end);
-    at = skipBlank(text, end);
+    at = end;
     if (text[at] === ",") at = skipBlank(text, at + 1);
   }
   return found;
@@ -52,7 +52,7 @@ function endOfString(text: string, start: number): number {
 
 function endOfValue(text: string, start: number): number {
   if (text[start] === '"') return endOfString(text, start);
-  const mark = /["{}[\],\s]/g;
+  const mark = /["{}[\],]/g;
   let depth = 0;
   mark.lastIndex = start;
   for (let match = mark.exec(text); match !== null; match = mark.exec(text)) {

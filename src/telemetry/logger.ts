@@ -62,7 +62,12 @@ function toPrettyLine(time: string, level: Level, event: string, fields: object)
 }
 
 function toPrettyValue(value: unknown): string {
-  return typeof value === "string" && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+  if (typeof value === "string" && /^[!#-<>-~]+$/.test(value)) return value;
+  // JSON leaves some characters as they are that drive a terminal.
+  return JSON.stringify(value ?? null).replace(
+    /[\x7f-\x9f]/g,
+    (character) => `\\u00${character.charCodeAt(0).toString(16)}`,
+  );
 }
 
 function describe(error: unknown): string {

@@ -5,9 +5,9 @@ import {
   type cancelSchema,
   clientFrameSchema,
   describeIssues,
+  headersSchema,
   type pingSchema,
   plainFrameSchema,
-  querySchema,
   type requestSchema,
 } from "../../src/dialect/schema.ts";
 
@@ -16,15 +16,11 @@ type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B 
   : false;
 
 Deno.test("clientFrameSchema has exactly the types of the frames", () => {
-  type Request = z.output<typeof requestSchema>;
   const equal: [
-    // BUG: `stream` comes out as `false`: TypeScript infers a predicate from its refinement.
-    // Equal<Request, RequestFrame>,
-    // Equal<z.output<typeof clientFrameSchema>, ClientFrame>,
-    Equal<Omit<Request, "stream">, Omit<RequestFrame, "stream">>,
-    Equal<z.output<typeof clientFrameSchema>, Request | CancelFrame | PingFrame>,
+    Equal<z.output<typeof requestSchema>, RequestFrame>,
     Equal<z.output<typeof cancelSchema>, CancelFrame>,
     Equal<z.output<typeof pingSchema>, PingFrame>,
+    Equal<z.output<typeof clientFrameSchema>, ClientFrame>,
   ] = [true, true, true, true];
   assert(equal.every(Boolean));
 });
@@ -56,16 +52,15 @@ const ID = '"id" must be an integer from 1 to 4294967295';
 const TOKEN = "must be an HTTP token: letters, digits and !#$%&'*+-.^_`|~";
 const PAIRS = '"headers" must be an object of strings or a list of [name, value] pairs';
 const VALUE = "must hold no control characters and none beyond U+00FF";
+const FIELDS = "must have at most 1000 entries";
 const QUERY = "must be a string, a number, a boolean or a list of these";
 
 const ISSUES: readonly { input: Record<string, unknown>; expected: string }[] = [
   { input: { id: undefined }, expected: '"id" is missing' },
-  ...[0, -1, 1.5, 4294967296, 1e15, "1", null, [1]].map((id) => ({
+  ...[0, -1, 1.5, 4294967296, 2 ** 53, "1", null, [1]].map((id) => ({
     input: { id },
     expected: ID,
   })),
-  // BUG: what is wrong with an integer that is not safe is said twice.
-  // { input: { id: 2 ** 53 }, expected: ID },
   { input: { url: undefined }, expected: '"url" is missing' },
   { input: { url: null }, expected: '"url" must be a string' },
   { input: { upstream: "a", url: undefined }, expected: '"upstream" is not supported yet' },
@@ -78,6 +73,7 @@ const ISSUES: readonly { input: Record<string, unknown>; expected: string }[] = 
   { input: { method: 1 }, expected: '"method" must be a string' },
   { input: { method: "" }, expected: `"method" ${TOKEN}` },
   { input: { method: "GET / HTTP/1.1\r\n" }, expected: `"method" ${TOKEN}` },
+  { input: { method: "A".repeat(1025) }, expected: '"method" must be at most 1024 characters' },
   { input: { method: "G\u00c9T" }, expected: `"method" ${TOKEN}` },
   ...[null, "a: b", 1].map((headers) => ({ input: { headers }, expected: PAIRS })),
   { input: { headers: ["a: b"] }, expected: '"headers.0" must be a [name, value] pair' },
@@ -104,11 +100,11 @@ const ISSUES: readonly { input: Record<string, unknown>; expected: string }[] = 
   { input: { query: { a: {} } }, expected: `"query.a" ${QUERY}` },
   {
     input: { query: { a: [1, null] } },
-    expected: '"query.a.1" must be a string, a number or a boolean',
+    expected: `"query.a.1" ${QUERY}`,
   },
   {
     input: { query: { a: [[1]] } },
-    expected: '"query.a.0" must be a string, a number or a boolean',
+    expected: `"query.a.0" ${QUERY}`,
   },
   { input: { text: 1 }, expected: '"text" must be a string' },
   { input: { base64: null }, expected: '"base64" must be a string' },
@@ -151,10 +147,6 @@ const ISSUES: readonly { input: Record<string, unknown>; expected: string }[] = 
     input: { type: "ping", id: undefined, url: undefined, data: 1 },
     expected: '"data" must be a string',
   },
-  {
-    input: { type: "ping", id: undefined, url: undefined, data: "x".repeat(126) },
-    expected: '"data" must be at most 125 characters',
-  },
 ];
 
 for (const { input, expected } of ISSUES) {
@@ -163,9 +155,18 @@ for (const { input, expected } of ISSUES) {
   });
 }
 
-Deno.test("describeIssues() takes frames as they come, without the members that are undefined", () => {
+Deno.test("clientFrameSchema gives a frame as it came", () => {
   const frame = { type: "request", id: 4294967295, url: "http://x/", json: null, stream: false };
   assertEquals(clientFrameSchema.parse(frame), frame);
+});
+
+Deno.test("headersSchema takes a thousand fields and no more", () => {
+  const pairs = (count: number): [string, string][] =>
+    Array.from({ length: count }, (_, at) => [`a${at}`, ""]);
+  for (const toHeaders of [(list: [string, string][]) => list, Object.fromEntries]) {
+    assertEquals(headersSchema.safeParse(toHeaders(pairs(1000))).success, true);
+    assertEquals(describe({ headers: toHeaders(pairs(1001)) }), `"headers" ${FIELDS}`);
+  }
 });
 
 Deno.test("describeIssues() names the fields of a plain frame", () => {
@@ -182,12 +183,22 @@ Deno.test("describeIssues() names the fields of a plain frame", () => {
 
 Deno.test("describeIssues() bounds its message, whole characters only", () => {
   for (const before of ["", "a"]) {
-    const message = describe({ [before + "\u{1f600}".repeat(10_000)]: 1 });
-    assert(message.length <= 501 && message.endsWith("\u2026") && message.isWellFormed());
+    const name = before + "\u{1f600}".repeat(10_000);
+    for (const message of [describe({ [name]: 1 }), describe({ query: { [name]: null } })]) {
+      assert(message.length < 200 && message.isWellFormed(), message);
+    }
   }
-  const names = Array.from({ length: 1000 }, (_, at) => [at, null]);
-  const { error } = querySchema.safeParse(Object.fromEntries(names));
-  assertEquals(error && describeIssues(error).length, 501);
+  const unknown = Object.fromEntries(Array.from({ length: 1000 }, (_, at) => [`u${at}`, 1]));
+  assertEquals(describe(unknown), '"u0", "u1", "u2", "u3", "u4" are not known here');
+});
+
+Deno.test("describeIssues() asks for a number that is not exact as a string", () => {
+  for (const number of [2 ** 53, -1e21]) {
+    assertEquals(
+      describe({ query: { n: number } }),
+      '"query.n" is not exact as a number; send it as a string',
+    );
+  }
 });
 
 function describe(members: object): string {

@@ -99,16 +99,17 @@ Deno.test("resolve() forgets the oldest answer when it holds too many", async ()
   assertInstanceOf(resolver.resolve("1.0.0.2"), Promise);
 });
 
-Deno.test("resolve() keeps other answers when it renews one", async () => {
+Deno.test("resolve() counts a renewed answer among the newest", async () => {
   let time = 0;
   const { lookup } = countingLookup();
-  const resolver = createResolver({ lookup, maxEntries: 2, ttlMs: TTL_MS, now: () => time });
+  const resolver = createResolver({ lookup, maxEntries: 3, ttlMs: TTL_MS, now: () => time });
   await resolver.resolve("1.0.0.1");
-  time = TTL_MS;
+  time = 500;
   await resolver.resolve("1.0.0.2");
-  await resolver.resolve("1.0.0.1");
-  assertInstanceOf(resolver.resolve("1.0.0.2"), Array);
+  time = TTL_MS;
+  for (const host of ["1.0.0.1", "1.0.0.3", "1.0.0.4"]) await resolver.resolve(host);
   assertInstanceOf(resolver.resolve("1.0.0.1"), Array);
+  assertInstanceOf(resolver.resolve("1.0.0.2"), Promise);
 });
 
 Deno.test("resolve() refuses a lookup too many, and takes the next when one has ended", async () => {

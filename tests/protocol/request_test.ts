@@ -12,11 +12,12 @@ import {
 
 const ITEMS = { type: "request", id: 1, url: "https://api.example.com/items" } as const;
 
+const sign = fc.nat(0x10ffff).map((code) => String.fromCodePoint(code).toWellFormed());
 const token = fc.string({ unit: fc.constantFrom(..."aZ09!#$%&'*+-.^_`|~"), minLength: 1 });
 const fieldValue = fc.string({ unit: fc.constantFrom(...'\t !"\\a~\x80\xe9\xff') });
 const bytes = fc.oneof(
   fc.uint8Array(),
-  fc.string({ unit: "binary" }).map((text) => new TextEncoder().encode(text)),
+  fc.string({ unit: sign }).map((text) => new TextEncoder().encode(text)),
   fc.constantFrom([], [0xef, 0xbb, 0xbf], [0xef, 0xbb, 0xbf, 0x7b], [0xed, 0xa0, 0x80], [0x00])
     .map((bytes) => Uint8Array.from(bytes)),
 );
@@ -60,7 +61,6 @@ const QUERIES: readonly {
 }[] = [
   { name: "a query where there is none", url: "http://x/a", query: { b: 1 }, expected: "/a?b=1" },
   { name: "to the query", url: "http://x/?a=1", query: { a: 2 }, expected: "/?a=1&a=2" },
-  { name: "to an empty query", url: "http://x/?", query: { a: 1 }, expected: "/?a=1" },
   {
     name: "to a query and leaves its spelling",
     url: "http://x/?a=%7e+%20&&b&c==%C3%A9%zz",
@@ -113,7 +113,6 @@ const BODIES: readonly { name: string; members: string; expected: string }[] = [
   { name: "null as JSON", members: '"json":null', expected: "null" },
   { name: "a JSON string with its escapes", members: '"json":"\\u00e9"', expected: '"\\u00e9"' },
   { name: "text as UTF-8", members: '"text":"\\u00e9\\n"', expected: "\u00e9\n" },
-  { name: "an empty text", members: '"text":""', expected: "" },
   { name: "base64", members: '"base64":"w6kK"', expected: "\u00e9\n" },
 ];
 
@@ -139,7 +138,6 @@ const HEADERS: readonly { name: string; frame: RequestFrame; expected: [string, 
     expected: [["Content-TYPE", "text/json"]],
   },
   { name: "adds no content type to text", frame: { ...POST, text: "{}" }, expected: [] },
-  { name: "adds no content type to no body", frame: POST, expected: [] },
   {
     name: "keeps repeated names and their order",
     frame: { ...ITEMS, headers: [["b", "1"], ["a", "2"], ["b", "3"]] },
@@ -153,16 +151,13 @@ for (const { name, frame, expected } of HEADERS) {
   });
 }
 
-Deno.test("decodeRequest() makes the method upper-case and GET the default", () => {
+Deno.test("decodeRequest() makes the method upper-case", () => {
   assertEquals(decode({ ...ITEMS, method: "pAtch" }).method, "PATCH");
-  assertEquals(decode(ITEMS).method, "GET");
 });
 
 Deno.test("decodeRequest() gives no body, no time and following where the frame says nothing", () => {
-  const { href } = new URL(ITEMS.url);
-  const { url, ...rest } = decode(ITEMS);
-  assertEquals(url.href, href);
-  assertEquals(rest, { method: "GET", headers: [], body: null, redirect: "follow" });
+  const url = new URL(ITEMS.url);
+  assertEquals(decode(ITEMS), { method: "GET", url, headers: [], body: null, redirect: "follow" });
 });
 
 for (const method of ["GET", "HEAD", "get", "Head"]) {
@@ -187,6 +182,13 @@ for (const url of ["", "/items", "api.example.com", "http://", "http://x:99999/"
     assertRefused({ ...ITEMS, url }, '"url" is not an absolute URL');
   });
 }
+
+Deno.test("decodeRequest() refuses a URL that is too long, with its query", () => {
+  const url = `http://x/${"a".repeat(65_534 - "http://x/".length)}`;
+  assertEquals(decode({ ...ITEMS, url }).url.href, url);
+  assertRefused({ ...ITEMS, url: `${url}a` }, '"url" has more than 65534 characters');
+  assertRefused({ ...ITEMS, url, query: { a: 1 } }, '"url" has more than 65534 characters');
+});
 
 function decode(frame: RequestFrame): ProxyRequest {
   return decodeRequest(frame, JSON.stringify(frame));

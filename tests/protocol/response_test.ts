@@ -30,13 +30,17 @@ const OTHER_TYPES = [
   "text/html; x=application/json",
   "application/octet-stream",
   "+json",
+  "text/plain +json",
   "",
 ];
 
+const signs = fc.string({
+  unit: fc.nat(0x10ffff).map((code) => String.fromCodePoint(code).toWellFormed()),
+});
 const texts = fc.oneof(
-  fc.string({ unit: "binary" }),
+  signs,
   fc.json(),
-  fc.json().map((text) => `[1.0, ${text},12345678901234567890 ]`),
+  fc.json().map((text) => `\r\n[1.0, ${text},12345678901234567890 ]\t \n`),
   fc.json().map((text) => `\ufeff${text}`),
   fc.constantFrom("", "\ufeff", "null", "{", '{"a":1,}', "{}{}", "[1]]", '"}', "1e400"),
 );
@@ -48,11 +52,11 @@ const bodies = fc.oneof(
 );
 const headers = fc.array(fc.tuple(
   fc.oneof(fc.string(), fc.constantFrom("set-cookie", "__proto__")),
-  fc.string({ unit: "binary" }),
+  signs,
 )).map((pairs) => pairs.filter(([name]) => name !== "content-type"));
 const responses: fc.Arbitrary<HttpResponse> = fc.record({
   status: fc.integer({ min: 100, max: 599 }),
-  statusText: fc.string({ unit: "binary" }),
+  statusText: signs,
   url: fc.webUrl(),
   redirected: fc.boolean(),
   headers: fc.tuple(headers, fc.constantFrom(...JSON_TYPES, ...OTHER_TYPES))
@@ -65,7 +69,6 @@ const timings = fc.record({ waitMs: times, totalMs: times });
 Deno.test("decodeResponse() gives what encodeResponse() was given", () => {
   fc.assert(
     fc.property(responses, timings, fc.integer({ min: 1 }), (response, timing, id) => {
-      fc.pre(!isPadded(response.body));
       const text = encodeResponse(id, response, timing);
       JSON.parse(text);
       assertEquals(decodeResponse(text), { id, response, timing });
@@ -74,20 +77,13 @@ Deno.test("decodeResponse() gives what encodeResponse() was given", () => {
   );
 });
 
-// BUG: blanks around a JSON body, such as a last line feed, do not come back.
-for (const body of ['{"a":1}\n', " 1", "\t[]\r\n"]) {
-  Deno.test.ignore(`decodeResponse() gives ${JSON.stringify(body)} byte for byte`, () => {
-    const response = { ...OK, body: new TextEncoder().encode(body) };
-    assertEquals(decodeResponse(encodeResponse(1, response, TIMING)).response, response);
-  });
-}
-
 const FORMS: readonly { name: string; type?: string; body: string | number[]; end: string }[] = [
   {
     name: "JSON as it came",
-    body: '{"b" : 1.0,\n"a":[12345678901234567890,1E400]}',
-    end: ',"json":{"b" : 1.0,\n"a":[12345678901234567890,1E400]}}',
+    body: ' {"b" : 1.0,\n"a":[12345678901234567890,1E400]}\r\n',
+    end: ',"json": {"b" : 1.0,\n"a":[12345678901234567890,1E400]}\r\n}',
   },
+  { name: "a last line feed", body: "1\n", end: ',"json":1\n}' },
   { name: "null", body: "null", end: ',"json":null}' },
   { name: "what is no JSON as text", body: '{"a":1,}', end: ',"text":"{\\"a\\":1,}"}' },
   { name: "an empty body as text", body: "", end: ',"text":""}' },
@@ -188,10 +184,4 @@ Deno.test("decodeResponse() throws nothing but ProxyError, and gives what its ty
 
 function assertRefused(text: string): void {
   assertEquals(assertThrows(() => decodeResponse(text), ProxyError).code, "bad_frame");
-}
-
-// See BUG above.
-function isPadded(body: Uint8Array | null): boolean {
-  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(body ?? undefined);
-  return /^[ \t\r\n]|[ \t\r\n]$/.test(text);
 }

@@ -1,0 +1,195 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import deno from "../deno.json" with { type: "json" };
+import { type Config, ConfigError, formatSettings, parseConfig, SETTINGS } from "../src/config.ts";
+import { parseHostRule } from "../src/policy/destination.ts";
+
+/** The lines of what is wrong with an environment. */
+function problems(env: Record<string, string>): readonly string[] {
+  const error = assertThrows(() => parseConfig(env), ConfigError);
+  assertEquals(error.message, error.problems.join("\n"));
+  return error.problems;
+}
+
+Deno.test("parseConfig() gives the default of every setting", () => {
+  const { ALLOW_HOSTS, ...rest } = parseConfig({});
+  assertEquals(ALLOW_HOSTS, [parseHostRule("public")]);
+  assertEquals(rest, {
+    HOST: "127.0.0.1",
+    PORT: 8000,
+    DENY_HOSTS: [],
+    ALLOW_PORTS: [80, 443],
+    ALLOW_METHODS: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+    ALLOWED_ORIGINS: [],
+    MAX_FRAME_BYTES: 1_048_576,
+    MAX_REQUEST_BYTES: 1_048_576,
+    MAX_RESPONSE_BYTES: 8_388_608,
+    MAX_IN_FLIGHT: 64,
+    MAX_CONNECTIONS: 10_000,
+    REQUEST_TIMEOUT_MS: 30_000,
+    MAX_TIMEOUT_MS: 300_000,
+    SEND_BUFFER_BYTES: 262_144,
+    SEND_TIMEOUT_MS: 30_000,
+    DRAIN_MS: 10_000,
+    LOG_LEVEL: "info",
+    LOG_FORMAT: "json",
+  });
+});
+
+Deno.test("parseConfig() gives its defaults for what they are written as", () => {
+  const env = Object.fromEntries(SETTINGS.map(({ name, default: text }) => [name, text]));
+  assertEquals(parseConfig(env), parseConfig({}));
+});
+
+Deno.test("parseConfig() leaves other variables alone", () => {
+  assertEquals(
+    parseConfig({ PATH: "/bin", port: "x", wsfetch_x: "y", WSFETCH: "z" }),
+    parseConfig({}),
+  );
+});
+
+const READ: readonly { name: keyof Config; input: string; expected: unknown }[] = [
+  { name: "HOST", input: "::", expected: "::" },
+  { name: "PORT", input: "65535", expected: 65535 },
+  { name: "ALLOW_HOSTS", input: "", expected: [] },
+  { name: "DENY_HOSTS", input: " ,public, ,", expected: [parseHostRule("public")] },
+  { name: "DENY_HOSTS", input: "a.b, c", expected: [parseHostRule("a.b"), parseHostRule("c")] },
+  { name: "ALLOW_PORTS", input: "1, 65535", expected: [1, 65535] },
+  { name: "ALLOW_PORTS", input: "", expected: [] },
+  { name: "ALLOW_METHODS", input: "get, Purge,X-9", expected: ["GET", "PURGE", "X-9"] },
+  { name: "ALLOWED_ORIGINS", input: "*", expected: ["*"] },
+  {
+    name: "ALLOWED_ORIGINS",
+    input: "http://a:81,https://b",
+    expected: ["http://a:81", "https://b"],
+  },
+  { name: "ALLOWED_ORIGINS", input: "https://*.a.test:8443", expected: ["https://*.a.test:8443"] },
+  { name: "MAX_REQUEST_BYTES", input: "0", expected: 0 },
+  { name: "MAX_TIMEOUT_MS", input: "2147483647", expected: 2147483647 },
+  { name: "LOG_LEVEL", input: "off", expected: "off" },
+  { name: "LOG_FORMAT", input: "pretty", expected: "pretty" },
+];
+
+for (const { name, input, expected } of READ) {
+  Deno.test(`parseConfig() reads ${name}=${JSON.stringify(input)}`, () => {
+    assertEquals(parseConfig({ [name]: input })[name], expected);
+  });
+}
+
+const NUMBERS = {
+  PORT: "0 65535",
+  MAX_FRAME_BYTES: "1024 67108864",
+  MAX_REQUEST_BYTES: "0 67108864",
+  MAX_RESPONSE_BYTES: "0 67108864",
+  MAX_IN_FLIGHT: "1 100000",
+  MAX_CONNECTIONS: "1 10000000",
+  REQUEST_TIMEOUT_MS: "1 2147483647",
+  MAX_TIMEOUT_MS: "1 2147483647",
+  SEND_BUFFER_BYTES: "1024 67108864",
+  SEND_TIMEOUT_MS: "1 2147483647",
+  DRAIN_MS: "0 2147483647",
+};
+
+for (const [name, range] of Object.entries(NUMBERS)) {
+  Deno.test(`parseConfig() refuses a value of ${name} that is no number in its range`, () => {
+    const [min = "", max = ""] = range.split(" ");
+    const outside = [String(Number(min) - 1), String(Number(max) + 1)];
+    const odd = ["", " ", "x", "1.5", "+1", "1e3", "0x1", "1_000", " 8000", "٣", "9".repeat(400)];
+    for (const value of [...outside, ...odd]) {
+      const problem = `${name}: must be a whole number from ${min} to ${max}`;
+      assertEquals(problems({ [name]: value }), [problem]);
+    }
+  });
+}
+
+const NO_RULE = "is not a rule; write public, a host like api.example.com or *.example.com";
+const NO_ORIGIN = "is not an origin; write one like https://app.example.com";
+const WRONG: readonly { name: keyof Config; input: string; expected: string }[] = [
+  { name: "HOST", input: "|", expected: "must be an address or a name" },
+  { name: "ALLOW_HOSTS", input: "a.test,10.0.0.0/33|10.0.0.0/33", expected: NO_RULE },
+  { name: "DENY_HOSTS", input: "http://a.test|http://a.test", expected: NO_RULE },
+  { name: "ALLOW_PORTS", input: "80,65536|65536", expected: "is not a port from 1 to 65535" },
+  { name: "ALLOW_METHODS", input: ",|", expected: "must name at least one method" },
+  { name: "ALLOW_METHODS", input: "GET,trace|trace", expected: "is not a method that" },
+  { name: "ALLOW_METHODS", input: "GET,CONNECT|CONNECT", expected: "is not a method that" },
+  { name: "ALLOW_METHODS", input: "GET POST|GET POST", expected: "is not a method that" },
+  { name: "ALLOWED_ORIGINS", input: "https://a.test,b.test|b.test", expected: NO_ORIGIN },
+  { name: "LOG_LEVEL", input: "INFO|", expected: "must be one of debug, info, warn, error, off" },
+  { name: "LOG_FORMAT", input: "|", expected: "must be one of json, pretty" },
+];
+
+// `input`: the value, and what of it the message quotes.
+for (const { name, input, expected } of WRONG) {
+  const [value = "", quoted] = input.split("|");
+  Deno.test(`parseConfig() refuses ${name}=${JSON.stringify(value)}`, () => {
+    const [problem = "", ...more] = problems({ [name]: value });
+    const start = `${name}: ${quoted ? `${JSON.stringify(quoted)} ` : ""}${expected}`;
+    assertEquals([problem.slice(0, start.length), more], [start, []]);
+  });
+}
+
+Deno.test("parseConfig() refuses in ALLOWED_ORIGINS what no browser sends as an origin", () => {
+  const stars = ["https://*", "https://a*.test", "https://a.*", "https://*.*.a.test", "**"];
+  const others = ["null", "https://a.test/", "https://a.test:443", "https://A.test", "//a.test"];
+  for (const text of [...stars, ...others, "https://u@a.test", "https://a.test?x", "file:///"]) {
+    assertEquals(problems({ ALLOWED_ORIGINS: text }).length, 1);
+  }
+});
+
+Deno.test("parseConfig() refuses a timeout above the longest that a request may name", () => {
+  const problem = "REQUEST_TIMEOUT_MS: must not be above MAX_TIMEOUT_MS";
+  assertEquals(problems({ REQUEST_TIMEOUT_MS: "300001" }), [problem]);
+  assertEquals(problems({ MAX_TIMEOUT_MS: "29999" }), [problem]);
+  assertEquals(parseConfig({ MAX_TIMEOUT_MS: "5", REQUEST_TIMEOUT_MS: "5" }).MAX_TIMEOUT_MS, 5);
+});
+
+Deno.test("parseConfig() tells everything that is wrong, and what WSFETCH_ names do not exist", () => {
+  const env = {
+    WSFETCH_PORT: "1",
+    PORT: "x",
+    WSFETCH_: "",
+    DENY_HOSTS: "a b,c,d e",
+    WSFETCH_X: "",
+  };
+  const lines = problems(env).map((line) => line.split("; write")[0]);
+  assertEquals(lines, [
+    "WSFETCH_PORT: is not a setting; the name is plain: PORT",
+    "WSFETCH_: is not a setting",
+    "WSFETCH_X: is not a setting",
+    "PORT: must be a whole number from 0 to 65535",
+    'DENY_HOSTS: "a b" is not a rule',
+    'DENY_HOSTS: "d e" is not a rule',
+  ]);
+});
+
+Deno.test("formatSettings() gives every setting with its default, without marks", () => {
+  const text = formatSettings();
+  const names = [...text.matchAll(/^ {2}([A-Z_]+) \(default ([^)]+)\)\n {6}\S/gm)];
+  const expected = SETTINGS.map((
+    each,
+  ) => [each.name, each.default === "" ? "empty" : each.default]);
+  assertEquals(names.map(([, name, value]) => [name, value]), expected);
+  assertEquals(text.includes("`"), false);
+});
+
+Deno.test("the task start may read the settings and use the network, and nothing else", () => {
+  const permissions = deno.tasks.start.command.split(" ").filter((word) =>
+    word.startsWith("--allow")
+  );
+  const names = [...SETTINGS.map(({ name }) => name), "WSFETCH_*"];
+  assertEquals(permissions, ["--allow-net", `--allow-env=${names.join(",")}`]);
+});
+
+Deno.test("README.md has the table of the settings", async () => {
+  const rows = SETTINGS.map(({ name, default: text, description }) =>
+    `| \`${name}\` | ${text === "" ? "*empty*" : `\`${text}\``} | ${description} |`
+  );
+  const table = ["| Setting | Default | Meaning |", "| --- | --- | --- |", ...rows].join("\n");
+  const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url)).catch(() => "");
+  const [, found = ""] = /<!-- settings -->\s+(.*?)\s+<!-- \/settings -->/s.exec(readme) ?? [];
+  // deno fmt pads the columns and writes emphasis its own way.
+  const bare = found.replace(/ {2,}/g, " ").replace(/-{3,}/g, "---").replaceAll(
+    "_empty_",
+    "*empty*",
+  );
+  assert(bare === table, `README.md has to hold, between its settings marks:\n\n${table}\n`);
+});

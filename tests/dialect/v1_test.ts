@@ -1,0 +1,199 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { type Incoming, orInvalid } from "../../src/dialect/dialect.ts";
+import { v1 } from "../../src/dialect/v1.ts";
+import {
+  decodeResponse,
+  ERROR_CODES,
+  type ErrorCode,
+  type HttpResponse,
+  MAX_ID,
+  ProxyError,
+} from "../../src/protocol/mod.ts";
+
+const REQUEST = { type: "request", id: 7, url: "https://api.example.com/items?a=1" };
+
+Deno.test("v1.decode() gives the request that a frame describes", () => {
+  const text = `{"type":"request","id":7,"url":"http://x/a","method":"put","headers":{"b":"c"},
+    "query":{"d":[1,true]},"json":{"e" : 1.0},"timeoutMs":5,"redirect":"manual","stream":false}`;
+  assertEquals(v1.decode(text), {
+    type: "request",
+    id: 7,
+    request: {
+      method: "PUT",
+      url: new URL("http://x/a?d=1&d=true"),
+      headers: [["b", "c"], ["content-type", "application/json"]],
+      body: new TextEncoder().encode('{"e" : 1.0}'),
+      redirect: "manual",
+      timeoutMs: 5,
+    },
+  });
+});
+
+const TAKEN: readonly { name: string; data: string | ArrayBuffer; expected: Incoming }[] = [
+  { name: "a cancel", data: '{"type":"cancel","id":7}', expected: { type: "cancel", id: 7 } },
+  {
+    name: "an id that is spelt in another way",
+    data: `{"\\u0069d":4294967.295e3,"type":"cancel"}`,
+    expected: { type: "cancel", id: MAX_ID },
+  },
+  {
+    name: "a ping with as much data as may be",
+    data: `{"type":"ping","data":"${"\u20ac".repeat(125)}"}`,
+    expected: { type: "ping", data: "\u20ac".repeat(125) },
+  },
+  { name: "a chunk", data: new ArrayBuffer(5), expected: { type: "stale" } },
+];
+
+for (const { name, data, expected } of TAKEN) {
+  Deno.test(`v1.decode() takes ${name}`, () => assertEquals(v1.decode(data), expected));
+}
+
+const MALFORMED: readonly { name: string; data: string | ArrayBuffer; message: string }[] = [
+  ...["", "ping", "{'type':1}", '\ufeff{"type":"ping"}', '{"type":"ping"} {}'].map((data) => ({
+    name: data || "nothing",
+    data,
+    message: "The frame is not JSON",
+  })),
+  ...["null", "1", '"ping"', "[]", `[${JSON.stringify(REQUEST)}]`].map((data) => ({
+    name: data,
+    data,
+    message: "The frame is not a JSON object",
+  })),
+  ...[undefined, null, 1, ["ping"], "Ping", "hello", "grant", "toString"].map((type) => ({
+    name: `the type ${JSON.stringify(type)}`,
+    data: JSON.stringify({ type, id: 7, ["__proto__"]: REQUEST }),
+    message: '"type" must be one of "request", "cancel", "ping"',
+  })),
+  ...[0, 4].map((bytes) => ({
+    name: `a chunk of ${bytes} bytes`,
+    data: new ArrayBuffer(bytes),
+    message: "A binary frame needs 4 bytes of id and 1 byte of flags",
+  })),
+];
+
+for (const { name, data, message } of MALFORMED) {
+  Deno.test(`v1.decode() refuses ${name} and ties it to nothing`, () => {
+    assertInvalid(v1.decode(data), { code: "bad_frame", message });
+  });
+}
+
+const WRONG: readonly { frame: object; id?: number; message: string }[] = [
+  { frame: { type: "request", id: 7 }, id: 7, message: '"url" is missing' },
+  { frame: { ...REQUEST, idd: 8 }, id: 7, message: '"idd" is not known' },
+  { frame: { ...REQUEST, ["__proto__"]: {} }, id: 7, message: '"__proto__" is not known' },
+  { frame: { ...REQUEST, json: null }, id: 7, message: "A GET request cannot have a body" },
+  { frame: { ...REQUEST, text: "" }, id: 7, message: "A GET request cannot have a body" },
+  { frame: { ...REQUEST, method: "PUT", base64: "*" }, id: 7, message: '"base64" is not valid' },
+  { frame: { ...REQUEST, url: "/items" }, id: 7, message: '"url" is not an absolute URL' },
+  ...["7", 7.5, 0, -7, MAX_ID + 1, null, [7]].map((id) => ({
+    frame: { ...REQUEST, id },
+    message: `"id" must be an integer from 1 to ${MAX_ID}`,
+  })),
+  { frame: { type: "cancel" }, message: '"id" is missing' },
+  { frame: { type: "cancel", id: 7, url: "" }, message: '"url" is not known' },
+  { frame: { type: "ping", id: 7 }, message: '"id" is not known' },
+  { frame: { type: "ping", data: "x".repeat(126) }, message: '"data" must be at most 125' },
+];
+
+for (const { frame, id, message } of WRONG) {
+  const text = JSON.stringify(frame);
+  Deno.test(`v1.decode() refuses ${text} and ties it to ${id ?? "nothing"}`, () => {
+    assertInvalid(v1.decode(text), { code: "bad_request", message }, id);
+  });
+}
+
+Deno.test("v1.decode() keeps a member __proto__ of headers and query", () => {
+  for (const member of ["headers", "query"]) {
+    const incoming = v1.decode(JSON.stringify({ ...REQUEST, [member]: { ["__proto__"]: "a" } }));
+    if (incoming.type !== "request") throw new Error(incoming.type);
+    const { headers, url } = incoming.request;
+    assertEquals([...headers, ...url.searchParams].flat().includes("__proto__"), true);
+  }
+});
+
+const names = fc.constantFrom(
+  ...["type", "id", "url", "method", "headers", "query", "json", "text", "base64", "timeoutMs"],
+  ...["redirect", "stream", "windowBytes", "bodyFollows", "data", "__proto__", "constructor"],
+);
+const values = fc.oneof(
+  fc.jsonValue(),
+  fc.constantFrom<unknown>(7, "POST", "http://x/", "YQ==", "follow", false, [["a", "b"]]),
+  fc.dictionary(names, fc.jsonValue({ maxDepth: 1 })),
+);
+const frames = fc.tuple(
+  fc.constantFrom(REQUEST, { type: "cancel", id: 7 }, { type: "ping" }),
+  fc.dictionary(names, values, { maxKeys: 4 }),
+).map(([frame, members]) => JSON.stringify({ ...frame, ...members }));
+const broken = fc.tuple(frames, fc.nat(), fc.nat(3), fc.string({ maxLength: 3 })).map(
+  ([text, at, remove, insert]) =>
+    text.slice(0, at % text.length) + insert + text.slice(at % text.length + remove),
+);
+
+Deno.test("v1.decode() gives what its type says, of anything, and never throws", () => {
+  const buffers = fc.uint8Array().map(({ buffer }) => buffer);
+  const junk = fc.oneof(frames, broken, buffers, fc.string(), fc.json());
+  fc.assert(fc.property(junk, (data) => assertIncoming(v1.decode(data))), { numRuns: 1000 });
+});
+
+Deno.test("v1.encodeResponse() gives a response frame, of anything", () => {
+  const responses: fc.Arbitrary<HttpResponse> = fc.record({
+    status: fc.nat(),
+    statusText: fc.string({ unit: "grapheme" }),
+    url: fc.string(),
+    redirected: fc.boolean(),
+    headers: fc.array(fc.tuple(fc.constantFrom("content-type", "a"), fc.string())),
+    body: fc.oneof(fc.constant(null), fc.uint8Array()),
+  });
+  const timing = { waitMs: 1, totalMs: 2 };
+  fc.assert(fc.property(responses, fc.integer({ min: 1, max: MAX_ID }), (response, id) => {
+    assertEquals(decodeResponse(v1.encodeResponse(id, response, timing)), { id, response, timing });
+  }));
+});
+
+Deno.test("v1.encodeError() gives an error frame, of anything", () => {
+  const codes = fc.constantFrom(...Object.keys(ERROR_CODES) as ErrorCode[]); // they are its keys
+  const ids = fc.oneof(fc.integer({ min: 1, max: MAX_ID }), fc.constantFrom(undefined, '"a"'));
+  fc.assert(fc.property(codes, fc.string({ unit: "grapheme" }), ids, (code, message, id) => {
+    const text = v1.encodeError(id, new ProxyError(code, message));
+    const { retryable, sent, ...frame } = JSON.parse(text);
+    assertEquals([typeof retryable, typeof sent], ["boolean", "string"]);
+    assertEquals(frame, { type: "error", code, message, ...(typeof id === "number" && { id }) });
+  }));
+});
+
+Deno.test("v1.encodeConnectionFrame() writes a frame as it is", () => {
+  assertEquals(v1.encodeConnectionFrame({ type: "pong", data: "" }), '{"type":"pong","data":""}');
+});
+
+Deno.test("orInvalid() lets through what is not a ProxyError", () => {
+  assertThrows(() => orInvalid(7, () => JSON.parse("")), SyntaxError);
+});
+
+function assertInvalid(
+  incoming: Incoming,
+  { code, message }: { code: ErrorCode; message: string },
+  id?: number,
+): void {
+  if (incoming.type !== "invalid") throw new Error(`It is valid: ${incoming.type}`);
+  assertEquals([incoming.id, incoming.error.code, incoming.error.sent], [id, code, "no"]);
+  assert(incoming.error.message.startsWith(message), incoming.error.message);
+}
+
+function isId(id: unknown): boolean {
+  return Number.isInteger(id) && Number(id) >= 1 && Number(id) <= MAX_ID;
+}
+
+function assertIncoming(incoming: Incoming): void {
+  if (incoming.type === "request") {
+    const { method, url, headers, body } = incoming.request;
+    assert(isId(incoming.id) && /^[^a-z\s]+$/.test(method) && url instanceof URL);
+    assert(headers.flat().every((part) => typeof part === "string"));
+    assert(body === null || body instanceof Uint8Array);
+  } else if (incoming.type === "invalid") {
+    assert(incoming.id === undefined || isId(incoming.id));
+    assert(["bad_frame", "bad_request"].includes(incoming.error.code));
+  } else if (incoming.type === "cancel") assert(isId(incoming.id));
+  else if (incoming.type === "ping") assert((incoming.data ?? "").length <= 125);
+  else assertEquals(incoming, { type: "stale" });
+}

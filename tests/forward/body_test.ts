@@ -1,0 +1,178 @@
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { concat } from "@std/bytes/concat";
+import { gzipSync } from "node:zlib";
+import { readBody } from "../../src/forward/body.ts";
+import { createForward, type Forward } from "../../src/forward/forward.ts";
+import { ProxyError } from "../../src/protocol/mod.ts";
+import { latin1, type RawUpstream, startRaw } from "../helpers/upstream.ts";
+
+const OK = "HTTP/1.1 200 OK\r\n";
+const CHUNKED = `${OK}transfer-encoding: chunked\r\n\r\n`;
+const MIB = 1024 * 1024;
+
+interface Answering extends RawUpstream {
+  /** Fulfils when the peer of a connection has closed it. */
+  readonly peerClosed: Promise<void>;
+}
+
+/** A server that answers with these bytes and waits. */
+function startAnswering(answer: string | Uint8Array<ArrayBuffer>): Answering {
+  const closed = Promise.withResolvers<void>();
+  const upstream = startRaw(async (connection) => {
+    await connection.readHead();
+    // A peer that has had enough may be gone before all is written.
+    await connection.write(answer).catch(() => {});
+    await connection.peerClosed();
+    closed.resolve();
+  });
+  return Object.assign(upstream, { peerClosed: closed.promise });
+}
+
+const MAX_BYTES = 5;
+
+const FITTING = [
+  { name: "its length", input: `${OK}content-length: 5\r\n\r\nhello` },
+  {
+    name: "a length that is said twice",
+    input: `${OK}content-length: 5\r\ncontent-length: 5\r\n\r\nhello`,
+  },
+  { name: "chunks", input: `${CHUNKED}2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n` },
+  {
+    name: "chunks and a length that does not count",
+    input: `${OK}content-length: 9\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`,
+  },
+];
+
+for (const { name, input } of FITTING) {
+  Deno.test(`readBody() reads a body of exactly the size allowed, with ${name}`, async () => {
+    await using upstream = startAnswering(input);
+    using client = Deno.createHttpClient({});
+    const response = await fetch(upstream.origin, { client });
+    assertEquals(await readBody(response, MAX_BYTES), latin1("hello"));
+  });
+}
+
+Deno.test("readBody() reads an empty body with nothing allowed, and none at all", async () => {
+  assertEquals(await readBody(new Response(""), 0), new Uint8Array());
+  assertEquals(await readBody(new Response(null), 0), new Uint8Array());
+});
+
+// None of these answers ends: only a reader that stops gets through.
+const TOO_LARGE = [
+  { name: "by its length, of which nothing is read", input: `${OK}content-length: 6\r\n\r\n` },
+  {
+    name: "by a length that it could never have",
+    input: `${OK}content-length: 999999999999999\r\n\r\n`,
+  },
+  { name: "by one byte, in one chunk", input: `${CHUNKED}6\r\nhello!\r\n` },
+  { name: "by one byte, in its own chunk", input: `${CHUNKED}5\r\nhello\r\n1\r\n!\r\n` },
+  { name: "by one byte, with no length", input: `${OK}\r\nhello!` },
+  {
+    name: "by chunks, beside a length that fits",
+    input: `${OK}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n6\r\nhello!\r\n`,
+  },
+];
+
+for (const { name, input } of TOO_LARGE) {
+  Deno.test(`readBody() refuses a body too large ${name}, and closes the connection`, async () => {
+    await using upstream = startAnswering(input);
+    using client = Deno.createHttpClient({});
+    const response = await fetch(upstream.origin, { client });
+    const error = await assertRejects(() => readBody(response, MAX_BYTES), ProxyError);
+    assertEquals(error.message, "The response body is larger than 5 bytes");
+    assertEquals([error.code, error.sent, error.retryable], [
+      "http_response_body_size",
+      "yes",
+      false,
+    ]);
+    await upstream.peerClosed;
+  });
+}
+
+const ZEROS = new Uint8Array(gzipSync(new Uint8Array(50 * MIB)));
+
+/** An answer of a few tens of KB that is 50 MiB of zeros once it is decoded. */
+function bombOf(...codings: readonly string[]): Uint8Array<ArrayBuffer> {
+  const fields = codings.map((coding) => `content-encoding: ${coding}\r\n`).join("");
+  return concat([latin1(`${OK}${fields}content-length: ${ZEROS.length}\r\n\r\n`), ZEROS]);
+}
+
+Deno.test("readBody() stops a gzip bomb at the size allowed", async () => {
+  const bomb = bombOf("gzip");
+  assert(bomb.length < 100_000);
+  await using upstream = startAnswering(bomb);
+  using client = Deno.createHttpClient({});
+  const response = await fetch(upstream.origin, { client });
+  let decodedBytes = 0;
+  const counting = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+    transform(chunk, controller): void {
+      decodedBytes += chunk.byteLength;
+      controller.enqueue(chunk);
+    },
+  });
+  const counted = new Response(response.body?.pipeThrough(counting) ?? null, response);
+  await assertRejects(() => readBody(counted, MIB), ProxyError);
+  assert(decodedBytes > MIB && decodedBytes < 2 * MIB, `${decodedBytes} bytes were decoded`);
+});
+
+/** Makes a request to the head of its response. */
+function head(
+  client: Deno.HttpClient,
+  url: string,
+  asked: { signal?: AbortSignal; method?: string } = {},
+): ReturnType<Forward> {
+  const { signal = new AbortController().signal, method = "GET" } = asked;
+  const blank = { headers: [], body: null, redirect: "follow" } as const;
+  const request = { ...blank, method, url: new URL(url) };
+  return createForward({ client })(request, { check: () => ({}), signal });
+}
+
+// Fetch decodes by the first of several fields, and leaves a content-length that is far too small.
+for (const codings of [["gzip"], ["gzip", "x"], ["gzip", ""], ["gzip", "gzip"]]) {
+  Deno.test(`bytes() counts the decoded body with content-encoding ${codings.join(" and ")}`, async () => {
+    await using upstream = startAnswering(bombOf(...codings));
+    using client = Deno.createHttpClient({});
+    const { bytes } = await head(client, upstream.origin);
+    const error = await assertRejects(() => bytes(MIB), ProxyError);
+    assertEquals(error.code, "http_response_body_size");
+    await upstream.peerClosed;
+  });
+}
+
+const BODILESS = [
+  { name: "HEAD", input: `${OK}content-length: 9\r\n\r\n`, method: "HEAD" },
+  { name: "204", input: "HTTP/1.1 204 No Content\r\n\r\n", method: "GET" },
+  {
+    name: "205",
+    input: "HTTP/1.1 205 Reset Content\r\ncontent-length: 2\r\n\r\nab",
+    method: "GET",
+  },
+  { name: "304", input: "HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n", method: "GET" },
+];
+
+for (const { name, input, method } of BODILESS) {
+  Deno.test(`bytes() gives null for ${name}, which cannot have a body`, async () => {
+    await using upstream = startAnswering(input);
+    using client = Deno.createHttpClient({});
+    assertEquals(await (await head(client, upstream.origin, { method })).bytes(MIB), null);
+  });
+}
+
+const STAGES = [
+  { name: "inside the body", input: `${OK}content-length: 9\r\n\r\nabc` },
+  { name: "inside a decoded body", input: `${OK}content-encoding: gzip\r\n\r\n\x1f` },
+];
+
+for (const { name, input } of STAGES) {
+  Deno.test(`bytes() ends with the signal's reason when aborted ${name}`, async () => {
+    await using upstream = startAnswering(input);
+    using client = Deno.createHttpClient({});
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const { bytes } = await head(client, upstream.origin, { signal: controller.signal });
+    const reading = assertRejects(() => bytes(MIB));
+    controller.abort(reason);
+    assertStrictEquals(await reading, reason);
+    await upstream.peerClosed;
+  });
+}

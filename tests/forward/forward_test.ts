@@ -1,0 +1,352 @@
+import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { abortable } from "@std/async/abortable";
+import {
+  createForward,
+  type Forward,
+  type ForwardOptions,
+  type Route,
+} from "../../src/forward/forward.ts";
+import { type HttpRequest, ProxyError, type RedirectMode } from "../../src/protocol/mod.ts";
+import { startHttp, startRaw } from "../helpers/upstream.ts";
+
+const certificates = new URL("../helpers/certificates/", import.meta.url);
+const [cert, key, ca] = ["localhost.pem", "localhost.key", "ca.pem"].map((name) =>
+  Deno.readTextFileSync(new URL(name, certificates))
+) as [string, string, string];
+
+interface Asked extends Partial<Omit<HttpRequest, "url">>, Partial<ForwardOptions> {
+  readonly redirect?: RedirectMode;
+}
+type Fetched = Awaited<ReturnType<Forward>> & { readonly text: string | null };
+
+/** Makes one request with a client of its own, to the end of the body. */
+async function request(url: string | URL, asked: Asked = {}): Promise<Fetched> {
+  using client = Deno.createHttpClient({ allowHost: true, caCerts: [ca] });
+  const { check = () => ({}), signal = new AbortController().signal, ...rest } = asked;
+  const blank = { method: "GET", headers: [], body: null, redirect: "follow" } as const;
+  const forward = createForward({ client });
+  const response = await forward({ ...blank, url: new URL(url), ...rest }, { check, signal });
+  const bytes = await response.bytes(1000);
+  return { ...response, text: bytes && new TextDecoder().decode(bytes) };
+}
+
+/** The error of a request that fails. */
+async function failure(url: string | URL, asked: Asked = {}): Promise<ProxyError> {
+  return await assertRejects(() => request(url, asked), ProxyError);
+}
+
+function redirect(status: number, location: string): Response {
+  return new Response(null, { status, headers: { location } });
+}
+
+Deno.test("createForward() connects to the address that was checked, and says the name in host", async () => {
+  await using upstream = startHttp((request) => Response.json(Object.fromEntries(request.headers)));
+  const url = `http://name.invalid:${upstream.port}/path?query`;
+  const { text, ...response } = await request(url, {
+    check: () => ({ addresses: ["127.0.0.1"] }),
+    headers: [["Host", "evil.invalid"], ["x-kept", "1"]],
+  });
+  const { host, "x-kept": kept } = JSON.parse(text ?? "");
+  assertEquals([host, kept, response.url], [`name.invalid:${upstream.port}`, "1", url]);
+});
+
+Deno.test("createForward() leaves the host to fetch where the host is an address", async () => {
+  await using upstream = startHttp((request) => new Response(request.headers.get("host")));
+  const { text } = await request(upstream.origin, { headers: [["host", "evil.invalid"]] });
+  assertEquals(text, `127.0.0.1:${upstream.port}`);
+});
+
+Deno.test("createForward() connects to an IPv6 address that was checked", async () => {
+  await using upstream = startHttp(() => new Response("v6"), { hostname: "::1" });
+  const url = `http://name.invalid:${upstream.port}/`;
+  assertEquals((await request(url, { check: () => ({ addresses: ["::1"] }) })).text, "v6");
+});
+
+Deno.test("createForward() goes on to the next address only when nothing was sent", async () => {
+  await using upstream = startHttp(() => new Response("here"));
+  await using closing = startRaw(async (connection) => {
+    await connection.readHead();
+    connection.close();
+  });
+  const refused = ["127.0.0.3", "127.0.0.4"]; // nothing listens there
+  const url = `http://name.invalid:${upstream.port}/`;
+  const check = () => ({ addresses: [...refused, "127.0.0.1"] });
+  assertEquals((await request(url, { check, method: "POST" })).text, "here");
+  const none = await failure(url, { check: () => ({ addresses: refused }) });
+  assertEquals([none.code, none.sent], ["connection_refused", "no"]);
+  const closed = await failure(`http://name.invalid:${closing.port}/`, {
+    check: () => ({ addresses: ["127.0.0.1", "127.0.0.1"] }),
+  });
+  assertEquals([closed.code, closing.connections()], ["connection_terminated", 1]);
+});
+
+Deno.test("createForward() refuses a hop without an address", async () => {
+  const { code, sent } = await failure("http://name.invalid/", {
+    check: () => ({ addresses: [] }),
+  });
+  assertEquals([code, sent], ["dns_error", "no"]);
+});
+
+Deno.test("createForward() leaves the name in an https URL, whose certificate has to match it", async () => {
+  await using upstream = startHttp(({ url }) => new Response(new URL(url).host), { cert, key });
+  const url = `https://localhost:${upstream.port}/`;
+  const check = () => ({ addresses: ["127.0.0.3"] }); // where nothing listens
+  const { text } = await request(url, { check, headers: [["host", "evil.invalid"]] });
+  assertEquals(text, `localhost:${upstream.port}`);
+});
+
+Deno.test("createForward() gives the response's head as it came, less what was meant for this hop", async () => {
+  await using upstream = startRaw(async (connection) => {
+    await connection.readHead();
+    const fields =
+      "X-Two: 1\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\nx-two: 2\r\nproxy-status: x\r\n";
+    await connection.write(
+      `HTTP/1.1 404 Nowhere\r\n${fields}connection: x-hop\r\nx-hop: 1\r\n\r\nbody`,
+    );
+    connection.close();
+  });
+  for (const fragment of ["", "#", "#a?b"]) {
+    const { status, statusText, url, redirected, headers, text } = await request(
+      `${upstream.origin}/?q${fragment}`,
+    );
+    assertEquals([status, statusText, redirected, text], [404, "Not Found", false, "body"]);
+    assertEquals(url, `${upstream.origin}/?q`);
+    assertEquals(headers, [["set-cookie", "a=1"], ["set-cookie", "b=2"], ["x-two", "1, 2"]]);
+  }
+});
+
+const UNSENDABLE = [
+  { name: "a URL too long", input: `http://127.0.0.1/?${"a".repeat(70_000)}`, headers: [] },
+  { name: "a host with a brace", input: "http://a{b.invalid/", headers: [] },
+  {
+    name: "a field name too long",
+    input: "http://x.invalid/",
+    headers: [["a".repeat(70_000), ""]],
+  },
+  { name: "a field name that is none", input: "http://x.invalid/", headers: [["a b", ""]] },
+] as const;
+
+for (const { name, input, headers } of UNSENDABLE) {
+  Deno.test(`createForward() refuses what the HTTP client cannot send: ${name}`, async () => {
+    const { code, sent, message, cause } = await failure(input, { headers });
+    assertEquals([code, sent, cause], ["bad_request", "no", undefined]);
+    assertEquals(message.includes("aaaa"), false);
+  });
+}
+
+const REDIRECT = "HTTP/1.1 307 \r\nlocation: /x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+const ABORTED = [
+  { name: "while the hop is checked", input: "check 1", expected: 0 },
+  { name: "before the head", input: "head 1", expected: 1 },
+  { name: "while the next hop is checked", input: "check 2", expected: 1 },
+  { name: "before the head of the next hop", input: "head 2", expected: 2 },
+];
+
+for (const { name, input, expected } of ABORTED) {
+  Deno.test(`createForward() ends with the signal's reason when aborted ${name}`, async () => {
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const counts = { check: 0, head: 0 };
+    const reach = (stage: "check" | "head"): void => {
+      if (`${stage} ${++counts[stage]}` === input) controller.abort(reason);
+    };
+    await using upstream = startRaw(async (connection) => {
+      await connection.readHead();
+      reach("head");
+      if (!controller.signal.aborted) await connection.write(REDIRECT);
+      await connection.peerClosed();
+    });
+    const check = () => {
+      reach("check");
+      return {};
+    };
+    const asked = { check, signal: controller.signal, method: "POST" };
+    assertStrictEquals(await assertRejects(() => request(upstream.origin, asked)), reason);
+    assertEquals(counts.head, expected);
+  });
+}
+
+const METHODS = ["GET", "HEAD", "POST", "PUT"] as const;
+const REWRITTEN = [
+  { name: 301, expected: ["GET", "HEAD", "GET", "PUT text/x body"] },
+  { name: 302, expected: ["GET", "HEAD", "GET", "PUT text/x body"] },
+  { name: 303, expected: ["GET", "HEAD", "GET", "GET"] },
+  { name: 307, expected: ["GET", "HEAD", "POST text/x body", "PUT text/x body"] },
+  { name: 308, expected: ["GET", "HEAD", "POST text/x body", "PUT text/x body"] },
+];
+
+for (const { name, expected } of REWRITTEN) {
+  Deno.test(`createForward() follows ${name} with the method and body that Fetch says`, async () => {
+    const made: string[] = [];
+    await using upstream = startHttp(async (request) => {
+      if (request.url.endsWith("/from")) return redirect(name, "/to");
+      const { headers } = request;
+      const parts = [
+        headers.get("content-type"),
+        headers.get("content-language"),
+        await request.text(),
+      ];
+      made.push([request.method, ...parts.filter(Boolean)].join(" "));
+      return new Response();
+    });
+    for (const method of METHODS) {
+      const body = method.startsWith("P") ? new TextEncoder().encode("body") : null;
+      const headers = body === null ? [] : [["Content-Type", "text/x"] as const];
+      const { redirected, url } = await request(`${upstream.origin}/from`, {
+        method,
+        body,
+        headers,
+      });
+      assertEquals([redirected, url], [true, `${upstream.origin}/to`]);
+    }
+    assertEquals(made, expected);
+  });
+}
+
+Deno.test("createForward() gives a redirect to who wants it, and an error to who wants none", async () => {
+  await using upstream = startHttp(() => redirect(302, "/to"));
+  const manual = await request(upstream.origin, { redirect: "manual" });
+  const location = manual.headers.find(([name]) => name === "location")?.[1];
+  assertEquals([manual.status, manual.redirected, location], [302, false, "/to"]);
+  const error = await failure(upstream.origin, { redirect: "error", method: "PUT" });
+  assertEquals([error.code, error.sent, error.retryable], ["too_many_redirects", "yes", false]);
+  assertEquals(upstream.requests.length, 2);
+});
+
+Deno.test("createForward() takes a 3xx for a response when it is no redirect", async () => {
+  const statuses = [300, 304, 305, 306];
+  await using upstream = startHttp(({ url }) =>
+    new Response(null, {
+      status: Number(new URL(url).pathname.slice(1)),
+      headers: { location: "/302" },
+    })
+  );
+  for (const status of statuses) {
+    assertEquals((await request(`${upstream.origin}/${status}`)).status, status);
+  }
+  await using without = startHttp(() => new Response("no location", { status: 302 }));
+  assertEquals((await request(without.origin)).text, "no location");
+});
+
+Deno.test("createForward() follows ten redirects and not eleven, nor a loop", async () => {
+  await using upstream = startHttp(({ url }) => {
+    const left = Number(new URL(url).pathname.slice(1));
+    return left > 0 ? redirect(302, `/${left - 1}`) : new Response("end");
+  });
+  assertEquals((await request(`${upstream.origin}/10`)).text, "end");
+  assertEquals((await failure(`${upstream.origin}/11`)).code, "too_many_redirects");
+  assertEquals(upstream.requests.length, 11 + 11);
+  await using loop = startHttp(() => redirect(307, ""));
+  assertEquals((await failure(loop.origin)).message, "More than 10 redirects");
+  assertEquals(loop.requests.length, 11);
+});
+
+const LOCATIONS = [
+  { name: "a relative path", input: "../c?d", expected: "/c?d" },
+  { name: "a path from the root", input: "/c", expected: "/c" },
+  { name: "a query", input: "?c", expected: "/a/b?c" },
+  { name: "a fragment, which is not sent", input: "/c#d", expected: "/c" },
+  { name: "a URL without its scheme", input: "//127.0.0.1:PORT/c", expected: "/c" },
+  { name: "backslashes and blanks", input: "\\\\127.0.0.1:PORT\\c d", expected: "/c%20d" },
+];
+
+for (const { name, input, expected } of LOCATIONS) {
+  Deno.test(`createForward() follows a location that is ${name}`, async () => {
+    await using upstream = startHttp(({ url }) =>
+      redirect(url.endsWith("/a/b") ? 302 : 200, input.replace("PORT", String(upstream.port)))
+    );
+    const { url } = await request(`${upstream.origin}/a/b#x`);
+    assertEquals([url, upstream.requests.length], [upstream.origin + expected, 2]);
+  });
+}
+
+Deno.test("createForward() refuses a location that is no URL, and one from https to http", async () => {
+  await using upstream = startHttp(() => redirect(302, "http://[/"));
+  const invalid = await failure(upstream.origin, { method: "POST" });
+  assertEquals([invalid.code, invalid.sent, invalid.retryable], [
+    "http_protocol_error",
+    "yes",
+    false,
+  ]);
+  await using secure = startHttp(() => redirect(307, upstream.origin), { cert, key });
+  const checked: string[] = [];
+  const down = await failure(`https://localhost:${secure.port}/`, {
+    check(url): Route {
+      checked.push(url.protocol);
+      return {};
+    },
+  });
+  assertEquals([down.code, down.sent, down.retryable], ["http_request_denied", "yes", false]);
+  assertEquals([checked, upstream.requests.length], [["https:"], 1]);
+});
+
+Deno.test("createForward() keeps credentials on a redirect within the origin, and there alone", async () => {
+  await using other = startHttp(({ headers }) => Response.json(Object.fromEntries(headers)));
+  await using upstream = startHttp(({ url, headers }) => {
+    if (url.endsWith("/other")) return redirect(307, other.origin);
+    return url.endsWith("/") ? redirect(307, "/in") : Response.json(Object.fromEntries(headers));
+  });
+  const credentials = ["authorization", "cookie", "x-api-key", "x-auth-token"];
+  const headers = [...credentials, "idempotency-key", "x-other"].map((name) =>
+    [name, "1"] as const
+  );
+  const arrived = async (path: string) => {
+    const { text } = await request(upstream.origin + path, { headers });
+    return headers.filter(([name]) => name in JSON.parse(text ?? "")).map(([name]) => name);
+  };
+  assertEquals(await arrived("/"), headers.map(([name]) => name));
+  assertEquals(await arrived("/other"), ["idempotency-key", "x-other"]);
+});
+
+Deno.test("createForward() asks before every hop, and connects nowhere that was denied", async () => {
+  await using upstream = startHttp(({ url }) =>
+    redirect(302, url.endsWith("/1") ? "/2" : "file:///etc/passwd")
+  );
+  for (const [method, retryable] of [["GET", true], ["POST", false]] as const) {
+    const checked: string[] = [];
+    const error = await failure(`${upstream.origin}/1`, {
+      method,
+      check(url): Route {
+        checked.push(url.href);
+        if (url.protocol === "file:") throw new ProxyError("dns_error", "denied");
+        return {};
+      },
+    });
+    assertEquals(checked, [`${upstream.origin}/1`, `${upstream.origin}/2`, "file:///etc/passwd"]);
+    // The code alone would say "no": by then the first hops have been made.
+    assertEquals([error.message, error.sent, error.retryable], ["denied", "yes", retryable]);
+  }
+  const denied = new ProxyError("destination_ip_prohibited", "denied");
+  const check = () => Promise.reject(denied);
+  assertStrictEquals(await failure(upstream.origin, { check }), denied);
+  assertEquals(upstream.requests.length, 4);
+});
+
+Deno.test("createForward() lets go of a redirect's body before it makes the next hop", async () => {
+  const closed = Promise.withResolvers<void>();
+  await using upstream = startRaw(async (connection) => {
+    const isFirst = (await connection.readHead()).startsWith("GET / ");
+    const head = isFirst ? "302 Found\r\nlocation: /x" : "200 OK";
+    await connection.write(
+      `HTTP/1.1 ${head}\r\ncontent-length: 3\r\n\r\n${isFirst ? "ab" : "end"}`,
+    );
+    await connection.peerClosed();
+    closed.resolve();
+  });
+  const check = async (url: URL): Promise<Route> => {
+    if (url.pathname === "/x") await abortable(closed.promise, AbortSignal.timeout(10_000));
+    return {};
+  };
+  assertEquals((await request(upstream.origin, { check })).text, "end");
+});
+
+Deno.test("createForward() judges a response that broke off by the method of the request", async () => {
+  await using upstream = startRaw(async (connection) => {
+    const isFirst = (await connection.readHead()).startsWith("POST");
+    const rest = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc";
+    await connection.write(isFirst ? REDIRECT.replace("307", "303") : rest);
+    connection.close();
+  });
+  const { code, sent, retryable } = await failure(upstream.origin, { method: "POST" });
+  assertEquals([code, sent, retryable], ["http_response_incomplete", "yes", false]);
+});
