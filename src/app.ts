@@ -11,6 +11,7 @@ import { createRunExchange } from "./connection/exchange.ts";
 import page from "./console/index.html" with { type: "text" };
 import { plain } from "./dialect/plain.ts";
 import { v1 } from "./dialect/v1.ts";
+import { toLines, toServerSentEvents } from "./forward/events.ts";
 import { createForward } from "./forward/forward.ts";
 import { createPolicy } from "./policy/policy.ts";
 import { createResolver, type Resolver } from "./policy/resolver.ts";
@@ -44,6 +45,9 @@ export const SERVER_NAME = `wsfetch/${deno.version}`;
 // Idle connections kept for reuse: as many as a busy destination needs side by side.
 const MAX_IDLE_CONNECTIONS_PER_HOST = 256;
 
+// After the grace: for the errors that end what is in flight to be sent.
+const LAST_WORDS_MS = 1000;
+
 /** Creates the service. */
 export function createApp(config: Config, deps: AppDeps = {}): App {
   const {
@@ -66,24 +70,31 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     allowMethods: config.ALLOW_METHODS,
     maxRequestBytes: config.MAX_REQUEST_BYTES,
     maxResponseBytes: config.MAX_RESPONSE_BYTES,
+    maxStreamBytes: config.MAX_STREAM_BYTES,
+    streamIdleMs: config.STREAM_IDLE_MS,
     timeoutMs: config.REQUEST_TIMEOUT_MS,
     maxTimeoutMs: config.MAX_TIMEOUT_MS,
-  }, { policy, forward: createForward({ client }) });
+  }, { policy, forward: createForward({ client }), toServerSentEvents, toLines });
   const limits = {
     maxFrameBytes: config.MAX_FRAME_BYTES,
     maxInFlight: config.MAX_IN_FLIGHT,
     maxRequestBytes: config.MAX_REQUEST_BYTES,
     maxResponseBytes: config.MAX_RESPONSE_BYTES,
     maxTimeoutMs: config.MAX_TIMEOUT_MS,
+    windowBytes: config.WINDOW_BYTES,
   };
+  const maxStreamBytes = config.MAX_STREAM_BYTES;
   const socket = {
     highWaterBytes: config.SEND_BUFFER_BYTES,
     sendTimeoutMs: config.SEND_TIMEOUT_MS,
   };
   const upgrade = createUpgrade({ maxConnections: config.MAX_CONNECTIONS }, {
-    isOriginAllowed: createOriginCheck(config.ALLOWED_ORIGINS),
+    isOriginAllowed: createOriginCheck({
+      allowedOrigins: config.ALLOWED_ORIGINS,
+      listenHost: config.HOST,
+    }),
     openConnection: (webSocket, { id, subprotocol }) =>
-      createConnection({ id, server: SERVER_NAME, limits, socket }, {
+      createConnection({ id, server: SERVER_NAME, limits, maxStreamBytes, socket }, {
         webSocket,
         dialect: subprotocol === undefined ? plain : v1,
         runExchange,
@@ -97,10 +108,15 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     const graceMs = config.DRAIN_MS;
     const connections = [...upgrade.connections];
     telemetry.draining({ connections: connections.length, graceMs });
+    let lastTimer: ReturnType<typeof setTimeout> | undefined;
     const timer = setTimeout(() => connections.forEach((each) => each.expire()), graceMs);
     connections.forEach((each) => each.drain(graceMs));
-    await Promise.all(connections.map(({ finished }) => finished));
+    await Promise.race([
+      Promise.all(connections.map(({ finished }) => finished)),
+      new Promise((resolve) => lastTimer = setTimeout(resolve, graceMs + LAST_WORDS_MS)),
+    ]);
     clearTimeout(timer);
+    clearTimeout(lastTimer);
   }
 
   const drain = (): Promise<void> => draining ??= drainConnections();

@@ -33,7 +33,7 @@ function setting<T extends z.ZodType<unknown, string>>(
 
 function whole(min: number, max: number): z.ZodType<number, string> {
   const form = `must be a whole number from ${min} to ${max}`;
-  return z.string().regex(/^\d{1,15}$/, { error: form, abort: true }).transform(Number)
+  return z.string().regex(/^\d{1,16}$/, { error: form, abort: true }).transform(Number)
     .refine((number) => number >= min && number <= max, { error: form, abort: true });
 }
 
@@ -103,6 +103,16 @@ export const configSchema = z.object({
     "Largest response body, decoded",
     whole(0, MAX_BODY_BYTES),
   ),
+  MAX_STREAM_BYTES: setting(
+    String(Number.MAX_SAFE_INTEGER),
+    "Largest streamed body, either way, decoded; the default is none to speak of",
+    whole(0, Number.MAX_SAFE_INTEGER),
+  ),
+  WINDOW_BYTES: setting(
+    String(256 * KIB),
+    "Of a streamed request body, how much is taken before the destination has read it",
+    whole(64 * KIB, MAX_MESSAGE_BYTES),
+  ),
   MAX_IN_FLIGHT: setting("64", "Exchanges of one connection at a time", whole(1, 100_000)),
   MAX_CONNECTIONS: setting("10000", "Connections at a time", whole(1, 10_000_000)),
   REQUEST_TIMEOUT_MS: setting(
@@ -111,6 +121,11 @@ export const configSchema = z.object({
     whole(1, MAX_MS),
   ),
   MAX_TIMEOUT_MS: setting("300000", "The longest time that a request may name", whole(1, MAX_MS)),
+  STREAM_IDLE_MS: setting(
+    "300000",
+    "A streamed response that sends nothing for so long is ended",
+    whole(1, MAX_MS),
+  ),
   SEND_BUFFER_BYTES: setting(
     String(256 * KIB),
     "While more than this waits for a client to read it, its answers are held back",

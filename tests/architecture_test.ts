@@ -16,6 +16,7 @@ const MAY_IMPORT: Readonly<
   policy: { values: ["protocol"] },
   forward: { values: ["protocol"] },
   dialect: { values: ["protocol"] },
+  client: { values: ["protocol"] },
   connection: {
     values: ["protocol", "dialect"],
     types: ["auth", "policy", "forward", "telemetry"],
@@ -24,6 +25,7 @@ const MAY_IMPORT: Readonly<
   app: {
     values: [
       "auth",
+      "client",
       "config",
       "connection",
       "console",

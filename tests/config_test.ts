@@ -23,10 +23,13 @@ Deno.test("parseConfig() gives the default of every setting", () => {
     MAX_FRAME_BYTES: 1_048_576,
     MAX_REQUEST_BYTES: 1_048_576,
     MAX_RESPONSE_BYTES: 8_388_608,
+    MAX_STREAM_BYTES: Number.MAX_SAFE_INTEGER,
+    WINDOW_BYTES: 262_144,
     MAX_IN_FLIGHT: 64,
     MAX_CONNECTIONS: 10_000,
     REQUEST_TIMEOUT_MS: 30_000,
     MAX_TIMEOUT_MS: 300_000,
+    STREAM_IDLE_MS: 300_000,
     SEND_BUFFER_BYTES: 262_144,
     SEND_TIMEOUT_MS: 30_000,
     DRAIN_MS: 10_000,
@@ -128,7 +131,14 @@ for (const { name, input, expected } of WRONG) {
 }
 
 Deno.test("parseConfig() refuses in ALLOWED_ORIGINS what no browser sends as an origin", () => {
-  const stars = ["https://*", "https://a*.test", "https://a.*", "https://*.*.a.test", "**"];
+  const stars = [
+    "https://*",
+    "https://a*.test",
+    "https://a.*",
+    "https://*.*.a.test",
+    "https://*.",
+    "**",
+  ];
   const others = ["null", "https://a.test/", "https://a.test:443", "https://A.test", "//a.test"];
   for (const text of [...stars, ...others, "https://u@a.test", "https://a.test?x", "file:///"]) {
     assertEquals(problems({ ALLOWED_ORIGINS: text }).length, 1);

@@ -5,28 +5,45 @@
  * @module
  */
 
+const LOOPBACK_HOST = /^(?:127\.|\[?::1\]?$|localhost$)/i;
+// An address, or a name that no DNS server answers for.
+const LOCAL_HOST = /^(?:\[.*\]|[\d.]+|(?:.*\.)?localhost)$/;
+
 /** Says whether a handshake may come from the page that its `Origin` names. */
 export type OriginCheck = (request: Request) => boolean;
 
+/** What an origin check goes by. */
+export interface OriginOptions {
+  /**
+   * Origins (`https://app.example.com`), origins of all subdomains (`https://*.example.com`), or `*` for
+   * every page.
+   */
+  readonly allowedOrigins: readonly string[];
+  /** The address or name that the service listens on. */
+  readonly listenHost: string;
+}
+
 /**
  * Creates an {@linkcode OriginCheck}. A request without `Origin` does not come from a page and is
- * admitted; so is one from the host that the request was sent to.
- *
- * @param allowedOrigins Origins (`https://app.example.com`), origins of all subdomains
- * (`https://*.example.com`), or `*` for every page.
+ * admitted; so is one from the host that the request was sent to. A service on the loopback interface has
+ * no name but `localhost`: a page whose own name was rebound to it is foreign.
  */
-export function createOriginCheck(allowedOrigins: readonly string[]): OriginCheck {
+export function createOriginCheck({ allowedOrigins, listenHost }: OriginOptions): OriginCheck {
+  const hasName = !LOOPBACK_HOST.test(listenHost);
   return function isOriginAllowed({ headers }: Request): boolean {
     const origin = headers.get("origin");
     if (origin === null) return true;
-    if (isSameOrigin(origin, headers.get("host"))) return true;
+    const own = URL.parse(origin);
+    if (own !== null && isSameHost(own, headers.get("host"))) {
+      if (hasName || LOCAL_HOST.test(own.hostname)) return true;
+    }
     return allowedOrigins.some((allowed) => matchesOrigin(allowed, origin));
   };
 }
 
 /** The scheme is left out: behind a proxy that ends TLS the service does not know its own. */
-function isSameOrigin(origin: string, host: string | null): boolean {
-  return host !== null && URL.parse(origin)?.host === host.toLowerCase();
+function isSameHost(origin: URL, host: string | null): boolean {
+  return host !== null && URL.parse(`${origin.protocol}//${host}/`)?.host === origin.host;
 }
 
 function matchesOrigin(allowed: string, origin: string): boolean {

@@ -5,6 +5,7 @@
  */
 import type { Dialect, ExchangeId } from "../dialect/dialect.ts";
 import {
+  type Chunk,
   type CloseCode,
   isIdempotent,
   type Limits,
@@ -12,10 +13,20 @@ import {
   type ProxyRequest,
   SUBPROTOCOL,
 } from "../protocol/mod.ts";
+import type { Decision } from "../policy/policy.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { elapsed, type RunExchange } from "./exchange.ts";
-import { createExchange, createInFlight, type Exchange, noteDecision } from "./in_flight.ts";
+import { elapsed, type ExchangeContext, type RunExchange } from "./exchange.ts";
+import {
+  createExchange,
+  createInFlight,
+  type Exchange,
+  type ExchangeRecord,
+  failExchange,
+  recordDecision,
+} from "./in_flight.ts";
+import { createOutlet } from "./outlet.ts";
 import { createFrameSocket, type FrameSocketOptions, type WebSocketLike } from "./socket.ts";
+import { createUpload, type Upload } from "./upload.ts";
 
 /** A connection from its first frame to its close. Nothing here throws. */
 export interface Connection {
@@ -38,6 +49,8 @@ export interface ConnectionOptions {
   /** What serves it, for `hello`: `wsfetch/0.1.0`. */
   readonly server: string;
   readonly limits: Limits;
+  /** Bytes of a request body that is streamed. */
+  readonly maxStreamBytes: number;
   readonly socket: Omit<FrameSocketOptions, "maxWaiting">;
 }
 
@@ -58,7 +71,7 @@ const MAX_BYTES_PER_UNIT = 3;
 
 /** Creates a connection on an open WebSocket and greets the client. */
 export function createConnection(
-  { id: connectionId, server, limits, socket: socketOptions }: ConnectionOptions,
+  { id: connectionId, server, limits, maxStreamBytes, socket: socketOptions }: ConnectionOptions,
   { webSocket, dialect, runExchange, telemetry }: ConnectionDeps,
 ): Connection {
   const openedAt = performance.now();
@@ -94,7 +107,8 @@ export function createConnection(
   }
 
   function begin(id: ExchangeId, request: ProxyRequest): void {
-    const exchange = createExchange({ id, request }, {
+    const upload = request.bodyFollows && typeof id === "number" ? expectBody(id) : undefined;
+    const exchange = createExchange({ id, request, upload }, {
       connection: connectionId,
       sequence: ++exchanges,
     });
@@ -107,6 +121,31 @@ export function createConnection(
     run(exchange).catch((error) => telemetry.failed({ connection: connectionId, error }));
   }
 
+  /** A body that the client sends in chunks, with grants for it as it is read. */
+  function expectBody(id: number): Upload {
+    return createUpload({
+      windowBytes: limits.windowBytes,
+      maxBytes: maxStreamBytes,
+      taken: () => inFlight.find(id)?.uploaded(),
+      grant(bytes): void {
+        const frame = dialect.stream?.encodePart({ type: "grant", id, bytes });
+        if (typeof frame === "string" && inFlight.has(id)) socket.send(frame);
+      },
+    });
+  }
+
+  function takeChunk(chunk: Chunk): void {
+    const exchange = inFlight.find(chunk.id);
+    if (exchange === undefined) return; // it has ended: the two frames have crossed
+    exchange.record.requestBytes += chunk.payload.byteLength;
+    try {
+      if (exchange.upload !== undefined) return exchange.upload.push(chunk);
+      throw new ProxyError("flow_control_error", "A chunk came for a request without bodyFollows");
+    } catch (error) {
+      failExchange(exchange, toProxyError(error));
+    }
+  }
+
   function findRefusal(): ProxyError | undefined {
     if (draining) {
       return new ProxyError("draining", "The server is going away; open a new connection");
@@ -117,19 +156,47 @@ export function createConnection(
   }
 
   async function run(exchange: Exchange): Promise<void> {
-    const { record } = exchange;
+    const { id, request, controller, credit, record, upload } = exchange;
     const isWanted = (): boolean => !exchange.cancelled;
     const startedAt = performance.now();
-    const text = await answer(exchange);
+    const context: ExchangeContext = {
+      controller,
+      ...(upload !== undefined && { upload: upload.body }),
+      outlet: createOutlet(id, {
+        dialect,
+        socket,
+        credit,
+        isWanted,
+        sent: (bytes) => record.responseBytes += bytes,
+      }),
+      decided: (url, decision) => noteDecision(record, url, decision),
+      answered: (waitMs, status) => Object.assign(record, { waitMs, status }),
+    };
+    exchange.uploaded = () => context.onUploaded?.();
     // The slot is held until the answer is handed over, so that a client which does not read is bounded.
-    const waiting = isWanted() ? socket.send(text, isWanted) : undefined;
-    if (waiting !== undefined && expired) socket.close(1001);
-    if (waiting !== undefined) await waiting;
+    try {
+      await runExchange(request, context);
+      record.outcome = "response";
+    } catch (thrown) {
+      await fail(exchange, thrown);
+    }
     inFlight.delete(exchange);
     record.totalMs = elapsed(startedAt);
     if (!isWanted()) record.outcome = "cancelled";
     telemetry.exchanged(record);
     if (draining && inFlight.size === 0) leave();
+  }
+
+  /** Sends the error of an exchange, unless nobody wants it. */
+  async function fail(exchange: Exchange, thrown: unknown): Promise<void> {
+    if (exchange.cancelled) return;
+    const error = toProxyError(thrown);
+    exchange.record.outcome = "error";
+    exchange.record.code = error.code;
+    const text = dialect.encodeError(exchange.id, error);
+    const waiting = socket.send(text, () => !exchange.cancelled);
+    if (waiting !== undefined && expired) socket.close(1001);
+    if (waiting !== undefined) await waiting;
   }
 
   /** Closes once the client has been handed everything, or at once when the grace is over. */
@@ -138,30 +205,11 @@ export function createConnection(
     socket.flushed().then(() => socket.close(1001));
   }
 
-  /** Gives the text of the frame that ends an exchange. */
-  async function answer(exchange: Exchange): Promise<string> {
-    const { id, request, controller, record } = exchange;
-    try {
-      const { response, timing } = await runExchange(request, {
-        controller,
-        decided(url, decision): void {
-          noteDecision(record, url, decision);
-          const { connection, exchange, host } = record;
-          const { allow, reason } = decision;
-          telemetry.decided({ connection, exchange, host, allow, reason });
-        },
-        answered: (waitMs, status) => Object.assign(record, { waitMs, status }),
-      });
-      record.outcome = "response";
-      record.responseBytes = response.body?.byteLength ?? 0;
-      return dialect.encodeResponse(id, response, timing);
-    } catch (thrown) {
-      if (exchange.cancelled) return ""; // never sent
-      const error = toProxyError(thrown);
-      record.outcome = "error";
-      record.code = error.code;
-      return dialect.encodeError(id, error);
-    }
+  function noteDecision(record: ExchangeRecord, url: URL, decision: Decision): void {
+    recordDecision(record, url, decision);
+    const { connection, exchange, host } = record;
+    const { allow, reason } = decision;
+    telemetry.decided({ connection, exchange, host, allow, reason });
   }
 
   function toProxyError(thrown: unknown): ProxyError {
@@ -202,6 +250,10 @@ export function createConnection(
           return refuse(incoming.id, incoming.error);
         case "cancel":
           return inFlight.cancel(incoming.id);
+        case "grant":
+          return inFlight.find(incoming.id)?.credit.grant(incoming.bytes);
+        case "chunk":
+          return takeChunk(incoming.chunk);
         case "ping": {
           const pong = dialect.encodeConnectionFrame({ ...incoming, type: "pong" });
           if (pong !== undefined) socket.send(pong);

@@ -5,9 +5,20 @@
  * @module
  */
 import { abortable } from "@std/async/abortable";
+import { STATUS_CODE } from "@std/http/status";
+import type { WholeResponse } from "../dialect/dialect.ts";
+import type { StreamEvent, ToEvents } from "../forward/events.ts";
 import type { Forward, ForwardResponse } from "../forward/forward.ts";
 import type { Allowance, Decision, Policy } from "../policy/policy.ts";
-import { type HttpResponse, ProxyError, type ProxyRequest, type Timing } from "../protocol/mod.ts";
+import {
+  type HttpResponse,
+  ProxyError,
+  type ProxyRequest,
+  type ResponseHead,
+  type StreamMode,
+  type Timing,
+} from "../protocol/mod.ts";
+import { createDeadline } from "./deadline.ts";
 
 /** What an exchange may do. */
 export interface ExchangeOptions {
@@ -15,8 +26,12 @@ export interface ExchangeOptions {
   readonly allowMethods: readonly string[];
   /** Bytes of a request body. */
   readonly maxRequestBytes: number;
-  /** Bytes of a decoded response body. */
+  /** Bytes of a decoded response body that comes whole, and of one event of a stream. */
   readonly maxResponseBytes: number;
+  /** Bytes of a decoded response body that is streamed. */
+  readonly maxStreamBytes: number;
+  /** The longest silence of a streamed response, in milliseconds. */
+  readonly streamIdleMs: number;
   /** When the request names none. */
   readonly timeoutMs: number;
   /** The most that a request may name. */
@@ -27,39 +42,51 @@ export interface ExchangeOptions {
 export interface ExchangeDeps {
   readonly policy: Policy;
   readonly forward: Forward;
+  readonly toServerSentEvents: ToEvents;
+  readonly toLines: ToEvents;
 }
 
-/** What the caller follows an exchange with. */
+/** Where the response of one exchange goes. What is not sent at once gives a promise. */
+export interface Outlet {
+  whole(whole: WholeResponse): void | Promise<void>;
+  head(head: ResponseHead, timing: Timing): void | Promise<void>;
+  /** A piece of the body of any size; `fin` with the last. */
+  bytes(bytes: Uint8Array<ArrayBuffer>, fin: boolean): void | Promise<void>;
+  event(event: StreamEvent): void | Promise<void>;
+  end(): void | Promise<void>;
+}
+
+/** What the caller runs an exchange with. */
 export interface ExchangeContext {
   /** Aborted by the caller to end the exchange; its reason is what the exchange throws. */
   readonly controller: AbortController;
+  readonly outlet: Outlet;
+  /** The body that follows, where one does. */
+  readonly upload?: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** To be called back when some of that body has been taken. */
+  onUploaded?: () => void;
   /** Called with every decision, before the hop is made. */
   decided(url: URL, decision: Decision): void;
   /** Called when the response head has come. */
   answered(waitMs: number, status: number): void;
 }
 
-/** A finished exchange. */
-export interface ExchangeResult {
-  readonly response: HttpResponse;
-  readonly timing: Timing;
-}
-
-/** Runs one exchange to its end. */
-export type RunExchange = (
-  request: ProxyRequest,
-  context: ExchangeContext,
-) => Promise<ExchangeResult>;
+/** Runs one exchange until all of its response has been sent. */
+export type RunExchange = (request: ProxyRequest, context: ExchangeContext) => Promise<void>;
 
 // What runs out of time, and how that is called.
 const STAGES = {
   lookup: { code: "dns_timeout", what: "The host could not be resolved", sent: "no" },
   head: { code: "http_response_timeout", what: "There was no response", sent: "maybe" },
   body: { code: "http_response_timeout", what: "The response was not complete", sent: "yes" },
+  stream: { code: "http_response_timeout", what: "The response did not go on", sent: "yes" },
 } as const;
 
 // An error quotes at most so much of a method.
 const MAX_QUOTED_LENGTH = 32;
+
+// A streamed response whose body is known to be no longer comes whole.
+const MAX_WHOLE_BYTES = 16_384;
 
 /**
  * Creates a {@linkcode RunExchange}, which throws {@linkcode ProxyError} or the reason its controller
@@ -67,20 +94,39 @@ const MAX_QUOTED_LENGTH = 32;
  */
 export function createRunExchange(
   options: ExchangeOptions,
-  { policy, forward }: ExchangeDeps,
+  { policy, forward, toServerSentEvents, toLines }: ExchangeDeps,
 ): RunExchange {
-  const { maxResponseBytes } = options;
+  const { maxResponseBytes, maxStreamBytes, streamIdleMs } = options;
 
-  return async function runExchange(request, context): Promise<ExchangeResult> {
+  /** Sends a response in the form that the request asks for. */
+  async function deliver(
+    response: ForwardResponse,
+    { mode, outlet, timing, watch }: Delivery,
+  ): Promise<void> {
+    const chunks = isStreamed(response, mode) ? response.chunks(maxStreamBytes) : undefined;
+    if (chunks === undefined || chunks === null) {
+      const whole = await readWhole(response, maxResponseBytes);
+      await outlet.whole({ response: whole, timing: timing(), asBytes: mode === true });
+      return;
+    }
+    const head = outlet.head(toHead(response), timing());
+    if (head !== undefined) await head;
+    if (mode === true) return await sendBytes(watch(chunks), outlet);
+    const toEvents = mode === "events" ? toServerSentEvents : toLines;
+    for await (const event of toEvents(watch(chunks), maxResponseBytes)) await outlet.event(event);
+    await outlet.end();
+  }
+
+  return async function runExchange(request, context): Promise<void> {
     refuseRequest(request, options);
-    const { controller } = context;
+    const { controller, outlet, upload } = context;
     const { signal } = controller;
     const startedAt = performance.now();
     const timeoutMs = request.timeoutMs ?? options.timeoutMs;
+    const deadline = createDeadline(controller);
     let stage: keyof typeof STAGES = "lookup";
-    const timer = setTimeout(() => {
-      controller.abort(timedOut(STAGES[stage], timeoutMs, request.method));
-    }, timeoutMs);
+    const restart = (): void =>
+      deadline.set(timeoutMs, () => timedOut(STAGES[stage], timeoutMs, request.method));
 
     const check = async (url: URL): Promise<Allowance> => {
       stage = "lookup";
@@ -94,17 +140,73 @@ export function createRunExchange(
       return decision;
     };
 
+    /** Gives the same chunks; between two of them the destination may be silent only for so long. */
+    async function* watch(
+      chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
+    ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+      const silent = (): void =>
+        deadline.set(streamIdleMs, () => timedOut(STAGES.stream, streamIdleMs, request.method));
+      silent();
+      for await (const chunk of chunks) {
+        deadline.clear(); // what the client takes its time for is not the destination's silence
+        yield chunk;
+        silent();
+      }
+      deadline.clear();
+    }
+
+    restart();
+    context.onUploaded = restart;
     try {
-      const head = await forward(request, { check, signal });
+      const response = await forward(
+        { ...request, body: upload ?? request.body },
+        { check, signal },
+      );
+      context.onUploaded = (): void => {};
       const waitMs = elapsed(startedAt);
-      context.answered(waitMs, head.status);
+      context.answered(waitMs, response.status);
       stage = "body";
-      const response = await readWhole(head, maxResponseBytes);
-      return { response, timing: { waitMs, totalMs: elapsed(startedAt) } };
+      await deliver(response, {
+        mode: request.stream,
+        outlet,
+        timing: () => ({ waitMs, totalMs: elapsed(startedAt) }),
+        watch,
+      });
+    } catch (thrown) {
+      throw signal.aborted && !(thrown instanceof ProxyError) ? signal.reason : thrown;
     } finally {
-      clearTimeout(timer);
+      deadline.clear();
     }
   };
+}
+
+interface Delivery {
+  readonly mode: StreamMode;
+  readonly outlet: Outlet;
+  readonly timing: () => Timing;
+  readonly watch: (
+    chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
+  ) => AsyncIterable<Uint8Array<ArrayBuffer>>;
+}
+
+/** Events come only of an event stream that was granted; of anything else the client sees the whole. */
+function isStreamed({ status, headers, length }: ForwardResponse, mode: StreamMode): boolean {
+  if (mode === false) return false;
+  if (mode === true) return length === undefined || length > MAX_WHOLE_BYTES;
+  if (mode === "lines") return true;
+  const [, type = ""] = headers.find(([name]) => name === "content-type") ?? [];
+  return status === STATUS_CODE.OK && /^\s*text\/event-stream\s*(?:;|$)/i.test(type);
+}
+
+async function sendBytes(
+  chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
+  outlet: Outlet,
+): Promise<void> {
+  for await (const chunk of chunks) {
+    const sending = outlet.bytes(chunk, false);
+    if (sending !== undefined) await sending;
+  }
+  await outlet.bytes(new Uint8Array(), true);
 }
 
 /** Milliseconds since then, to the microsecond. */
@@ -142,10 +244,11 @@ function timedOut(
   return new ProxyError(code, `${what} within ${timeoutMs} ms`, { sent, method });
 }
 
-async function readWhole(
-  { status, statusText, url, redirected, headers, ...head }: ForwardResponse,
-  maxBytes: number,
-): Promise<HttpResponse> {
-  const body = await head.bytes(maxBytes);
-  return { status, statusText, url, redirected, headers, body };
+function toHead({ status, statusText, url, redirected, headers }: ForwardResponse): ResponseHead {
+  return { status, statusText, url, redirected, headers };
+}
+
+async function readWhole(response: ForwardResponse, maxBytes: number): Promise<HttpResponse> {
+  const body = await response.bytes(maxBytes);
+  return { ...toHead(response), body };
 }

@@ -7,6 +7,8 @@ import type { ExchangeId } from "../dialect/dialect.ts";
 import type { Decision } from "../policy/policy.ts";
 import type { ProxyError, ProxyRequest } from "../protocol/mod.ts";
 import type { ExchangedEvent } from "../telemetry/telemetry.ts";
+import { createCredit, type Credit } from "./credit.ts";
+import type { Upload } from "./upload.ts";
 
 /** What the log will say of an exchange; filled in on its way. */
 export type ExchangeRecord = { -readonly [K in keyof ExchangedEvent]: ExchangedEvent[K] };
@@ -17,6 +19,12 @@ export interface Exchange {
   readonly request: ProxyRequest;
   readonly controller: AbortController;
   readonly record: ExchangeRecord;
+  /** For the payload that goes to the client. */
+  readonly credit: Credit;
+  /** The body that comes from the client, where it follows. */
+  readonly upload: Upload | undefined;
+  /** Called when some of the upload has been taken. */
+  uploaded: () => void;
   /** Nobody wants its answer any more. */
   cancelled: boolean;
 }
@@ -27,6 +35,7 @@ export interface InFlight {
   readonly size: number;
   /** Says whether an id is in use. */
   has(id: ExchangeId): boolean;
+  find(id: number): Exchange | undefined;
   add(exchange: Exchange): void;
   delete(exchange: Exchange): void;
   /** Cancels an exchange and frees its id; one that has ended is left alone, for the frames have crossed. */
@@ -45,12 +54,14 @@ export function createInFlight(): InFlight {
       return all.size;
     },
     has: (id) => typeof id === "number" && byId.has(id),
+    find: (id) => byId.get(id),
     add(exchange): void {
       all.add(exchange);
       if (typeof exchange.id === "number") byId.set(exchange.id, exchange);
     },
     delete(exchange): void {
       all.delete(exchange);
+      exchange.upload?.close();
       const { id } = exchange;
       if (typeof id === "number" && byId.get(id) === exchange) byId.delete(id);
     },
@@ -60,7 +71,7 @@ export function createInFlight(): InFlight {
       if (exchange !== undefined) cancelExchange(exchange);
     },
     cancelAll: () => all.forEach(cancelExchange),
-    failAll: (errorOf) => all.forEach((each) => each.controller.abort(errorOf(each))),
+    failAll: (errorOf) => all.forEach((each) => failExchange(each, errorOf(each))),
   };
 }
 
@@ -68,6 +79,13 @@ export function createInFlight(): InFlight {
 function cancelExchange(exchange: Exchange): void {
   exchange.cancelled = true;
   exchange.controller.abort();
+  exchange.credit.close();
+}
+
+/** Fails an exchange with an error that its client is to be sent. */
+export function failExchange({ controller, credit }: Exchange, error: ProxyError): void {
+  controller.abort(error);
+  credit.close();
 }
 
 // The log takes at most so much of a method and of a host.
@@ -75,13 +93,16 @@ const MAX_LOGGED_LENGTH = 255;
 
 /** Creates an exchange, the connection's `sequence`-th. */
 export function createExchange(
-  { id, request }: Pick<Exchange, "id" | "request">,
+  { id, request, upload }: Pick<Exchange, "id" | "request" | "upload">,
   { connection, sequence }: { readonly connection: string; readonly sequence: number },
 ): Exchange {
   return {
     id,
     request,
     controller: new AbortController(),
+    credit: createCredit(request.windowBytes ?? Infinity),
+    upload,
+    uploaded: () => {},
     cancelled: false,
     record: {
       connection,
@@ -99,7 +120,7 @@ export function createExchange(
 }
 
 /** Notes a decision on a hop. */
-export function noteDecision(record: ExchangeRecord, url: URL, decision: Decision): void {
+export function recordDecision(record: ExchangeRecord, url: URL, decision: Decision): void {
   record.host = toLoggedHost(url);
   record.decision = decision.allow ? "allow" : "deny";
   record.reason = decision.reason;

@@ -9,6 +9,9 @@ import { CLOSE_CODES, type CloseCode } from "../protocol/mod.ts";
 /** The part of a WebSocket that is needed here. */
 export type WebSocketLike = Pick<WebSocket, "send" | "close" | "bufferedAmount" | "readyState">;
 
+/** A message as a WebSocket takes it. */
+export type Message = string | Uint8Array<ArrayBuffer>;
+
 /** Sends frames. Nothing here throws. */
 export interface FrameSocket {
   /**
@@ -18,6 +21,12 @@ export interface FrameSocket {
    * @param isWanted Asked of a frame that waited: `false` drops it.
    */
   send(text: string, isWanted?: () => boolean): void | Promise<void>;
+  /**
+   * Sends a part of a stream: behind every frame of `send`, and in turn with the parts of other streams.
+   *
+   * @param make Gives the frame when its turn has come; `undefined`: there is none after all.
+   */
+  sendPart(make: () => Message | undefined): void | Promise<void>;
   /** Says whether frames wait. */
   isWaiting(): boolean;
   /** Fulfils when nothing waits any more and the WebSocket's own buffer is empty, or the socket has closed. */
@@ -34,59 +43,79 @@ export interface FrameSocketOptions {
   readonly highWaterBytes: number;
   /** A client that reads nothing for so long, while frames wait, is closed with 4029. */
   readonly sendTimeoutMs: number;
-  /** Frames that may wait; one more closes with 4029 too. */
+  /** Frames of `send` that may wait; one more closes with 4029 too. */
   readonly maxWaiting: number;
-  /** Milliseconds between two looks at the buffer, which has no event. Default 10. */
-  readonly pollMs?: number;
 }
 
 interface Waiting {
-  readonly text: string;
-  readonly isWanted: () => boolean;
+  readonly make: () => Message | undefined;
   readonly done: () => void;
 }
+
+// The buffer has no event, so it is looked at: soon while it moves, seldom once it does not.
+const MAX_POLL_MS = 16;
 
 /** Creates a {@linkcode FrameSocket}; `ended` is told when it closes the WebSocket. */
 export function createFrameSocket(
   webSocket: WebSocketLike,
-  { highWaterBytes, sendTimeoutMs, maxWaiting, pollMs = 10 }: FrameSocketOptions,
+  { highWaterBytes, sendTimeoutMs, maxWaiting }: FrameSocketOptions,
   { ended }: { readonly ended: (code: CloseCode) => void },
 ): FrameSocket {
   let open = true;
-  let queue: Waiting[] = [];
+  const frames: Waiting[] = [];
+  const parts: Waiting[] = [];
   let flushWaiters: (() => void)[] = [];
-  let timer: ReturnType<typeof setInterval> | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let pollMs = 0;
   let lastBuffered = 0;
   let movedAt = 0;
 
-  function handOver(text: string): void {
-    if (webSocket.readyState === WebSocket.OPEN) webSocket.send(text);
+  const isFull = (): boolean => webSocket.bufferedAmount > highWaterBytes;
+  const isQueued = (): boolean => frames.length > 0 || parts.length > 0;
+  const isFlushed = (): boolean => !isQueued() && webSocket.bufferedAmount === 0;
+
+  function handOver(message: Message | undefined): void {
+    if (message !== undefined && webSocket.readyState === WebSocket.OPEN) webSocket.send(message);
   }
 
-  /** Hands over what waits, as far as the buffer allows; says how many frames left the queue. */
-  function flush(): number {
-    let count = 0;
-    for (const { text, isWanted, done } of queue) {
-      if (webSocket.bufferedAmount > highWaterBytes) break;
-      if (isWanted()) handOver(text);
-      count++;
-      done();
+  /** Hands over what waits, as far as the buffer allows; says whether anything left a queue. */
+  function flush(): boolean {
+    let moved = false;
+    while (isQueued() && !isFull()) {
+      const waiting = frames.shift() ?? parts.shift();
+      handOver(waiting?.make());
+      waiting?.done();
+      moved = true;
     }
-    queue = queue.slice(count);
-    return count;
+    return moved;
   }
 
   function poll(): void {
-    const moved = flush() > 0 || webSocket.bufferedAmount < lastBuffered;
+    timer = undefined;
+    const moved = flush() || webSocket.bufferedAmount < lastBuffered;
     lastBuffered = webSocket.bufferedAmount;
-    if (moved) movedAt = performance.now();
+    const now = performance.now();
+    if (moved) movedAt = now;
+    pollMs = moved ? 0 : Math.min(pollMs * 2 + 1, MAX_POLL_MS);
     if (isFlushed()) settle();
-    if (queue.length === 0 && flushWaiters.length === 0) stopPolling();
-    else if (performance.now() - movedAt > sendTimeoutMs) close(4029);
+    if (!isQueued() && flushWaiters.length === 0) return;
+    if (now - movedAt > sendTimeoutMs) close(4029);
+    else timer = setTimeout(poll, pollMs);
   }
 
-  function isFlushed(): boolean {
-    return queue.length === 0 && webSocket.bufferedAmount === 0;
+  function startPolling(): void {
+    if (timer !== undefined) return;
+    lastBuffered = webSocket.bufferedAmount;
+    movedAt = performance.now();
+    pollMs = 0;
+    timer = setTimeout(poll, pollMs);
+  }
+
+  function enqueue(queue: Waiting[], make: () => Message | undefined): Promise<void> {
+    startPolling();
+    return new Promise((done) => {
+      queue.push({ make, done });
+    });
   }
 
   function settle(): void {
@@ -95,24 +124,11 @@ export function createFrameSocket(
     for (const done of waiters) done();
   }
 
-  function startPolling(): void {
-    if (timer !== undefined) return;
-    lastBuffered = webSocket.bufferedAmount;
-    movedAt = performance.now();
-    timer = setInterval(poll, pollMs);
-  }
-
-  function stopPolling(): void {
-    clearInterval(timer);
-    timer = undefined;
-  }
-
   function closed(): void {
     open = false;
-    stopPolling();
-    const dropped = queue;
-    queue = [];
-    for (const { done } of dropped) done();
+    clearTimeout(timer);
+    timer = undefined;
+    for (const { done } of [...frames.splice(0), ...parts.splice(0)]) done();
     settle();
   }
 
@@ -126,14 +142,16 @@ export function createFrameSocket(
   return {
     send(text: string, isWanted = () => true): void | Promise<void> {
       if (!open) return;
-      if (queue.length === 0 && webSocket.bufferedAmount <= highWaterBytes) return handOver(text);
-      if (queue.length >= maxWaiting) return close(4029);
-      startPolling();
-      return new Promise((done) => {
-        queue.push({ text, isWanted, done });
-      });
+      if (frames.length === 0 && !isFull()) return handOver(text);
+      if (frames.length >= maxWaiting) return close(4029);
+      return enqueue(frames, () => isWanted() ? text : undefined);
     },
-    isWaiting: () => queue.length > 0,
+    sendPart(make: () => Message | undefined): void | Promise<void> {
+      if (!open) return;
+      if (!isQueued() && !isFull()) return handOver(make());
+      return enqueue(parts, make);
+    },
+    isWaiting: isQueued,
     flushed(): Promise<void> {
       if (!open || isFlushed()) return Promise.resolve();
       startPolling();

@@ -5,12 +5,18 @@
  * @module
  */
 import {
+  type Chunk,
+  type EncodeOptions,
+  type EndFrame,
+  type EventFrame,
   type GoawayFrame,
+  type GrantFrame,
   type HelloFrame,
   type HttpResponse,
   type PongFrame,
   ProxyError,
   type ProxyRequest,
+  type ResponseHead,
   type Timing,
 } from "../protocol/mod.ts";
 
@@ -24,14 +30,27 @@ export type ExchangeId = number | string | undefined;
 export type Incoming =
   | { readonly type: "request"; readonly id: ExchangeId; readonly request: ProxyRequest }
   | { readonly type: "cancel"; readonly id: number }
+  | { readonly type: "grant"; readonly id: number; readonly bytes: number }
+  | { readonly type: "chunk"; readonly chunk: Chunk }
   | { readonly type: "ping"; readonly data?: string }
-  /** For an exchange that is not in flight. */
-  | { readonly type: "stale" }
   /** To be answered with this error. */
   | { readonly type: "invalid"; readonly id: ExchangeId; readonly error: ProxyError };
 
 /** Frames that belong to the connection, not to an exchange. */
 export type ConnectionFrame = HelloFrame | PongFrame | GoawayFrame;
+
+/** A response that comes whole, and whether the client wants its body as bytes. */
+export interface WholeResponse extends EncodeOptions {
+  readonly response: HttpResponse;
+  readonly timing: Timing;
+}
+
+/** The frames of an exchange whose response comes in parts. */
+export interface StreamDialect {
+  encodeHead(id: number, head: ResponseHead, timing: Timing): string;
+  /** A chunk of the body, or an event frame, an end or a grant. */
+  encodePart(part: Chunk | EventFrame | EndFrame | GrantFrame): string | Uint8Array<ArrayBuffer>;
+}
 
 /** One way to write frames. Nothing here throws. */
 export interface Dialect {
@@ -41,10 +60,12 @@ export interface Dialect {
   readonly subprotocol: string | undefined;
   /** Reads one WebSocket message. */
   decode(data: string | ArrayBuffer): Incoming;
-  encodeResponse(id: ExchangeId, response: HttpResponse, timing: Timing): string;
+  encodeResponse(id: ExchangeId, whole: WholeResponse): string;
   encodeError(id: ExchangeId, error: ProxyError): string;
   /** `undefined`: this dialect has no such frame. */
   encodeConnectionFrame(frame: ConnectionFrame): string | undefined;
+  /** Absent: nothing streams in this dialect, and no request asks for it. */
+  readonly stream?: StreamDialect;
 }
 
 /**

@@ -28,6 +28,7 @@ import {
   isObject,
   orInvalid,
   parseObject,
+  type WholeResponse,
 } from "./dialect.ts";
 import { findQueryFault, isQueryField } from "./fields.ts";
 import {
@@ -43,7 +44,7 @@ export const plain: Dialect = {
   name: "plain",
   subprotocol: undefined,
   decode: (data) => orInvalid(undefined, () => decode(data)),
-  encodeResponse: (id: ExchangeId, response: HttpResponse) =>
+  encodeResponse: (id: ExchangeId, { response }: WholeResponse) =>
     assemble(id, [
       `"status_code":${response.status}`,
       `"headers":${JSON.stringify(toHeaderObject(response.headers))}`,
@@ -83,7 +84,15 @@ function toRequest(frame: PlainFrame, text: string): ProxyRequest {
   const url = parseUrl(frame.url);
   refuseLongUrl(url);
   const headers = toHeaderPairs(frame.headers ?? []);
-  const bodiless = { method, url, headers, body: null, redirect: "follow" } as const;
+  const bodiless = {
+    method,
+    url,
+    headers,
+    body: null,
+    redirect: "follow",
+    stream: false,
+    bodyFollows: false,
+  } as const;
   const { data } = frame;
   if (data === undefined || data === null) return bodiless;
   if (method === "GET" || method === "HEAD") {

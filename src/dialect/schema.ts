@@ -56,6 +56,8 @@ export const headersSchema = checked<HeadersField>(findHeadersFault);
 /** Query parameters. */
 export const querySchema = checked<QueryField>(findQueryFault);
 
+const BODY_FIELDS = ["json", "text", "base64", "bodyFollows"] as const;
+
 /** {@linkcode RequestFrame} */
 export const requestSchema = z.strictObject({
   type: z.literal("request"),
@@ -69,8 +71,7 @@ export const requestSchema = z.strictObject({
   json: z.unknown().exactOptional(),
   text: z.string(must("be a string")).exactOptional(),
   base64: z.string(must("be a string")).exactOptional(),
-  bodyFollows: z.literal(true, "must be true or absent").refine(() => false, NOT_YET)
-    .exactOptional(),
+  bodyFollows: z.literal(true, "must be true or absent").exactOptional(),
   timeoutMs: z.int("must be a whole number of milliseconds").min(1, "must be at least 1")
     .exactOptional(),
   redirect: z.enum(["follow", "manual", "error"], 'must be "follow", "manual" or "error"')
@@ -78,14 +79,14 @@ export const requestSchema = z.strictObject({
   stream: z.union(
     [z.boolean(), z.enum(["events", "lines"])],
     'must be a boolean, "events" or "lines"',
-  ).refine((stream): boolean => stream === false, NOT_YET).exactOptional(),
-  windowBytes: z.int("must be a whole number of bytes").refine(() => false, NOT_YET)
+  ).exactOptional(),
+  windowBytes: z.int("must be a whole number of bytes").min(0, "must be at least 0")
     .exactOptional(),
 }).readonly().superRefine((frame, context) => {
   if (frame.url === undefined && frame.upstream === undefined) {
     context.addIssue({ code: "custom", path: ["url"], message: "is missing" });
   }
-  const bodies = (["json", "text", "base64"] as const).filter((name) => frame[name] !== undefined);
+  const bodies = BODY_FIELDS.filter((name) => frame[name] !== undefined);
   if (bodies.length > 1) {
     context.addIssue({
       code: "custom",
@@ -93,10 +94,24 @@ export const requestSchema = z.strictObject({
       message: `cannot stand beside "${bodies[1]}": a request has one body`,
     });
   }
+  if (frame.windowBytes !== undefined && frame.stream !== true) {
+    context.addIssue({
+      code: "custom",
+      path: ["windowBytes"],
+      message: 'means something only with "stream": true',
+    });
+  }
 });
 
 /** {@linkcode CancelFrame} */
 export const cancelSchema = z.strictObject({ type: z.literal("cancel"), id: idSchema }).readonly();
+
+/** {@linkcode GrantFrame} */
+export const grantSchema = z.strictObject({
+  type: z.literal("grant"),
+  id: idSchema,
+  bytes: z.int("must be a whole number of bytes").min(1, "must be at least 1"),
+}).readonly();
 
 /** {@linkcode PingFrame} */
 export const pingSchema = z.strictObject({
@@ -112,6 +127,7 @@ export const pingSchema = z.strictObject({
 export const clientFrameSchema = z.discriminatedUnion("type", [
   requestSchema,
   cancelSchema,
+  grantSchema,
   pingSchema,
 ]);
 

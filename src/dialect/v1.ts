@@ -5,12 +5,13 @@
  */
 import {
   type ClientFrame,
+  decodeChunk,
   decodeRequest,
+  encodeChunk,
   encodeResponse,
-  type HttpResponse,
+  encodeStreamedResponse,
   ProxyError,
   SUBPROTOCOL,
-  type Timing,
   toErrorFrame,
 } from "../protocol/mod.ts";
 import {
@@ -20,28 +21,36 @@ import {
   type Incoming,
   orInvalid,
   parseObject,
+  type WholeResponse,
 } from "./dialect.ts";
 import { clientFrameSchema, describeIssues, idSchema } from "./schema.ts";
 
-const TYPES = ["request", "cancel", "ping"] as const satisfies readonly ClientFrame["type"][];
-
-// The id and the flags of a binary chunk.
-const CHUNK_HEAD_BYTES = 5;
+const TYPES = [
+  "request",
+  "cancel",
+  "grant",
+  "ping",
+] as const satisfies readonly ClientFrame["type"][];
 
 /** wsfetch.v1 as PROTOCOL.md has it. */
 export const v1: Dialect = {
   name: SUBPROTOCOL,
   subprotocol: SUBPROTOCOL,
   decode: (data) => orInvalid(undefined, () => decode(data)),
-  encodeResponse: (id: ExchangeId, response: HttpResponse, timing: Timing) =>
-    encodeResponse(toNumber(id) ?? 0, response, timing),
+  encodeResponse: (id: ExchangeId, { response, timing, ...options }: WholeResponse) =>
+    encodeResponse(toNumber(id) ?? 0, response, timing, options),
   encodeError: (id: ExchangeId, error: ProxyError) =>
     JSON.stringify(toErrorFrame(error, toNumber(id))),
   encodeConnectionFrame: (frame: ConnectionFrame) => JSON.stringify(frame),
+  stream: {
+    encodeHead: encodeStreamedResponse,
+    encodePart: (part) =>
+      "type" in part ? JSON.stringify(part) : encodeChunk(part.id, part.payload, part.fin),
+  },
 };
 
 function decode(data: string | ArrayBuffer): Incoming {
-  if (typeof data !== "string") return decodeChunk(data);
+  if (typeof data !== "string") return { type: "chunk", chunk: decodeChunk(data) };
   const value = parseObject(data);
   if (!TYPES.some((type) => type === value.type)) {
     throw new ProxyError(
@@ -56,12 +65,6 @@ function decode(data: string | ArrayBuffer): Incoming {
     const request = decodeRequest(frame, data);
     return { type: "request", id: frame.id, request };
   });
-}
-
-// No exchange takes its body in chunks yet, so that a chunk's exchange is never in flight.
-function decodeChunk({ byteLength }: ArrayBuffer): Incoming {
-  if (byteLength >= CHUNK_HEAD_BYTES) return { type: "stale" };
-  throw new ProxyError("bad_frame", "A binary frame needs 4 bytes of id and 1 byte of flags");
 }
 
 /** A malformed request ends its exchange; a malformed frame of another type must not end one. */

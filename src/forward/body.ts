@@ -27,21 +27,33 @@ export async function readBody(
 
 async function readCounted(response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
-  let length = 0;
-  // Leaving the loop early cancels the body.
-  for await (const chunk of response.body ?? []) {
-    length += chunk.byteLength;
-    if (length > maxBytes) throw tooLarge(maxBytes);
-    chunks.push(chunk);
-  }
+  for await (const chunk of readChunks(response, maxBytes)) chunks.push(chunk);
   return concat(chunks);
 }
 
 /**
- * The length that the body has for certain. A `content-length` beside chunks does not count (RFC 9112 §6.3),
- * nor does one beside a content coding, which fetch may have taken off.
+ * Gives the body's bytes as they come. Leaving early cancels the body.
+ *
+ * @param maxBytes Of the decoded body, all in all.
+ * @throws As {@linkcode readBody} does.
  */
-function declaredLength(headers: Headers): number | undefined {
+export async function* readChunks(
+  response: Response,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.byteLength;
+    if (length > maxBytes) throw tooLarge(maxBytes);
+    yield chunk;
+  }
+}
+
+/**
+ * Gives the length that the body has for certain. A `content-length` beside chunks does not count (RFC 9112 §6.3),
+ * nor does one beside a content coding, which fetch may have taken off: `undefined`.
+ */
+export function declaredLength(headers: Headers): number | undefined {
   const value = headers.get("content-length");
   if (value === null || !/^\d{1,15}$/.test(value)) return undefined;
   return headers.has("transfer-encoding") || headers.has("content-encoding")

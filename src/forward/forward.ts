@@ -7,15 +7,14 @@
 import { STATUS_CODE } from "@std/http/status";
 import {
   type HeaderPairs,
-  type HttpRequest,
   type HttpResponse,
   ProxyError,
   type RedirectMode,
 } from "../protocol/mod.ts";
-import { readBody } from "./body.ts";
+import { declaredLength, readBody, readChunks } from "./body.ts";
 import { toBodyError, toRequestError } from "./failure.ts";
 import { filterRequestHeaders, filterResponseHeaders, isContentDecoded } from "./headers.ts";
-import { asSent, followRedirect, redirectLocation, refuseRedirect } from "./redirect.ts";
+import { asSent, followRedirect, type Hop, redirectLocation, refuseRedirect } from "./redirect.ts";
 
 /** Where a hop may connect. */
 export interface Route {
@@ -35,6 +34,18 @@ export interface ForwardResponse extends Omit<HttpResponse, "body"> {
    * `http_response_content_coding`, or the signal's reason.
    */
   bytes(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null>;
+  /**
+   * Gives the decoded body as it comes, in pieces of any size; nothing is read ahead, and leaving early
+   * ends the request. `null` as with `bytes`; to be called instead of it. The iteration throws like it.
+   */
+  chunks(maxBytes: number): AsyncIterable<Uint8Array<ArrayBuffer>> | null;
+  /** The length of the body in bytes, where it is known for certain. */
+  readonly length: number | undefined;
+}
+
+/** A request, and what to do with redirects. */
+export interface ForwardRequest extends Hop {
+  readonly redirect: RedirectMode;
 }
 
 /** What one call needs. */
@@ -50,7 +61,7 @@ export interface ForwardOptions {
  * @throws {ProxyError} `sent` is `no` only when no byte of the request can have reached a destination.
  */
 export type Forward = (
-  request: HttpRequest & { readonly redirect: RedirectMode },
+  request: ForwardRequest,
   options: ForwardOptions,
 ) => Promise<ForwardResponse>;
 
@@ -80,7 +91,7 @@ const NULL_BODY_STATUS: ReadonlySet<number> = new Set([
 /** Creates a {@linkcode Forward}. */
 export function createForward({ client, fetch = globalThis.fetch }: ForwardDeps): Forward {
   async function send(
-    { method, body }: HttpRequest,
+    { method, body }: Hop,
     { target, headers, signal }: Target,
   ): Promise<Response> {
     try {
@@ -100,7 +111,7 @@ export function createForward({ client, fetch = globalThis.fetch }: ForwardDeps)
 
   /** Tries the checked addresses in turn, as long as nothing has been sent. */
   async function sendPinned(
-    hop: HttpRequest,
+    hop: Hop,
     addresses: readonly string[],
     signal: AbortSignal,
   ): Promise<Response> {
@@ -112,12 +123,13 @@ export function createForward({ client, fetch = globalThis.fetch }: ForwardDeps)
       } catch (error) {
         if (!(error instanceof ProxyError) || error.sent !== "no") throw error;
         failure = error;
+        if (hop.body instanceof ReadableStream) break; // fetch has taken it
       }
     }
     throw failure;
   }
 
-  async function makeHop(hop: HttpRequest, { check, signal }: ForwardOptions): Promise<Response> {
+  async function makeHop(hop: Hop, { check, signal }: ForwardOptions): Promise<Response> {
     const { addresses } = await check(hop.url);
     signal.throwIfAborted();
     // A certificate has to match the name, so a name that is rebound fails its handshake.
@@ -133,7 +145,7 @@ export function createForward({ client, fetch = globalThis.fetch }: ForwardDeps)
   }
 
   return async function forward(request, options): Promise<ForwardResponse> {
-    let hop: HttpRequest = { ...request, headers: filterRequestHeaders(request.headers) };
+    let hop: Hop = { ...request, headers: filterRequestHeaders(request.headers) };
     for (let redirects = 0;; redirects++) {
       try {
         const response = await makeHop(hop, options);
@@ -171,31 +183,53 @@ interface ResponseContext {
 
 function toForwardResponse(
   response: Response,
-  { method, url, headers: requestHeaders }: HttpRequest,
+  { method, url, headers: requestHeaders }: Hop,
   { requestMethod, redirected, signal }: ResponseContext,
 ): ForwardResponse {
   const { status, statusText } = response;
   const bodiless = method === "HEAD" || NULL_BODY_STATUS.has(status);
   const decoded = !bodiless && isContentDecoded(requestHeaders, response.headers);
+  const translate = (thrown: unknown): unknown => {
+    if (signal.aborted) return signal.reason;
+    return thrown instanceof ProxyError ? thrown : toBodyError(thrown, requestMethod, decoded);
+  };
   return {
     status,
     statusText,
     url: withoutFragment(url),
     redirected,
     headers: filterResponseHeaders(response.headers, decoded),
+    length: bodiless ? 0 : declaredLength(response.headers),
     async bytes(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null> {
-      if (bodiless) {
-        await response.body?.cancel();
-        return null;
-      }
+      if (bodiless) return await drop(response);
       try {
         return await readBody(response, maxBytes);
       } catch (thrown) {
-        if (signal.aborted) throw signal.reason;
-        throw thrown instanceof ProxyError ? thrown : toBodyError(thrown, requestMethod, decoded);
+        throw translate(thrown);
       }
     },
+    chunks(maxBytes: number): AsyncIterable<Uint8Array<ArrayBuffer>> | null {
+      if (!bodiless) return translated(readChunks(response, maxBytes), translate);
+      drop(response).catch(() => {}); // a body that must not be there may break off
+      return null;
+    },
   };
+}
+
+async function drop(response: Response): Promise<null> {
+  await response.body?.cancel();
+  return null;
+}
+
+async function* translated<Item>(
+  items: AsyncIterable<Item>,
+  translate: (thrown: unknown) => unknown,
+): AsyncGenerator<Item> {
+  try {
+    yield* items;
+  } catch (thrown) {
+    throw translate(thrown);
+  }
 }
 
 function withoutFragment(url: URL): string {

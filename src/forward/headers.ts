@@ -71,10 +71,12 @@ export function filterRequestHeaders(headers: HeaderPairs): HeaderPairs {
 export function filterResponseHeaders(headers: Headers, decoded: boolean): HeaderPairs {
   const pairs = [...headers];
   const named = connectionOptions(pairs);
-  const chunked = headers.has("transfer-encoding"); // content-length does not count then, RFC 9112 §6.3
+  // Beside chunks content-length does not count (RFC 9112 §6.3), and of two codings fetch may have taken one.
+  const unsized = headers.has("transfer-encoding") ||
+    headers.get("content-encoding")?.includes(",") === true;
   return pairs.filter(([name]) =>
     !RESPONSE_FIELDS.has(name) && !named.has(name) && !name.startsWith("proxy-") &&
-    !(decoded && CODING_FIELDS.has(name)) && !(chunked && name === "content-length")
+    !(decoded && CODING_FIELDS.has(name)) && !(unsized && name === "content-length")
   );
 }
 

@@ -4,8 +4,19 @@
  * @module
  */
 import { STATUS_CODE } from "@std/http/status";
-import { type HttpRequest, isIdempotent, ProxyError, type RedirectMode } from "../protocol/mod.ts";
+import {
+  type HttpRequest,
+  isIdempotent,
+  MAX_URL_LENGTH,
+  ProxyError,
+  type RedirectMode,
+} from "../protocol/mod.ts";
 import { filterBodyHeaders, filterCrossOriginHeaders } from "./headers.ts";
+
+/** A request on its way; its body may come while it is made. */
+export interface Hop extends Omit<HttpRequest, "body"> {
+  readonly body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
+}
 
 const MAX_REDIRECTS = 10;
 // Fetch, "redirect status".
@@ -43,12 +54,12 @@ export function refuseRedirect(mode: RedirectMode, redirects: number): void {
  * Gives the next hop (Fetch, "HTTP-redirect fetch").
  *
  * @throws {ProxyError} `http_protocol_error`: the location is not a URL; `http_request_denied`: it leads
- * from https to http.
+ * from https to http; `too_many_redirects`: it asks again for a body that was streamed.
  */
-export function followRedirect(hop: HttpRequest, status: number, location: string): HttpRequest {
+export function followRedirect(hop: Hop, status: number, location: string): Hop {
   const url = URL.parse(location, hop.url);
-  if (url === null) {
-    throw new ProxyError("http_protocol_error", "The redirect's location is not a URL");
+  if (url === null || url.href.length > MAX_URL_LENGTH) {
+    throw new ProxyError("http_protocol_error", "The redirect's location is no URL to request");
   }
   if (hop.url.protocol === "https:" && url.protocol === "http:") {
     throw new ProxyError("http_request_denied", "The redirect leads from https to http", {
@@ -62,6 +73,12 @@ export function followRedirect(hop: HttpRequest, status: number, location: strin
     ? hop.method !== "GET" && hop.method !== "HEAD"
     : hop.method === "POST" &&
       (status === STATUS_CODE.MovedPermanently || status === STATUS_CODE.Found);
+  if (!rewritten && hop.body instanceof ReadableStream) {
+    throw new ProxyError(
+      "too_many_redirects",
+      "The redirect asks again for the body, which was streamed and is gone",
+    );
+  }
   if (!rewritten) return { ...hop, url, headers };
   return { method: "GET", url, headers: filterBodyHeaders(headers), body: null };
 }

@@ -50,7 +50,8 @@ export function toDestination(url: URL): Destination {
   return {
     host,
     port: url.port === "" ? DEFAULT_PORTS[url.protocol] ?? 0 : Number(url.port),
-    literal: parseAddress(host),
+    // Behind more than one dot an address is a name, and is looked up as one.
+    literal: url.hostname.endsWith("..") ? undefined : parseAddress(host),
   };
 }
 

@@ -29,7 +29,7 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  */
 export function formBody(contentType: string | undefined, bytes: Uint8Array): BodyForm {
   const text = decodeUtf8(bytes);
-  if (text === undefined) return { kind: "base64", text: bytes.toBase64() };
+  if (text === undefined) return { kind: "base64", text: toBase64(bytes) };
   if (contentType !== undefined && isJsonType(contentType) && isJson(text)) {
     return { kind: "json", text };
   }
@@ -59,10 +59,25 @@ export function decodeBody(
   if (text !== undefined) return new TextEncoder().encode(text);
   if (frame.base64 === undefined) return null;
   try {
-    return Uint8Array.fromBase64(frame.base64);
+    return fromBase64(frame.base64);
   } catch (cause) {
     throw new ProxyError(code, '"base64" is not valid base64 (RFC 4648 §4)', { cause });
   }
+}
+
+// Node.js has `toBase64` and `fromBase64` since 25, browsers since 2025: `btoa` and `atob` stand in.
+function toBase64(bytes: Uint8Array): string {
+  if (typeof bytes.toBase64 === "function") return bytes.toBase64();
+  let binary = "";
+  for (let at = 0; at < bytes.length; at += 8192) {
+    binary += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  }
+  return btoa(binary);
+}
+
+function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  if (typeof Uint8Array.fromBase64 === "function") return Uint8Array.fromBase64(text);
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
 // JSON MIME type, WHATWG MIME Sniffing §4.6.

@@ -44,6 +44,7 @@ export const ERROR_CODES = {
   http_response_content_coding: { sent: "yes", retryable: false },
   http_protocol_error: { sent: "yes", retryable: false },
   too_many_redirects: { sent: "yes", retryable: false },
+  flow_control_error: { sent: "maybe", retryable: false },
   proxy_internal_error: { sent: "maybe", retryable: false },
 } as const satisfies Record<string, ErrorTraits>;
 

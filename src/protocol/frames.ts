@@ -21,6 +21,12 @@ export type QueryValue = string | number | boolean;
 /** Header fields in order; a repeated name is a repeated pair. */
 export type HeaderPairs = readonly (readonly [name: string, value: string])[];
 
+/**
+ * How the response's body comes: `false` (default): whole, in the response frame; `true`: in binary chunks;
+ * `events`: a frame for each server-sent event; `lines`: a frame for each line.
+ */
+export type StreamMode = boolean | "events" | "lines";
+
 /** Asks the server to make an HTTP request; starts the exchange `id`. */
 export interface RequestFrame {
   readonly type: "request";
@@ -43,15 +49,17 @@ export interface RequestFrame {
   readonly text?: string;
   /** A body of any bytes. */
   readonly base64?: string;
-  /** The body comes in binary chunks. */
+  /** The body comes in binary chunks, the last with FIN. */
   readonly bodyFollows?: true;
-  /** Milliseconds for the whole response; default and maximum are the server's. */
+  /**
+   * Milliseconds for the whole response, or with `stream` for its head; while a body follows, since the
+   * upstream took the last of it. Default and maximum are the server's.
+   */
   readonly timeoutMs?: number;
   /** Default `follow`. */
   readonly redirect?: RedirectMode;
-  /** Default `false`: one response frame with the whole body. */
-  readonly stream?: boolean | "events" | "lines";
-  /** Credit in payload bytes to start a stream with. */
+  readonly stream?: StreamMode;
+  /** With `stream: true`: credit in payload bytes to start with. Absent: no credit is needed. */
   readonly windowBytes?: number;
 }
 
@@ -67,8 +75,19 @@ export interface PingFrame {
   readonly data?: string;
 }
 
-/** Every frame that a client may send, told apart by `type`. */
-export type ClientFrame = RequestFrame | CancelFrame | PingFrame;
+/**
+ * Credit in payload bytes of chunks: from the client for a download that began with `windowBytes`, from the
+ * server for an upload.
+ */
+export interface GrantFrame {
+  readonly type: "grant";
+  readonly id: number;
+  /** 1 to 2^53 - 1. */
+  readonly bytes: number;
+}
+
+/** Every frame that a client may send, told apart by `type`; binary chunks stand beside them. */
+export type ClientFrame = RequestFrame | CancelFrame | GrantFrame | PingFrame;
 
 /** What the server enforces; see {@linkcode HelloFrame}. */
 export interface Limits {
@@ -82,6 +101,8 @@ export interface Limits {
   readonly maxResponseBytes: number;
   /** Largest `timeoutMs`, in milliseconds. */
   readonly maxTimeoutMs: number;
+  /** Credit in payload bytes that every upload starts with. */
+  readonly windowBytes: number;
 }
 
 /** The server's first frame. */
@@ -107,7 +128,10 @@ export interface Timing {
   readonly totalMs: number;
 }
 
-/** An upstream's whole response; ends the exchange. At most one of `json`, `text`, `base64`. */
+/**
+ * An upstream's response. At most one of `json`, `text`, `base64` and `stream`; without `stream` it ends the
+ * exchange.
+ */
 export interface ResponseFrame {
   readonly type: "response";
   readonly id: number;
@@ -118,9 +142,29 @@ export interface ResponseFrame {
   readonly redirected: boolean;
   readonly headers: HeaderPairs;
   readonly timing: Timing;
+  /** The body follows: in chunks, the last with FIN, or in event frames and an end frame. */
+  readonly stream?: true;
   readonly json?: unknown;
   readonly text?: string;
   readonly base64?: string;
+}
+
+/** A server-sent event, or a line, of a streamed response. */
+export interface EventFrame {
+  readonly type: "event";
+  readonly id: number;
+  /** The event's type, `message` unless it names one; `line` for a line. */
+  readonly event: string;
+  readonly data: string;
+  readonly lastEventId?: string;
+  /** The reconnection time that the event sets, in milliseconds. */
+  readonly retryMs?: number;
+}
+
+/** Ends an exchange whose response came in event frames. */
+export interface EndFrame {
+  readonly type: "end";
+  readonly id: number;
 }
 
 /** The answer to {@linkcode PingFrame}, with the same `data`. */
@@ -136,4 +180,12 @@ export interface GoawayFrame {
 }
 
 /** Every frame that a server sends, told apart by `type`. */
-export type ServerFrame = HelloFrame | ResponseFrame | ErrorFrame | PongFrame | GoawayFrame;
+export type ServerFrame =
+  | HelloFrame
+  | ResponseFrame
+  | EventFrame
+  | EndFrame
+  | GrantFrame
+  | ErrorFrame
+  | PongFrame
+  | GoawayFrame;

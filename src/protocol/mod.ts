@@ -3,6 +3,8 @@
  *
  * @module
  */
+export { decodeChunk, encodeChunk, MAX_CHUNK_BYTES } from "./chunk.ts";
+export type { Chunk } from "./chunk.ts";
 export {
   CLOSE_CODES,
   ERROR_CODES,
@@ -23,7 +25,10 @@ export { MAX_ID, SUBPROTOCOL } from "./frames.ts";
 export type {
   CancelFrame,
   ClientFrame,
+  EndFrame,
+  EventFrame,
   GoawayFrame,
+  GrantFrame,
   HeaderPairs,
   HelloFrame,
   Limits,
@@ -34,9 +39,10 @@ export type {
   RequestFrame,
   ResponseFrame,
   ServerFrame,
+  StreamMode,
   Timing,
 } from "./frames.ts";
-export { decodeRequest, encodeRequest } from "./request.ts";
+export { decodeRequest, encodeRequest, MAX_URL_LENGTH } from "./request.ts";
 export type { HttpRequest, ProxyRequest, RequestOptions } from "./request.ts";
-export { decodeResponse, encodeResponse } from "./response.ts";
-export type { DecodedResponse, HttpResponse } from "./response.ts";
+export { decodeResponse, encodeResponse, encodeStreamedResponse } from "./response.ts";
+export type { DecodedResponse, EncodeOptions, HttpResponse, ResponseHead } from "./response.ts";

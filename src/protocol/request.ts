@@ -5,7 +5,7 @@
  */
 import { decodeBody, encodeBytes } from "./body.ts";
 import { ProxyError } from "./errors.ts";
-import type { HeaderPairs, QueryValue, RedirectMode, RequestFrame } from "./frames.ts";
+import type { HeaderPairs, QueryValue, RedirectMode, RequestFrame, StreamMode } from "./frames.ts";
 import { sliceMember } from "./verbatim.ts";
 
 /** An HTTP request with its whole body. */
@@ -18,20 +18,26 @@ export interface HttpRequest {
   readonly body: Uint8Array<ArrayBuffer> | null;
 }
 
-// What Deno's HTTP client takes.
-const MAX_URL_LENGTH = 65_534;
+/** The longest URL that is requested, in characters: what Deno's HTTP client takes. */
+export const MAX_URL_LENGTH = 65_534;
 
-/** How the server is to make a request. */
+/** How the server is to make a request; see {@linkcode RequestFrame}. */
 export interface RequestOptions {
-  /** Milliseconds for the whole response; absent: the server's default. */
   readonly timeoutMs?: number;
   /** Default `follow`. */
   readonly redirect?: RedirectMode;
+  /** Default `false`. */
+  readonly stream?: StreamMode;
+  readonly windowBytes?: number;
+  /** Then `body` is `null`. */
+  readonly bodyFollows?: boolean;
 }
 
 /** A request that came in a frame. */
 export interface ProxyRequest extends HttpRequest, RequestOptions {
   readonly redirect: RedirectMode;
+  readonly stream: StreamMode;
+  readonly bodyFollows: boolean;
 }
 
 /**
@@ -53,7 +59,7 @@ export interface ProxyRequest extends HttpRequest, RequestOptions {
  * ```
  */
 export function encodeRequest(id: number, request: HttpRequest & RequestOptions): string {
-  const { method, url, headers, body, timeoutMs, redirect } = request;
+  const { method, url, headers, body, timeoutMs, redirect, stream, windowBytes } = request;
   const frame: RequestFrame = {
     type: "request",
     id,
@@ -62,6 +68,9 @@ export function encodeRequest(id: number, request: HttpRequest & RequestOptions)
     headers,
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(redirect !== undefined && { redirect }),
+    ...(stream !== undefined && { stream }),
+    ...(windowBytes !== undefined && { windowBytes }),
+    ...(request.bodyFollows === true && { bodyFollows: true }),
     ...(body !== null && encodeBytes(body)),
   };
   return JSON.stringify(frame);
@@ -82,14 +91,18 @@ export function decodeRequest(frame: RequestFrame, text: string): ProxyRequest {
   const headers = toHeaderPairs(frame.headers ?? []);
   const json = frame.json === undefined ? undefined : sliceMember(text, "json")?.trim();
   const body = decodeBody(frame, json, "bad_request");
-  if (body !== null) refuseBodyOf(method);
+  const bodyFollows = frame.bodyFollows === true;
+  if (body !== null || bodyFollows) refuseBodyOf(method);
   return {
     method,
     url,
     headers: frame.json === undefined ? headers : withJsonType(headers),
     body,
     redirect: frame.redirect ?? "follow",
+    stream: frame.stream ?? false,
+    bodyFollows,
     ...(frame.timeoutMs !== undefined && { timeoutMs: frame.timeoutMs }),
+    ...(frame.windowBytes !== undefined && { windowBytes: frame.windowBytes }),
   };
 }
 

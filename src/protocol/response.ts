@@ -8,16 +8,26 @@ import { ProxyError } from "./errors.ts";
 import type { HeaderPairs, ResponseFrame, Timing } from "./frames.ts";
 import { sliceMember } from "./verbatim.ts";
 
-/** An HTTP response with its whole body. */
-export interface HttpResponse {
+/** The head of an HTTP response. */
+export interface ResponseHead {
   readonly status: number;
   readonly statusText: string;
   /** Of the last hop, without its fragment. */
   readonly url: string;
   readonly redirected: boolean;
   readonly headers: HeaderPairs;
+}
+
+/** An HTTP response with its whole body. */
+export interface HttpResponse extends ResponseHead {
   /** Decoded; `null`: the response cannot have one. */
   readonly body: Uint8Array<ArrayBuffer> | null;
+}
+
+/** How a response frame is written. */
+export interface EncodeOptions {
+  /** Never as `json`: for a client that wants bytes. Default `false`. */
+  readonly asBytes?: boolean;
 }
 
 /** What a response frame holds. */
@@ -25,6 +35,8 @@ export interface DecodedResponse {
   readonly id: number;
   readonly response: HttpResponse;
   readonly timing: Timing;
+  /** The body follows in frames of its own; `response.body` is `null`. */
+  readonly streamed: boolean;
 }
 
 /**
@@ -43,23 +55,22 @@ export interface DecodedResponse {
  * assertStringIncludes(frame, '"json":[12345678901234567890, 1.0]}');
  * ```
  */
-export function encodeResponse(id: number, response: HttpResponse, timing: Timing): string {
-  const { body, status, statusText, url, redirected, headers } = response;
-  const head = JSON.stringify(
-    {
-      type: "response",
-      id,
-      status,
-      statusText,
-      url,
-      redirected,
-      headers,
-      timing,
-    } satisfies ResponseFrame,
-  );
+export function encodeResponse(
+  id: number,
+  response: HttpResponse,
+  timing: Timing,
+  { asBytes = false }: EncodeOptions = {},
+): string {
+  const { body, headers } = response;
+  const head = JSON.stringify(toFrame(id, response, timing));
   if (body === null) return head;
-  const { kind, text } = formBody(contentTypeOf(headers), body);
+  const { kind, text } = formBody(asBytes ? undefined : contentTypeOf(headers), body);
   return `${head.slice(0, -1)},"${kind}":${kind === "json" ? text : JSON.stringify(text)}}`;
+}
+
+/** Gives the text of a response frame whose body follows in frames of its own. */
+export function encodeStreamedResponse(id: number, head: ResponseHead, timing: Timing): string {
+  return JSON.stringify({ ...toFrame(id, head, timing), stream: true } satisfies ResponseFrame);
 }
 
 /**
@@ -84,12 +95,18 @@ export function decodeResponse(text: string): DecodedResponse {
       ),
     },
     timing: frame.timing,
+    streamed: frame.stream === true,
   };
 }
 
 /** Gives the value of `content-type`. */
 export function contentTypeOf(headers: HeaderPairs): string | undefined {
   return headers.find(([name]) => name === "content-type")?.[1];
+}
+
+function toFrame(id: number, head: ResponseHead, timing: Timing): ResponseFrame {
+  const { status, statusText, url, redirected, headers } = head;
+  return { type: "response", id, status, statusText, url, redirected, headers, timing };
 }
 
 function parseFrame(text: string): ResponseFrame {
@@ -111,7 +128,8 @@ function isResponseFrame(frame: unknown): frame is ResponseFrame {
     typeof frame.id === "number" && typeof frame.status === "number" &&
     typeof frame.statusText === "string" && typeof frame.url === "string" &&
     typeof frame.redirected === "boolean" && isPairs(frame.headers) && isTiming(frame.timing) &&
-    isOptionalString(frame.text) && isOptionalString(frame.base64);
+    isOptionalString(frame.text) && isOptionalString(frame.base64) &&
+    (frame.stream === undefined || frame.stream === true);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -32,6 +32,7 @@ Deno.test("what is sent before hello is served", async () => {
     "maxRequestBytes",
     "maxResponseBytes",
     "maxTimeoutMs",
+    "windowBytes",
   ]);
 });
 

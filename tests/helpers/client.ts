@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { SUBPROTOCOL } from "../../src/protocol/mod.ts";
+import { decodeChunk, SUBPROTOCOL } from "../../src/protocol/mod.ts";
 
 /** A frame as it came. */
 // deno-lint-ignore no-explicit-any -- tests look at whatever comes
@@ -14,9 +14,11 @@ export interface TestClient extends AsyncDisposable {
   readonly webSocket: WebSocket;
   /** Sends an object as JSON, and a text or bytes as they are. */
   send(frame: object | string | Uint8Array<ArrayBuffer>): void;
-  /** Gives the text of the next frame. Rejects when the connection closes instead. */
+  /** Gives the next message. Rejects when the connection closes instead. */
+  nextMessage(): Promise<string | ArrayBuffer>;
+  /** Gives the text of the next frame. */
   nextText(): Promise<string>;
-  /** Gives the next frame. */
+  /** Gives the next frame; a binary one as the chunk that it holds. */
   next(): Promise<Frame>;
   /** Gives so many next frames, in the order that they came. */
   take(count: number): Promise<Frame[]>;
@@ -42,8 +44,8 @@ export async function connectV1(url: string): Promise<TestClient> {
 export async function connect(url: string, protocols: string[]): Promise<TestClient> {
   const webSocket = new WebSocket(url, protocols);
   webSocket.binaryType = "arraybuffer";
-  const frames: string[] = [];
-  const takers: PromiseWithResolvers<string>[] = [];
+  const frames: (string | ArrayBuffer)[] = [];
+  const takers: PromiseWithResolvers<string | ArrayBuffer>[] = [];
   const closed = Promise.withResolvers<{ code: number; reason: string }>();
   const opened = Promise.withResolvers<void>();
   let ended: Error | undefined;
@@ -68,15 +70,19 @@ export async function connect(url: string, protocols: string[]): Promise<TestCli
       if (typeof frame === "string" || frame instanceof Uint8Array) webSocket.send(frame);
       else webSocket.send(JSON.stringify(frame));
     },
-    nextText(): Promise<string> {
+    nextMessage(): Promise<string | ArrayBuffer> {
       const frame = frames.shift();
       if (frame !== undefined) return Promise.resolve(frame);
       if (ended !== undefined) return Promise.reject(ended);
-      const taker = Promise.withResolvers<string>();
+      const taker = Promise.withResolvers<string | ArrayBuffer>();
       takers.push(taker);
       return taker.promise;
     },
-    next: async () => JSON.parse(await client.nextText()),
+    nextText: async () => String(await client.nextMessage()),
+    async next(): Promise<Frame> {
+      const message = await client.nextMessage();
+      return typeof message === "string" ? JSON.parse(message) : decodeChunk(message);
+    },
     async take(count): Promise<Frame[]> {
       const taken: Frame[] = [];
       while (taken.length < count) taken.push(await client.next());

@@ -118,6 +118,7 @@ Deno.test("hello is the first frame of wsfetch.v1, and the plain dialect has non
       maxRequestBytes: 1048576,
       maxResponseBytes: 8388608,
       maxTimeoutMs: 300000,
+      windowBytes: 262144,
     },
   });
   assert(/^wsfetch\/\d+\.\d+\.\d+$/.test(hello.server));

@@ -1,0 +1,69 @@
+/**
+ * Where the response of one exchange goes: into frames, under credit, and in turn with other exchanges.
+ *
+ * @module
+ */
+import type { Dialect, ExchangeId } from "../dialect/dialect.ts";
+import { type Chunk, type EventFrame, MAX_CHUNK_BYTES } from "../protocol/mod.ts";
+import type { Credit } from "./credit.ts";
+import type { Outlet } from "./exchange.ts";
+import type { FrameSocket } from "./socket.ts";
+
+/** What an outlet works with. */
+export interface OutletDeps {
+  readonly dialect: Dialect;
+  readonly socket: FrameSocket;
+  /** For the payload of chunks. */
+  readonly credit: Credit;
+  /** Whether anybody still wants the response. */
+  readonly isWanted: () => boolean;
+  /** Called with the payload bytes of each frame that holds some. */
+  readonly sent: (bytes: number) => void;
+}
+
+/** Creates the {@linkcode Outlet} of an exchange. */
+export function createOutlet(
+  id: ExchangeId,
+  { dialect, socket, credit, isWanted, sent }: OutletDeps,
+): Outlet {
+  const { stream } = dialect;
+  // Only a dialect that streams has requests that stream, and its ids are numbers.
+  const streamId = typeof id === "number" ? id : 0;
+
+  function sendPart(
+    part: Chunk | EventFrame | { readonly type: "end"; readonly id: number },
+  ): void | Promise<void> {
+    return socket.sendPart(() => isWanted() ? stream?.encodePart(part) : undefined);
+  }
+
+  async function sendBytes(bytes: Uint8Array<ArrayBuffer>, fin: boolean): Promise<void> {
+    let rest = bytes;
+    while (rest.byteLength > 0 && isWanted()) {
+      const taking = credit.take(Math.min(rest.byteLength, MAX_CHUNK_BYTES));
+      const size = typeof taking === "number" ? taking : await taking;
+      const payload = rest.subarray(0, size);
+      rest = rest.subarray(size);
+      sent(size);
+      const sending = sendPart({ id: streamId, payload, fin: fin && rest.byteLength === 0 });
+      if (sending !== undefined) await sending;
+    }
+    if (fin && bytes.byteLength === 0) await sendPart({ id: streamId, payload: bytes, fin });
+  }
+
+  return {
+    whole(whole): void | Promise<void> {
+      sent(whole.response.body?.byteLength ?? 0);
+      return isWanted() ? socket.send(dialect.encodeResponse(id, whole), isWanted) : undefined;
+    },
+    head(head, timing): void | Promise<void> {
+      if (stream === undefined || !isWanted()) return;
+      return socket.send(stream.encodeHead(streamId, head, timing), isWanted);
+    },
+    bytes: sendBytes,
+    event(event): void | Promise<void> {
+      sent(event.data.length);
+      return sendPart({ type: "event", id: streamId, ...event });
+    },
+    end: () => sendPart({ type: "end", id: streamId }),
+  };
+}

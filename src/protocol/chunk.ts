@@ -1,0 +1,68 @@
+/**
+ * A chunk of a body as a binary message: 4 bytes of id (unsigned, big-endian), 1 byte of flags, the payload.
+ *
+ * @module
+ */
+import { ProxyError } from "./errors.ts";
+
+/** The most payload that the server puts into one chunk, in bytes. */
+export const MAX_CHUNK_BYTES = 65_536;
+
+/** A chunk of an exchange's body. */
+export interface Chunk {
+  readonly id: number;
+  /** The last chunk of this body. */
+  readonly fin: boolean;
+  readonly payload: Uint8Array<ArrayBuffer>;
+}
+
+const HEAD_BYTES = 5;
+const FIN = 1;
+
+/**
+ * Gives the bytes of a chunk; the payload is copied.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { encodeChunk } from "./chunk.ts";
+ *
+ * const bytes = encodeChunk(258, new Uint8Array([65]), true);
+ * assertEquals([...bytes], [0, 0, 1, 2, 1, 65]);
+ * ```
+ */
+export function encodeChunk(
+  id: number,
+  payload: Uint8Array,
+  fin: boolean,
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(HEAD_BYTES + payload.byteLength);
+  new DataView(bytes.buffer).setUint32(0, id);
+  bytes[HEAD_BYTES - 1] = fin ? FIN : 0;
+  bytes.set(payload, HEAD_BYTES);
+  return bytes;
+}
+
+/**
+ * Gives the chunk that a binary message holds; the payload shares its memory.
+ *
+ * @throws {ProxyError} `bad_frame`: the message is too short, or has flags that mean nothing.
+ */
+export function decodeChunk(message: ArrayBuffer): Chunk {
+  if (message.byteLength < HEAD_BYTES) {
+    throw new ProxyError("bad_frame", "A binary frame needs 4 bytes of id and 1 byte of flags");
+  }
+  const view = new DataView(message);
+  const flags = view.getUint8(HEAD_BYTES - 1);
+  if (flags > FIN) {
+    throw new ProxyError(
+      "bad_frame",
+      "Of the flags of a binary frame only bit 0 (FIN) has a meaning",
+    );
+  }
+  return {
+    id: view.getUint32(0),
+    fin: flags === FIN,
+    payload: new Uint8Array(message, HEAD_BYTES),
+  };
+}
