@@ -4,7 +4,12 @@
  * @module
  */
 import type { Dialect, ExchangeId } from "../dialect/dialect.ts";
-import { type Chunk, type EventFrame, MAX_CHUNK_BYTES } from "../protocol/mod.ts";
+import {
+  type Chunk,
+  type EventFrame,
+  MAX_CHUNK_BYTES,
+  MAX_CHUNK_MESSAGE_BYTES,
+} from "../protocol/mod.ts";
 import type { Credit } from "./credit.ts";
 import type { Outlet } from "./exchange.ts";
 import type { FrameSocket } from "./socket.ts";
@@ -30,13 +35,17 @@ export function createOutlet(
   // Only a dialect that streams has requests that stream, and its ids are numbers.
   const streamId = typeof id === "number" ? id : 0;
 
+  let scratch: Uint8Array<ArrayBuffer> | undefined;
+
   function sendPart(
     part: Chunk | EventFrame | { readonly type: "end"; readonly id: number },
   ): void | Promise<void> {
-    return socket.sendPart(() => isWanted() ? stream?.encodePart(part) : undefined);
+    return socket.sendPart(() => isWanted() ? stream?.encodePart(part, scratch) : undefined);
   }
 
   async function sendBytes(bytes: Uint8Array<ArrayBuffer>, fin: boolean): Promise<void> {
+    // A WebSocket copies what it is given, so that one piece of memory serves every chunk.
+    scratch ??= new Uint8Array(MAX_CHUNK_MESSAGE_BYTES);
     let rest = bytes;
     while (rest.byteLength > 0 && isWanted()) {
       const taking = credit.take(Math.min(rest.byteLength, MAX_CHUNK_BYTES));

@@ -48,8 +48,15 @@ export interface WholeResponse extends EncodeOptions {
 /** The frames of an exchange whose response comes in parts. */
 export interface StreamDialect {
   encodeHead(id: number, head: ResponseHead, timing: Timing): string;
-  /** A chunk of the body, or an event frame, an end or a grant. */
-  encodePart(part: Chunk | EventFrame | EndFrame | GrantFrame): string | Uint8Array<ArrayBuffer>;
+  /**
+   * A chunk of the body, or an event frame, an end or a grant.
+   *
+   * @param scratch Memory for a chunk, where there is some to use again.
+   */
+  encodePart(
+    part: Chunk | EventFrame | EndFrame | GrantFrame,
+    scratch?: Uint8Array<ArrayBuffer>,
+  ): string | Uint8Array<ArrayBuffer>;
 }
 
 /** One way to write frames. Nothing here throws. */

@@ -44,8 +44,8 @@ export const v1: Dialect = {
   encodeConnectionFrame: (frame: ConnectionFrame) => JSON.stringify(frame),
   stream: {
     encodeHead: encodeStreamedResponse,
-    encodePart: (part) =>
-      "type" in part ? JSON.stringify(part) : encodeChunk(part.id, part.payload, part.fin),
+    encodePart: (part, scratch) =>
+      "type" in part ? JSON.stringify(part) : encodeChunk(part, scratch),
   },
 };
 

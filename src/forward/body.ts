@@ -27,12 +27,17 @@ export async function readBody(
 
 async function readCounted(response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of readChunks(response, maxBytes)) chunks.push(chunk);
+  for await (const chunk of readChunks(response, maxBytes)) chunks.push(chunk.slice());
   return concat(chunks);
 }
 
+// As much as fetch gives at a time.
+const READ_BYTES = 65_536;
+
 /**
- * Gives the body's bytes as they come. Leaving early cancels the body.
+ * Gives the body's bytes as they come. A chunk is good until the next is asked for: the same memory serves
+ * them all, as a long stream would else leave as much garbage as it has bytes. Leaving early cancels the
+ * body.
  *
  * @param maxBytes Of the decoded body, all in all.
  * @throws As {@linkcode readBody} does.
@@ -41,11 +46,22 @@ export async function* readChunks(
   response: Response,
   maxBytes: number,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const reader = response.body?.getReader({ mode: "byob" });
+  if (reader === undefined) return;
   let length = 0;
-  for await (const chunk of response.body ?? []) {
-    length += chunk.byteLength;
-    if (length > maxBytes) throw tooLarge(maxBytes);
-    yield chunk;
+  let memory = new ArrayBuffer(READ_BYTES);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read(new Uint8Array(memory));
+      if (done || value === undefined) return;
+      length += value.byteLength;
+      if (length > maxBytes) throw tooLarge(maxBytes);
+      yield value;
+      memory = value.buffer;
+    }
+  } finally {
+    // Of a body that has ended or broken there is nothing to cancel.
+    reader.cancel().catch(() => {});
   }
 }
 

@@ -114,7 +114,7 @@ function createSize(maxBytes: number): Size {
             `An event of the response is longer than ${maxBytes} bytes`,
           );
         }
-        yield chunk;
+        yield chunk.slice(); // it is kept until it has been parsed
       }
     },
     reset(): void {

@@ -35,8 +35,8 @@ export interface ForwardResponse extends Omit<HttpResponse, "body"> {
    */
   bytes(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null>;
   /**
-   * Gives the decoded body as it comes, in pieces of any size; nothing is read ahead, and leaving early
-   * ends the request. `null` as with `bytes`; to be called instead of it. The iteration throws like it.
+   * Gives the decoded body as it comes, in pieces of any size, each good until the next is asked for;
+   * nothing is read ahead, and leaving early ends the request. `null` as with `bytes`; to be called instead of it. The iteration throws like it.
    */
   chunks(maxBytes: number): AsyncIterable<Uint8Array<ArrayBuffer>> | null;
   /** The length of the body in bytes, where it is known for certain. */

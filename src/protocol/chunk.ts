@@ -19,28 +19,31 @@ export interface Chunk {
 const HEAD_BYTES = 5;
 const FIN = 1;
 
+/** The size of a message that holds {@linkcode MAX_CHUNK_BYTES} of payload. */
+export const MAX_CHUNK_MESSAGE_BYTES = HEAD_BYTES + MAX_CHUNK_BYTES;
+
 /**
  * Gives the bytes of a chunk; the payload is copied.
+ *
+ * @param into Memory to write them to, where there is some to use again.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { encodeChunk } from "./chunk.ts";
  *
- * const bytes = encodeChunk(258, new Uint8Array([65]), true);
+ * const bytes = encodeChunk({ id: 258, payload: new Uint8Array([65]), fin: true });
  * assertEquals([...bytes], [0, 0, 1, 2, 1, 65]);
  * ```
  */
 export function encodeChunk(
-  id: number,
-  payload: Uint8Array,
-  fin: boolean,
+  { id, payload, fin }: Chunk,
+  into: Uint8Array<ArrayBuffer> = new Uint8Array(HEAD_BYTES + payload.byteLength),
 ): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(HEAD_BYTES + payload.byteLength);
-  new DataView(bytes.buffer).setUint32(0, id);
-  bytes[HEAD_BYTES - 1] = fin ? FIN : 0;
-  bytes.set(payload, HEAD_BYTES);
-  return bytes;
+  new DataView(into.buffer, into.byteOffset).setUint32(0, id);
+  into[HEAD_BYTES - 1] = fin ? FIN : 0;
+  into.set(payload, HEAD_BYTES);
+  return into.subarray(0, HEAD_BYTES + payload.byteLength);
 }
 
 /**

@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { decodeChunk, encodeChunk, MAX_CHUNK_BYTES } from "./chunk.ts";
+export { decodeChunk, encodeChunk, MAX_CHUNK_BYTES, MAX_CHUNK_MESSAGE_BYTES } from "./chunk.ts";
 export type { Chunk } from "./chunk.ts";
 export {
   CLOSE_CODES,

@@ -143,7 +143,7 @@ Deno.test("bodyFollows streams a request body while it arrives, with grants as i
   await using service = startService();
   await using client = await connectV1(service.url);
   client.send({ type: "request", id: 1, url: upstream.origin, method: "POST", bodyFollows: true });
-  client.send(encodeChunk(1, new TextEncoder().encode("first"), false));
+  client.send(encodeChunk({ id: 1, payload: new TextEncoder().encode("first"), fin: false }));
   await first.promise;
   assertEquals(parts, ["first"]);
   const piece = new Uint8Array(60_000).fill(65);
@@ -154,10 +154,10 @@ Deno.test("bodyFollows streams a request body while it arrives, with grants as i
       assertEquals([grant.type, grant.id], ["grant", 1]);
       credit += grant.bytes;
     }
-    client.send(encodeChunk(1, piece, false));
+    client.send(encodeChunk({ id: 1, payload: piece, fin: false }));
     credit -= piece.byteLength;
   }
-  client.send(encodeChunk(1, new Uint8Array(), true));
+  client.send(encodeChunk({ id: 1, payload: new Uint8Array(), fin: true }));
   let frame = await client.next();
   while (frame.type === "grant") frame = await client.next();
   assertEquals([frame.status, frame.text], [200, "null 1200005"]);
@@ -165,10 +165,12 @@ Deno.test("bodyFollows streams a request body while it arrives, with grants as i
 
 for (
   const [name, chunks] of [
-    ["more than its credit", [encodeChunk(1, new Uint8Array(262_145), false)]],
+    ["more than its credit", [
+      encodeChunk({ id: 1, payload: new Uint8Array(262_145), fin: false }),
+    ]],
     ["behind the last one", [
-      encodeChunk(1, new Uint8Array(1), true),
-      encodeChunk(1, new Uint8Array(1), true),
+      encodeChunk({ id: 1, payload: new Uint8Array(1), fin: true }),
+      encodeChunk({ id: 1, payload: new Uint8Array(1), fin: true }),
     ]],
   ] as const
 ) {
@@ -189,7 +191,7 @@ Deno.test("a chunk for a request without bodyFollows ends its exchange", async (
   await using service = startService();
   await using client = await connectV1(service.url);
   client.send({ type: "request", id: 1, url: upstream.origin, method: "PUT", text: "x" });
-  const error = await client.ask(encodeChunk(1, new Uint8Array(1), true));
+  const error = await client.ask(encodeChunk({ id: 1, payload: new Uint8Array(1), fin: true }));
   assertEquals([error.id, error.code], [1, "flow_control_error"]);
 });
 
@@ -203,10 +205,10 @@ Deno.test("an upstream may answer before it has read the body", async () => {
   await using service = startService();
   await using client = await connectV1(service.url);
   client.send({ type: "request", id: 1, url: upstream.origin, method: "POST", bodyFollows: true });
-  client.send(encodeChunk(1, new Uint8Array(1000), false));
+  client.send(encodeChunk({ id: 1, payload: new Uint8Array(1000), fin: false }));
   const response = await client.next();
   assertEquals([response.status, response.text], [413, "big"]);
-  client.send(encodeChunk(1, new Uint8Array(1000), true)); // crosses the answer
+  client.send(encodeChunk({ id: 1, payload: new Uint8Array(1000), fin: true })); // crosses the answer
   assertEquals((await client.ask({ type: "ping" })).type, "pong");
 });
 
@@ -259,6 +261,6 @@ Deno.test("a stream over MAX_STREAM_BYTES is cut off, either way", async () => {
   while (down.type !== "error") down = await client.next();
   assertEquals(down.code, "http_response_body_size");
   client.send({ type: "request", id: 2, url: upstream.origin, method: "PUT", bodyFollows: true });
-  const up = await client.ask(encodeChunk(2, new Uint8Array(50_001), true));
+  const up = await client.ask(encodeChunk({ id: 2, payload: new Uint8Array(50_001), fin: true }));
   assertEquals([up.id, up.code], [2, "request_too_large"]);
 });

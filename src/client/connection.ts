@@ -1,0 +1,215 @@
+/**
+ * One WebSocket and the exchanges that are on it.
+ *
+ * @module
+ */
+import type { Limits } from "../protocol/mod.ts";
+import type { Exchange } from "./exchange.ts";
+import { createHeartbeat, type HeartbeatOptions } from "./heartbeat.ts";
+import { createIds } from "./ids.ts";
+import { type Inbound, parseInbound } from "./inbound.ts";
+import { OPEN, type WebSocketLike } from "./socket.ts";
+import { type Timers, unref } from "./timers.ts";
+
+/** How a connection is kept. */
+export interface ConnectionOptions extends HeartbeatOptions {
+  /** Milliseconds until `hello` has to have come. */
+  readonly connectTimeoutMs: number;
+  /** The id of the first exchange. Default 1. */
+  readonly firstId?: number;
+}
+
+/** Why a connection has ended. */
+export interface Closure {
+  readonly code: number;
+  /** What is wrong, for a person. */
+  readonly message: string;
+  readonly cause?: unknown;
+  /** What was on it. */
+  readonly lost: readonly Exchange[];
+}
+
+/** What a connection needs, and whom it tells. */
+export interface ConnectionDeps {
+  open(): Promise<WebSocketLike>;
+  readonly timers: Timers;
+  /** There is room for exchanges, or more of it. */
+  ready(): void;
+  /** The server goes away: no new exchanges. */
+  retired(): void;
+  closed(closure: Closure): void;
+}
+
+/** A connection, from before it opens until it has closed. */
+export interface Connection {
+  /** `hello` has come. */
+  readonly isGreeted: boolean;
+  readonly isOpen: boolean;
+  /** Says whether an exchange may begin now. */
+  hasRoomFor(exchange: Exchange): boolean;
+  begin(exchange: Exchange): void;
+  /** Takes no more, and closes when the last exchange has ended. */
+  retire(): void;
+  /** Closes and lets go of its exchanges; nobody is told. Fulfils when it has closed. */
+  close(): Promise<readonly Exchange[]>;
+}
+
+/** Before `hello` has told the limit, so many exchanges begin. */
+const EARLY_IN_FLIGHT = 16;
+/** How long the server may take to close, in milliseconds. */
+const CLOSE_TIMEOUT_MS = 2_000;
+/** Reconnection is welcome, in the range of PROTOCOL.md. */
+const ABNORMAL = 4000;
+
+/** Opens a {@linkcode Connection}. */
+export function createConnection(
+  { connectTimeoutMs, firstId = 1, ...options }: ConnectionOptions,
+  { open, timers, ready, retired, closed }: ConnectionDeps,
+): Connection {
+  const exchanges = new Map<number, Exchange>();
+  const nextId = createIds(firstId);
+  const heartbeat = createHeartbeat(options, {
+    timers,
+    ping: () => send('{"type":"ping"}'),
+    died: () => drop("The proxy does not answer"),
+  });
+  const opening = unref(
+    timers.setTimeout(() => drop("The proxy did not answer in time"), connectTimeoutMs),
+  );
+  let socket: WebSocketLike | undefined;
+  let limits: Limits | undefined;
+  let isRetired = false;
+  let isOver = false;
+  let gone = (): void => {};
+  const isGone = new Promise<void>((resolve) => gone = resolve);
+
+  const isOpen = (): boolean => !isOver && socket?.readyState === OPEN;
+
+  function send(message: string | Uint8Array<ArrayBuffer>): void {
+    if (!isOpen()) return;
+    try {
+      socket?.send(message);
+    } catch (cause) {
+      drop("The connection to the proxy failed", cause);
+    }
+  }
+
+  /** Ends the connection as far as anybody else can tell; gives what was on it. */
+  function finish(): readonly Exchange[] {
+    isOver = true;
+    timers.clearTimeout(opening);
+    heartbeat.stop();
+    const lost = [...exchanges.values()];
+    exchanges.clear();
+    return lost;
+  }
+
+  function leave(code: number): void {
+    if (socket === undefined) return gone();
+    try {
+      socket.close(code);
+    } catch {
+      gone(); // it never opened
+    }
+  }
+
+  /** Does not wait for a peer that may be dead. */
+  function drop(message: string, cause?: unknown): void {
+    if (isOver) return;
+    const lost = finish();
+    leave(ABNORMAL);
+    closed({ code: ABNORMAL, message, cause, lost });
+  }
+
+  function receive(message: Inbound): void {
+    heartbeat.heard();
+    if (message.type === "pong") return;
+    if (message.type === "goaway") {
+      if (isRetired) return;
+      retire();
+      return retired();
+    }
+    if (message.type === "hello") {
+      if (limits !== undefined) return;
+      limits = message.limits;
+      timers.clearTimeout(opening);
+      return ready();
+    }
+    const exchange = message.id === undefined ? undefined : exchanges.get(message.id);
+    if (message.type === "error" || message.type === "invalid") {
+      // Whose it is cannot be known: that one must not wait for ever.
+      if (message.id === undefined) return drop(message.error.message, message.error);
+      if (message.type === "error") return exchange?.fail(message.error);
+      return exchange?.abort(message.error);
+    }
+    exchange?.receive(message);
+  }
+
+  function retire(): void {
+    isRetired = true;
+    if (exchanges.size > 0 || isOver) return;
+    finish();
+    leave(1000);
+    closed({ code: 1000, message: "", lost: [] });
+  }
+
+  function release(id: number): void {
+    if (!exchanges.delete(id)) return;
+    if (exchanges.size === 0) heartbeat.stop();
+    if (isRetired) retire();
+    else if (isOpen()) ready();
+  }
+
+  async function start(): Promise<void> {
+    const it = await open();
+    socket = it;
+    it.addEventListener("close", ({ code = 1006, reason = "" }) => {
+      gone();
+      if (isOver) return;
+      const message = limits === undefined
+        ? `The connection to the proxy could not be opened (${code} ${reason})`
+        : `The connection to the proxy was closed (${code} ${reason})`;
+      closed({ code, message: message.replace(" )", ")"), lost: finish() });
+    });
+    it.addEventListener("error", () => {}); // "close" follows
+    if (isOver) return leave(1000);
+    it.addEventListener("open", () => isOver ? leave(1000) : ready());
+    it.addEventListener("message", ({ data }) => {
+      if (!isOver) receive(parseInbound(data));
+    });
+  }
+
+  start().catch((cause) => {
+    gone();
+    drop("The connection to the proxy could not be opened", cause);
+  });
+
+  return {
+    get isGreeted(): boolean {
+      return limits !== undefined;
+    },
+    get isOpen(): boolean {
+      return isOpen();
+    },
+    hasRoomFor(exchange): boolean {
+      if (!isOpen() || isRetired) return false;
+      if (limits !== undefined) return exchanges.size < limits.maxInFlight;
+      return !exchange.needsHello && exchanges.size < EARLY_IN_FLIGHT;
+    },
+    begin(exchange): void {
+      const id = nextId(exchanges);
+      exchanges.set(id, exchange);
+      heartbeat.start();
+      exchange.begin({ id, limits, send, release: () => release(id) });
+    },
+    retire,
+    async close(): Promise<readonly Exchange[]> {
+      const lost = finish();
+      leave(1000);
+      const timer = unref(timers.setTimeout(gone, CLOSE_TIMEOUT_MS));
+      await isGone;
+      timers.clearTimeout(timer);
+      return lost;
+    },
+  };
+}

@@ -1,0 +1,146 @@
+/**
+ * What a caller hands to `fetch`, made into the request that the server is asked to make.
+ *
+ * @module
+ */
+import type { HeaderPairs, RedirectMode } from "../protocol/mod.ts";
+import type { Source } from "./upload.ts";
+
+/** What wsfetch can do beyond `fetch`. */
+export interface WsfetchInit {
+  /**
+   * Milliseconds until the response's head has to have come. The default, and the maximum, are the server's.
+   */
+  readonly timeoutMs?: number;
+  /**
+   * Sends the request again when the connection to the proxy breaks before the response begins, although the
+   * destination may have acted on it. Only where repeating has no further effect (GET, HEAD, OPTIONS, PUT,
+   * DELETE), and not when the body is a stream. Default `false`.
+   */
+  readonly retry?: boolean;
+}
+
+/** The platform's `RequestInit`, and what is special to wsfetch. */
+export interface FetchInit extends RequestInit {
+  readonly wsfetch?: WsfetchInit;
+}
+
+/** What `fetch` takes first. */
+export type FetchInput = string | URL | Request;
+
+/** A request to be sent. */
+export interface OutgoingRequest extends WsfetchInit {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: HeaderPairs;
+  /** Bytes can be sent again; a source, only once. */
+  readonly body: Uint8Array<ArrayBuffer> | Source | null;
+  readonly redirect: RedirectMode;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A known body up to this size is held in memory, so that it can be sent again. */
+const MEMORY_BYTES = 1_048_576;
+/** How much of a body of unknown size is read ahead, to be sent with its request. */
+const AHEAD_BYTES = 16_384;
+/** How long reading ahead may hold a request back, in milliseconds. */
+const AHEAD_MS = 5;
+
+/**
+ * Gives the request that `fetch(input, init)` would make. The platform's own `Request` reads both, and refuses
+ * what it refuses. `mode`, `credentials`, `cache`, `integrity`, `keepalive` and `referrer` have no effect.
+ *
+ * @throws {TypeError} as `fetch` does, and for a URL that is not http or https.
+ */
+export async function toOutgoingRequest(
+  input: FetchInput,
+  init: FetchInit = {},
+): Promise<OutgoingRequest> {
+  const isStream = init.body instanceof ReadableStream;
+  // Required with a stream, and the only value that there is.
+  const request = new Request(input, isStream ? { ...init, duplex: "half" } as RequestInit : init);
+  const url = new URL(request.url);
+  if (!/^https?:$/.test(url.protocol)) {
+    throw new TypeError(`A URL with the scheme "${url.protocol}" cannot be fetched`);
+  }
+  // The request's own signal follows the caller's only as long as it is not collected.
+  const signal = init.signal === undefined && input instanceof Request ? input.signal : init.signal;
+  return {
+    ...init.wsfetch,
+    method: request.method,
+    url,
+    headers: [...request.headers],
+    body: await readBody(request, init.body),
+    redirect: request.redirect,
+    signal: signal ?? undefined,
+  };
+}
+
+async function readBody(
+  request: Request,
+  given: BodyInit | null | undefined,
+): Promise<OutgoingRequest["body"]> {
+  const { body } = request;
+  if (body === null) return null;
+  // Firefox has no Request.body.
+  if (body === undefined || (given && sizeOf(given) <= MEMORY_BYTES)) {
+    const bytes = new Uint8Array(await request.arrayBuffer());
+    return body === undefined && bytes.byteLength === 0 ? null : bytes;
+  }
+  const reader = body.getReader();
+  return given ? reader : await readAhead(reader);
+}
+
+/** Gives the size of a body, or a lower bound near it; `Infinity` when it is not known. */
+function sizeOf(body: BodyInit): number {
+  if (typeof body === "string") return body.length;
+  if (body instanceof Blob) return body.size;
+  if (body instanceof FormData) {
+    let size = 0;
+    for (const value of body.values()) size += sizeOf(value);
+    return size;
+  }
+  if (body instanceof URLSearchParams) return 0; // was built in memory
+  return "byteLength" in body && typeof body.byteLength === "number" ? body.byteLength : Infinity;
+}
+
+/** Gives the bytes of a body that is short and comes at once, else a source of all of it. */
+async function readAhead(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<OutgoingRequest["body"]> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => timer = setTimeout(resolve, AHEAD_MS));
+  const reads: Promise<{ done: boolean; value?: Uint8Array | undefined }>[] = [];
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    while (size <= AHEAD_BYTES) {
+      const read = reader.read();
+      reads.push(read);
+      const result = await Promise.race([read, late]);
+      if (result === undefined) break;
+      if (result.done) return concat(chunks, size);
+      if (!(result.value instanceof Uint8Array)) break; // is refused where it is sent
+      chunks.push(result.value);
+      size += result.value.byteLength;
+    }
+  } catch {
+    // the read that failed is among those to come, and fails there
+  } finally {
+    clearTimeout(timer);
+  }
+  return {
+    read: () => reads.shift() ?? reader.read(),
+    cancel: (reason) => reader.cancel(reason),
+  };
+}
+
+function concat(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
+}

@@ -1,0 +1,170 @@
+/**
+ * Gets exchanges onto a connection: opens it when it is needed, and again when it is lost.
+ *
+ * @module
+ */
+import { type BackoffOptions, toDelayMs } from "./backoff.ts";
+import {
+  type Closure,
+  type Connection,
+  type ConnectionOptions,
+  createConnection,
+} from "./connection.ts";
+import type { Exchange } from "./exchange.ts";
+import type { WebSocketLike } from "./socket.ts";
+import type { StateHolder } from "./state.ts";
+import type { Timers } from "./timers.ts";
+
+/** How connections are kept and opened again. */
+export interface TransportOptions extends ConnectionOptions {
+  readonly backoff: BackoffOptions;
+}
+
+/** What a transport needs. */
+export interface TransportDeps {
+  open(): Promise<WebSocketLike>;
+  readonly timers: Timers;
+  /** Gives a number from 0 to less than 1. */
+  random(): number;
+  readonly state: StateHolder;
+}
+
+/** Carries exchanges. */
+export interface Transport {
+  /** Sends an exchange as soon as there is room for it. */
+  submit(exchange: Exchange): void;
+  /** Sends an exchange before all others, as soon as there is room for it. */
+  resubmit(exchange: Exchange, delayed: boolean): void;
+  /** Forgets an exchange that was not sent. */
+  withdraw(exchange: Exchange): void;
+  close(): Promise<void>;
+}
+
+/** Server's close codes after which the same would happen again. */
+const isFinalCode = (code: number): boolean => code >= 4500 && code <= 4999;
+
+/** Creates a transport, which has no connection yet. */
+export function createTransport(
+  { backoff, ...options }: TransportOptions,
+  { open, timers, random, state }: TransportDeps,
+): Transport {
+  const connections = new Set<Connection>();
+  const queue = new Set<Exchange>();
+  const delayed = new Map<Exchange, unknown>();
+  let current: Connection | undefined;
+  let retry: unknown;
+  let retryAt = -Infinity;
+  let failures = 0;
+  let finalMessage: string | undefined;
+  let closing: Promise<void> | undefined;
+
+  function connect(): void {
+    retry = undefined;
+    state.set({ type: "connecting" });
+    const connection = createConnection(options, {
+      open,
+      timers,
+      ready(): void {
+        if (connection.isGreeted) failures = 0;
+        if (connection === current) state.set({ type: "open" });
+        pump();
+      },
+      retired(): void {
+        if (connection !== current) return;
+        current = undefined;
+        connect();
+      },
+      closed(closure): void {
+        connections.delete(connection);
+        lose(connection, closure);
+      },
+    });
+    connections.add(connection);
+    current = connection;
+  }
+
+  function lose(connection: Connection, { code, message, cause, lost }: Closure): void {
+    const isFinal = isFinalCode(code);
+    const isCurrent = connection === current;
+    if (isCurrent) {
+      current = undefined;
+      retryAt = timers.now() + toDelayMs(failures, random, backoff);
+      failures++;
+    }
+    const isExhausted = isCurrent && !connection.isGreeted && failures >= (backoff.attempts ?? 8);
+    const waiting = isFinal || isExhausted ? takeQueue() : [];
+    if (isFinal) finalMessage = message;
+    if (isFinal) state.set({ type: "failed", code, reason: message });
+    for (const exchange of [...lost, ...waiting]) {
+      exchange.lose(message, isFinal || waiting.includes(exchange), cause);
+    }
+    if (isFinal || current !== undefined) return;
+    if (queue.size === 0) state.set({ type: "idle" });
+    else want(message);
+  }
+
+  /** Sees to it that there will be a connection. */
+  function want(reason = ""): void {
+    if (current !== undefined || retry !== undefined) return;
+    const delayMs = retryAt - timers.now();
+    if (!(delayMs > 0)) return connect();
+    retry = timers.setTimeout(connect, delayMs);
+    state.set({ type: "waiting", delayMs, reason });
+  }
+
+  function pump(): void {
+    for (const exchange of queue) {
+      if (current?.hasRoomFor(exchange) !== true) continue;
+      queue.delete(exchange);
+      current.begin(exchange);
+    }
+  }
+
+  function takeQueue(): Exchange[] {
+    for (const timer of delayed.values()) timers.clearTimeout(timer);
+    const taken = [...queue, ...delayed.keys()];
+    queue.clear();
+    delayed.clear();
+    timers.clearTimeout(retry);
+    retry = undefined;
+    return taken;
+  }
+
+  function submit(exchange: Exchange): void {
+    const message = closing === undefined ? finalMessage : "The client is closed";
+    if (message !== undefined) return exchange.lose(message, true);
+    queue.add(exchange);
+    want();
+    pump();
+  }
+
+  async function closeAll(): Promise<void> {
+    const waiting = takeQueue();
+    current = undefined;
+    state.set({ type: "closed" });
+    for (const exchange of waiting) exchange.lose("The client was closed", true);
+    const closed = [...connections].map((connection) => connection.close());
+    connections.clear();
+    await Promise.all(closed);
+  }
+
+  return {
+    submit,
+    resubmit(exchange, isDelayed): void {
+      if (!isDelayed || closing !== undefined || finalMessage !== undefined) {
+        return submit(exchange);
+      }
+      const again = (): void => {
+        delayed.delete(exchange);
+        submit(exchange);
+      };
+      delayed.set(exchange, timers.setTimeout(again, toDelayMs(1, random, backoff)));
+    },
+    withdraw(exchange): void {
+      queue.delete(exchange);
+      timers.clearTimeout(delayed.get(exchange));
+      delayed.delete(exchange);
+    },
+    close: () => closing ??= closeAll(),
+  };
+}
