@@ -4,7 +4,7 @@
  * @module
  */
 import type { Limits } from "../protocol/mod.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Exchange, Loss } from "./exchange.ts";
 import { createHeartbeat, type HeartbeatOptions } from "./heartbeat.ts";
 import { createIds } from "./ids.ts";
 import { type Inbound, parseInbound } from "./inbound.ts";
@@ -44,14 +44,11 @@ export interface ConnectionDeps {
 export interface Connection {
   /** `hello` has come. */
   readonly isGreeted: boolean;
-  readonly isOpen: boolean;
   /** Says whether an exchange may begin now. */
   hasRoomFor(exchange: Exchange): boolean;
   begin(exchange: Exchange): void;
-  /** Takes no more, and closes when the last exchange has ended. */
-  retire(): void;
-  /** Closes and lets go of its exchanges; nobody is told. Fulfils when it has closed. */
-  close(): Promise<readonly Exchange[]>;
+  /** Closes and fails its exchanges, without `closed`. Fulfils when it has closed. */
+  close(loss: Loss): Promise<void>;
 }
 
 /** Before `hello` has told the limit, so many exchanges begin. */
@@ -124,11 +121,7 @@ export function createConnection(
   function receive(message: Inbound): void {
     heartbeat.heard();
     if (message.type === "pong") return;
-    if (message.type === "goaway") {
-      if (isRetired) return;
-      retire();
-      return retired();
-    }
+    if (message.type === "goaway") return goAway();
     if (message.type === "hello") {
       if (limits !== undefined) return;
       limits = message.limits;
@@ -139,10 +132,17 @@ export function createConnection(
     if (message.type === "error" || message.type === "invalid") {
       // Whose it is cannot be known: that one must not wait for ever.
       if (message.id === undefined) return drop(message.error.message, message.error);
-      if (message.type === "error") return exchange?.fail(message.error);
-      return exchange?.abort(message.error);
+      if (message.type === "invalid") return exchange?.abort(message.error);
+      if (message.error.code === "draining") goAway();
+      return exchange?.fail(message.error);
     }
     exchange?.receive(message);
+  }
+
+  function goAway(): void {
+    if (isRetired) return;
+    retire();
+    retired();
   }
 
   function retire(): void {
@@ -188,9 +188,6 @@ export function createConnection(
     get isGreeted(): boolean {
       return limits !== undefined;
     },
-    get isOpen(): boolean {
-      return isOpen();
-    },
     hasRoomFor(exchange): boolean {
       if (!isOpen() || isRetired) return false;
       if (limits !== undefined) return exchanges.size < limits.maxInFlight;
@@ -202,14 +199,12 @@ export function createConnection(
       heartbeat.start();
       exchange.begin({ id, limits, send, release: () => release(id) });
     },
-    retire,
-    async close(): Promise<readonly Exchange[]> {
-      const lost = finish();
+    async close(loss): Promise<void> {
+      for (const exchange of finish()) exchange.lose(loss);
       leave(1000);
       const timer = unref(timers.setTimeout(gone, CLOSE_TIMEOUT_MS));
       await isGone;
       timers.clearTimeout(timer);
-      return lost;
     },
   };
 }

@@ -39,6 +39,16 @@ export interface Control {
   cancel(): void;
 }
 
+/** The end of a connection, as its exchanges see it. */
+export interface Loss {
+  readonly message: string;
+  readonly cause?: unknown;
+  /** There will be another connection. */
+  readonly maySendAgain: boolean;
+  /** The caller may have more luck. */
+  readonly isRetryable: boolean;
+}
+
 /** A request and its answer. */
 export interface Exchange {
   /** May not be sent before `hello` has told the limits. */
@@ -49,15 +59,15 @@ export interface Exchange {
   receive(message: Answer | Extract<Inbound, { type: "grant" }>): void;
   /** Ends with a failure, or is sent again. */
   fail(error: ProxyError): void;
-  /** The connection is gone; `isFinal`: there will be no other. */
-  lose(message: string, isFinal?: boolean): void;
+  /** The connection is gone: ends with a failure, or is sent again. */
+  lose(loss: Loss): void;
   /** Is given up by the caller. */
   abort(reason: unknown): void;
 }
 
 /** What an exchange needs. */
-export interface ExchangeDeps {
-  createSink(control: Control): Sink;
+export interface ExchangeDeps<S extends Sink> {
+  createSink(control: Control): S;
   /** Puts the exchange into the queue again; `delayed`: not at once. */
   resubmit(exchange: Exchange, delayed: boolean): void;
   /** Takes the exchange out of the queue. */
@@ -76,11 +86,11 @@ const EARLY_BYTES = 4096;
 const MAX_RESENDS = 8;
 
 /** Creates an exchange, which has to be submitted. */
-export function createExchange(
+export function createExchange<S extends Sink>(
   request: OutgoingRequest,
   mode: Mode,
-  { createSink, resubmit, withdraw }: ExchangeDeps,
-): Exchange {
+  { createSink, resubmit, withdraw }: ExchangeDeps<S>,
+): { readonly exchange: Exchange; readonly sink: S } {
   const { method, body } = request;
   const bytes = body instanceof Uint8Array ? body : null;
   const isReplayable = body === null || bytes !== null;
@@ -212,16 +222,17 @@ export function createExchange(
       }
       end(error);
     },
-    lose(message, isFinal = false): void {
+    lose(loss): void {
       if (isOver) return;
       const sent = hasHead ? "yes" : link === undefined ? "no" : "maybe";
-      if (!isFinal && maySendAgain(sent)) return sendAgain(false);
-      const retryable = !isFinal && (sent === "no" || isIdempotent(method));
-      end(new ProxyError("connection_terminated", message, { sent, retryable }));
+      if (loss.maySendAgain && maySendAgain(sent)) return sendAgain(false);
+      const retryable = loss.isRetryable && (sent === "no" || isIdempotent(method));
+      const { message, cause } = loss;
+      end(new ProxyError("connection_terminated", message, { sent, retryable, cause }));
     },
     abort,
   };
-  return exchange;
+  return { exchange, sink };
 }
 
 function toRoughSize({ url, headers, body }: OutgoingRequest): number {

@@ -109,7 +109,9 @@ async function readAhead(
   reader: ReadableStreamDefaultReader<Uint8Array>,
 ): Promise<OutgoingRequest["body"]> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) => timer = setTimeout(resolve, AHEAD_MS));
+  const late = new Promise<undefined>((resolve) =>
+    timer = setTimeout(() => resolve(undefined), AHEAD_MS)
+  );
   const reads: Promise<{ done: boolean; value?: Uint8Array | undefined }>[] = [];
   const chunks: Uint8Array[] = [];
   let size = 0;

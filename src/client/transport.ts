@@ -10,7 +10,7 @@ import {
   type ConnectionOptions,
   createConnection,
 } from "./connection.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Exchange, Loss } from "./exchange.ts";
 import type { WebSocketLike } from "./socket.ts";
 import type { StateHolder } from "./state.ts";
 import type { Timers } from "./timers.ts";
@@ -42,6 +42,9 @@ export interface Transport {
 
 /** Server's close codes after which the same would happen again. */
 const isFinalCode = (code: number): boolean => code >= 4500 && code <= 4999;
+
+/** The loss of a connection after which there is no other. */
+const FINAL = { maySendAgain: false, isRetryable: false } as const;
 
 /** Creates a transport, which has no connection yet. */
 export function createTransport(
@@ -95,9 +98,9 @@ export function createTransport(
     const waiting = isFinal || isExhausted ? takeQueue() : [];
     if (isFinal) finalMessage = message;
     if (isFinal) state.set({ type: "failed", code, reason: message });
-    for (const exchange of [...lost, ...waiting]) {
-      exchange.lose(message, isFinal || waiting.includes(exchange), cause);
-    }
+    const loss: Loss = { message, cause, maySendAgain: !isFinal, isRetryable: !isFinal };
+    for (const exchange of lost) exchange.lose(loss);
+    for (const exchange of waiting) exchange.lose({ ...loss, maySendAgain: false });
     if (isFinal || current !== undefined) return;
     if (queue.size === 0) state.set({ type: "idle" });
     else want(message);
@@ -132,9 +135,25 @@ export function createTransport(
 
   function submit(exchange: Exchange): void {
     const message = closing === undefined ? finalMessage : "The client is closed";
-    if (message !== undefined) return exchange.lose(message, true);
+    if (message !== undefined) return exchange.lose({ ...FINAL, message });
     queue.add(exchange);
     want();
+    pump();
+  }
+
+  function resubmit(exchange: Exchange, isDelayed: boolean): void {
+    if (isDelayed) {
+      const again = (): void => {
+        delayed.delete(exchange);
+        submit(exchange);
+      };
+      delayed.set(exchange, timers.setTimeout(again, toDelayMs(1, random, backoff)));
+      return;
+    }
+    const others = [...queue];
+    queue.clear();
+    submit(exchange);
+    for (const other of others) queue.add(other);
     pump();
   }
 
@@ -142,24 +161,16 @@ export function createTransport(
     const waiting = takeQueue();
     current = undefined;
     state.set({ type: "closed" });
-    for (const exchange of waiting) exchange.lose("The client was closed", true);
-    const closed = [...connections].map((connection) => connection.close());
+    const loss = { ...FINAL, message: "The client was closed" };
+    for (const exchange of waiting) exchange.lose(loss);
+    const closed = [...connections].map((connection) => connection.close(loss));
     connections.clear();
     await Promise.all(closed);
   }
 
   return {
     submit,
-    resubmit(exchange, isDelayed): void {
-      if (!isDelayed || closing !== undefined || finalMessage !== undefined) {
-        return submit(exchange);
-      }
-      const again = (): void => {
-        delayed.delete(exchange);
-        submit(exchange);
-      };
-      delayed.set(exchange, timers.setTimeout(again, toDelayMs(1, random, backoff)));
-    },
+    resubmit,
     withdraw(exchange): void {
       queue.delete(exchange);
       timers.clearTimeout(delayed.get(exchange));

@@ -44,18 +44,18 @@ export function startUpload(
       if (isStopped) return;
       if (done) break;
       if (!(value instanceof Uint8Array)) throw new TypeError("A body's chunks have to be bytes");
-      let rest = value;
+      let rest = new Uint8Array(value.buffer as ArrayBuffer, value.byteOffset, value.byteLength);
       while (rest.byteLength > 0) {
         if (credit === 0) await new Promise<void>((resolve) => wake = resolve);
         if (isStopped) return;
         const size = Math.min(rest.byteLength, MAX_CHUNK_BYTES, credit);
         credit -= size;
-        send(encodeChunk(id, rest.subarray(0, size), false));
+        send(encodeChunk({ id, payload: rest.subarray(0, size), fin: false }));
         rest = rest.subarray(size);
       }
     }
     isStopped = true;
-    send(encodeChunk(id, new Uint8Array(), true));
+    send(encodeChunk({ id, payload: new Uint8Array(), fin: true }));
   }
 
   sendAll().catch((reason) => {

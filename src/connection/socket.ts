@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { clearImmediate, setImmediate } from "node:timers";
 import { CLOSE_CODES, type CloseCode } from "../protocol/mod.ts";
 
 /** The part of a WebSocket that is needed here. */
@@ -52,8 +53,16 @@ interface Waiting {
   readonly done: () => void;
 }
 
-// The buffer has no event, so it is looked at: soon while it moves, seldom once it does not.
+// The buffer has no event, so it is looked at: each turn of the event loop while a fast client reads, and
+// more and more seldom when nothing moves.
+const MAX_TURNS = 100;
 const MAX_POLL_MS = 16;
+
+// Behind the WebSocket's buffer is the system's, of some megabytes that nobody can look into. While other
+// frames come and go, parts are paced so that they do not fill it, and the frames need not wait behind.
+const PACE_MS = 250;
+const PACED_BYTES_PER_TICK = 65_536;
+const TICK_MS = 1;
 
 /** Creates a {@linkcode FrameSocket}; `ended` is told when it closes the WebSocket. */
 export function createFrameSocket(
@@ -65,13 +74,17 @@ export function createFrameSocket(
   const frames: Waiting[] = [];
   const parts: Waiting[] = [];
   let flushWaiters: (() => void)[] = [];
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let pollMs = 0;
+  let polling: { cancel(): void } | undefined;
+  let looks = 0;
   let lastBuffered = 0;
   let movedAt = 0;
+  let framedAt = -Infinity;
+  let tickBytes = 0;
 
   const isFull = (): boolean => webSocket.bufferedAmount > highWaterBytes;
   const isQueued = (): boolean => frames.length > 0 || parts.length > 0;
+  const isPaced = (): boolean => performance.now() - framedAt < PACE_MS;
+  const mayPart = (): boolean => !isFull() && (tickBytes < PACED_BYTES_PER_TICK || !isPaced());
   const isFlushed = (): boolean => !isQueued() && webSocket.bufferedAmount === 0;
 
   function handOver(message: Message | undefined): void {
@@ -81,9 +94,12 @@ export function createFrameSocket(
   /** Hands over what waits, as far as the buffer allows; says whether anything left a queue. */
   function flush(): boolean {
     let moved = false;
-    while (isQueued() && !isFull()) {
+    while (frames.length > 0 ? !isFull() : parts.length > 0 && mayPart()) {
+      const isPart = frames.length === 0;
       const waiting = frames.shift() ?? parts.shift();
-      handOver(waiting?.make());
+      const message = waiting?.make();
+      if (isPart) tickBytes += message?.length ?? 0;
+      handOver(message);
       waiting?.done();
       moved = true;
     }
@@ -91,24 +107,25 @@ export function createFrameSocket(
   }
 
   function poll(): void {
-    timer = undefined;
+    polling = undefined;
+    tickBytes = 0;
     const moved = flush() || webSocket.bufferedAmount < lastBuffered;
     lastBuffered = webSocket.bufferedAmount;
     const now = performance.now();
     if (moved) movedAt = now;
-    pollMs = moved ? 0 : Math.min(pollMs * 2 + 1, MAX_POLL_MS);
+    looks = moved ? 0 : looks + 1;
     if (isFlushed()) settle();
     if (!isQueued() && flushWaiters.length === 0) return;
     if (now - movedAt > sendTimeoutMs) close(4029);
-    else timer = setTimeout(poll, pollMs);
+    else polling = lookLater(poll, looks, isPaced());
   }
 
   function startPolling(): void {
-    if (timer !== undefined) return;
+    if (polling !== undefined) return;
     lastBuffered = webSocket.bufferedAmount;
     movedAt = performance.now();
-    pollMs = 0;
-    timer = setTimeout(poll, pollMs);
+    looks = 0;
+    polling = lookLater(poll, looks, isPaced());
   }
 
   function enqueue(queue: Waiting[], make: () => Message | undefined): Promise<void> {
@@ -126,8 +143,8 @@ export function createFrameSocket(
 
   function closed(): void {
     open = false;
-    clearTimeout(timer);
-    timer = undefined;
+    polling?.cancel();
+    polling = undefined;
     for (const { done } of [...frames.splice(0), ...parts.splice(0)]) done();
     settle();
   }
@@ -142,14 +159,17 @@ export function createFrameSocket(
   return {
     send(text: string, isWanted = () => true): void | Promise<void> {
       if (!open) return;
+      framedAt = performance.now();
       if (frames.length === 0 && !isFull()) return handOver(text);
       if (frames.length >= maxWaiting) return close(4029);
       return enqueue(frames, () => isWanted() ? text : undefined);
     },
     sendPart(make: () => Message | undefined): void | Promise<void> {
       if (!open) return;
-      if (!isQueued() && !isFull()) return handOver(make());
-      return enqueue(parts, make);
+      if (isQueued() || !mayPart()) return enqueue(parts, make);
+      const message = make();
+      tickBytes += message?.length ?? 0;
+      handOver(message);
     },
     isWaiting: isQueued,
     flushed(): Promise<void> {
@@ -162,4 +182,14 @@ export function createFrameSocket(
     close,
     closed,
   };
+}
+
+/** Calls back after a number of looks that saw nothing move. */
+function lookLater(look: () => void, looks: number, paced: boolean): { cancel(): void } {
+  if (looks < MAX_TURNS && !paced) {
+    const immediate = setImmediate(look);
+    return { cancel: () => clearImmediate(immediate) };
+  }
+  const timer = setTimeout(look, Math.max(TICK_MS, Math.min(looks - MAX_TURNS, MAX_POLL_MS)));
+  return { cancel: () => clearTimeout(timer) };
 }
