@@ -19,6 +19,8 @@ const EXIT_WRONG_SETTINGS = 2;
 // Exit codes of a process that a second signal ends: 128 and the signal's number.
 const EXIT_SIGINT = 130;
 const EXIT_SIGTERM = 143;
+// Before a listener that has failed is replaced.
+const LISTEN_AGAIN_MS = 1000;
 // A client that does not answer the closing handshake is not waited for any longer.
 const CLOSE_MS = 1000;
 
@@ -39,7 +41,21 @@ function main(args: readonly string[]): void {
 function serve(config: Config): void {
   const app = createApp(config);
   const { telemetry } = app;
-  const server = listen(config, app);
+  let server = listen(config, app);
+
+  /** A listener that fails (out of file descriptors) does not come back by itself. */
+  async function keepListening(): Promise<void> {
+    const { port } = server.addr;
+    while (!ending) {
+      try {
+        await server.finished;
+      } catch (error) {
+        telemetry.failed({ error });
+        await new Promise((resolve) => setTimeout(resolve, LISTEN_AGAIN_MS));
+        server = tryListening({ ...config, PORT: port }, app) ?? server;
+      }
+    }
+  }
 
   let ending = false;
   async function end(exitCode: number): Promise<void> {
@@ -53,6 +69,7 @@ function serve(config: Config): void {
     Deno.exit(0);
   }
 
+  keepListening();
   Deno.addSignalListener("SIGINT", () => end(EXIT_SIGINT));
   // Windows has no SIGTERM to listen for.
   if (Deno.build.os !== "windows") {
@@ -69,17 +86,36 @@ function serve(config: Config): void {
   });
 }
 
-function listen({ HOST, PORT }: Config, { handler, telemetry }: App): Deno.HttpServer {
+type Server = Deno.HttpServer<Deno.NetAddr>;
+
+function listen(config: Config, app: App): Server {
   try {
-    return Deno.serve({
-      hostname: HOST,
-      port: PORT,
-      onListen: ({ hostname, port }) => telemetry.started({ url: toUrl(hostname, port) }),
-    }, handler);
+    return startListening(config, app);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return fail([`Cannot listen on ${toUrl(HOST, PORT)}: ${reason}`], EXIT_CANNOT_LISTEN);
+    const url = toUrl(config.HOST, config.PORT);
+    return fail([`Cannot listen on ${url}: ${messageOf(error)}`], EXIT_CANNOT_LISTEN);
   }
+}
+
+function tryListening(config: Config, app: App): Server | undefined {
+  try {
+    return startListening(config, app);
+  } catch (error) {
+    app.telemetry.failed({ error });
+    return undefined;
+  }
+}
+
+function startListening({ HOST, PORT }: Config, { handler, telemetry }: App): Server {
+  return Deno.serve({
+    hostname: HOST,
+    port: PORT,
+    onListen: ({ hostname, port }) => telemetry.started({ url: toUrl(hostname, port) }),
+  }, handler);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function toUrl(hostname: string, port: number): string {

@@ -45,8 +45,8 @@ export const SERVER_NAME = `wsfetch/${deno.version}`;
 // Idle connections kept for reuse: as many as a busy destination needs side by side.
 const MAX_IDLE_CONNECTIONS_PER_HOST = 256;
 
-// After the grace: for the errors that end what is in flight to be sent.
-const LAST_WORDS_MS = 1000;
+// After the grace: for the errors that end what is in flight, and the closing handshake.
+const LAST_WORDS_MS = 2000;
 
 /** Creates the service. */
 export function createApp(config: Config, deps: AppDeps = {}): App {
@@ -112,7 +112,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     const timer = setTimeout(() => connections.forEach((each) => each.expire()), graceMs);
     connections.forEach((each) => each.drain(graceMs));
     await Promise.race([
-      Promise.all(connections.map(({ finished }) => finished)),
+      Promise.all(connections.map(({ gone }) => gone)),
       new Promise((resolve) => lastTimer = setTimeout(resolve, graceMs + LAST_WORDS_MS)),
     ]);
     clearTimeout(timer);

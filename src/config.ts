@@ -9,7 +9,7 @@ import { type HostRule, parseHostRule } from "./policy/destination.ts";
 const MAX_PORT = 65535;
 // Deno's timers hold a signed 32-bit number of milliseconds.
 const MAX_MS = 2_147_483_647;
-// Deno's server takes no larger WebSocket message.
+// Deno's server takes no larger WebSocket frame; of a message in several frames it takes any size.
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 // V8 builds no string of 512 MiB, and JSON makes a body of control characters six times as long.
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
@@ -66,9 +66,9 @@ export const configSchema = z.object({
   PORT: setting("8000", "Port to listen on. `0`: any free one", whole(0, MAX_PORT)),
   ALLOW_HOSTS: setting(
     "public",
-    "Where requests may go: `public` (any host whose every address is public), hosts " +
-      "(`api.example.com`, `*.example.com`), addresses and ranges (`10.0.0.0/8`, `[fd00::/8]`), each " +
-      "with `:port` or `:*` behind it if need be. Empty: nowhere",
+    "Where requests may go: `public` (any host whose every address is public, on the ports of " +
+      "`ALLOW_PORTS`), hosts (`api.example.com`, `*.example.com`), addresses and ranges " +
+      "(`10.0.0.0/8`, `[fd00::/8]`), these with `:port` or `:*` behind them if need be. Empty: nowhere",
     list<HostRule>(parseHostRule),
   ),
   DENY_HOSTS: setting(
@@ -149,8 +149,15 @@ export const configSchema = z.object({
   ),
 }).refine(({ REQUEST_TIMEOUT_MS, MAX_TIMEOUT_MS }) => REQUEST_TIMEOUT_MS <= MAX_TIMEOUT_MS, {
   path: ["REQUEST_TIMEOUT_MS"],
-  error: "must not be above MAX_TIMEOUT_MS",
+  error: "must not be above MAX_TIMEOUT_MS; set both",
+  when: ({ value }) => hasTimeouts(value),
 });
+
+function hasTimeouts(value: unknown): boolean {
+  return typeof value === "object" && value !== null &&
+    "REQUEST_TIMEOUT_MS" in value && typeof value.REQUEST_TIMEOUT_MS === "number" &&
+    "MAX_TIMEOUT_MS" in value && typeof value.MAX_TIMEOUT_MS === "number";
+}
 
 /** The settings, parsed; by the names that they have in the environment. */
 export type Config = Readonly<z.output<typeof configSchema>>;

@@ -24,7 +24,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     assertEquals([ready.status, (await ready.json()).error.code], [503, "draining"]);
     gate.resolve();
     assertEquals((await client.next()).text, "finished");
-    assertEquals((await client.closed).code, 1001);
+    assertEquals(await client.closed, { code: 1001, reason: "Going away" });
     assertEquals((await service.status).code, 0);
     const events = service.log.lines.map(({ event }) => event);
     assertEquals(events.slice(-4), ["draining", "exchanged", "disconnected", "stopped"]);
@@ -102,4 +102,23 @@ Deno.test("--help documents every setting, --version names the version", async (
   const unknown = await startCommand({}, { args: ["--hlep"] }).output();
   assertEquals(unknown.code, 2);
   assertStringIncludes(new TextDecoder().decode(unknown.stderr), "--help");
+});
+
+Deno.test("the service listens again after it has run out of file descriptors", async () => {
+  const limited = `ulimit -n 64 && exec "$0" "$@"`;
+  await using service = await startProcess(LOOPBACK, [], ["sh", "-c", limited]);
+  const { port } = service;
+  const connections: Deno.Conn[] = [];
+  const failed = service.log.logged("failed", ({ error }) => String(error).includes("open files"));
+  for (let count = 0; count < 100; count++) {
+    // Refused once the listener has failed.
+    const connection = await Deno.connect({ port, hostname: "127.0.0.1" }).catch(() => undefined);
+    if (connection !== undefined) connections.push(connection);
+  }
+  await failed;
+  for (const connection of connections) connection.close();
+  let starts = 0;
+  await service.log.logged("started", () => ++starts === 2);
+  const alive = await fetch(`${service.origin}/healthz`);
+  assertEquals(await alive.json(), { status: "alive" });
 });

@@ -40,6 +40,8 @@ export interface Connection {
   expire(): void;
   /** Fulfils when the server's side is through: everything sent and the close begun. */
   readonly finished: Promise<void>;
+  /** Fulfils when the connection has ended: {@linkcode Connection.closed} was called. */
+  readonly gone: Promise<void>;
 }
 
 /** What a connection works under. */
@@ -77,6 +79,7 @@ export function createConnection(
   const openedAt = performance.now();
   const inFlight = createInFlight();
   const finished = Promise.withResolvers<void>();
+  const gone = Promise.withResolvers<void>();
   let exchanges = 0;
   let malformed = 0;
   let draining = false;
@@ -97,13 +100,32 @@ export function createConnection(
   }
 
   function answerError(id: ExchangeId, error: ProxyError): void {
-    socket.send(dialect.encodeError(id, error));
+    const text = dialect.encodeError(id, error);
+    socket.send(() => text);
   }
 
   function refuse(id: ExchangeId, error: ProxyError): void {
-    telemetry.malformed({ connection: connectionId, code: error.code });
+    if (id === undefined) telemetry.malformed({ connection: connectionId, code: error.code });
+    else noteMalformed(id, error);
     answerError(id, error);
     if (error.code === "bad_frame" && ++malformed >= MAX_MALFORMED) socket.close(4500);
+  }
+
+  /** A malformed request that has an id is an exchange all the same, which has failed. */
+  function noteMalformed(id: ExchangeId, { code }: ProxyError): void {
+    telemetry.exchanged({
+      connection: connectionId,
+      exchange: ++exchanges,
+      ...(typeof id === "number" && { id }),
+      method: "",
+      host: "",
+      decision: "none",
+      outcome: "error",
+      code,
+      requestBytes: 0,
+      responseBytes: 0,
+      totalMs: 0,
+    });
   }
 
   function begin(id: ExchangeId, request: ProxyRequest): void {
@@ -129,7 +151,7 @@ export function createConnection(
       taken: () => inFlight.find(id)?.uploaded(),
       grant(bytes): void {
         const frame = dialect.stream?.encodePart({ type: "grant", id, bytes });
-        if (typeof frame === "string" && inFlight.has(id)) socket.send(frame);
+        if (typeof frame === "string" && inFlight.has(id)) socket.send(() => frame);
       },
     });
   }
@@ -194,7 +216,7 @@ export function createConnection(
     exchange.record.outcome = "error";
     exchange.record.code = error.code;
     const text = dialect.encodeError(exchange.id, error);
-    const waiting = socket.send(text, () => !exchange.cancelled);
+    const waiting = socket.send(() => exchange.cancelled ? undefined : text);
     if (waiting !== undefined && expired) socket.close(1001);
     if (waiting !== undefined) await waiting;
   }
@@ -228,7 +250,7 @@ export function createConnection(
       upstreams: [],
       limits,
     });
-    if (hello !== undefined) socket.send(hello);
+    socket.send(() => hello);
   }
 
   greet();
@@ -256,7 +278,7 @@ export function createConnection(
           return takeChunk(incoming.chunk);
         case "ping": {
           const pong = dialect.encodeConnectionFrame({ ...incoming, type: "pong" });
-          if (pong !== undefined) socket.send(pong);
+          socket.send(() => pong);
         }
       }
     },
@@ -267,6 +289,7 @@ export function createConnection(
       socket.closed();
       inFlight.cancelAll();
       finished.resolve();
+      gone.resolve();
       telemetry.disconnected({
         connection: connectionId,
         code: closedWith ?? code,
@@ -280,7 +303,7 @@ export function createConnection(
       if (draining || disconnected) return;
       draining = true;
       const goaway = dialect.encodeConnectionFrame({ type: "goaway", graceMs });
-      if (goaway !== undefined) socket.send(goaway);
+      socket.send(() => goaway);
       if (inFlight.size === 0) leave();
     },
 
@@ -297,6 +320,7 @@ export function createConnection(
     },
 
     finished: finished.promise,
+    gone: gone.promise,
   };
 }
 

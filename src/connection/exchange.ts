@@ -48,6 +48,8 @@ export interface ExchangeDeps {
 
 /** Where the response of one exchange goes. What is not sent at once gives a promise. */
 export interface Outlet {
+  /** Waits while the client does not read, so that no body is read for it. */
+  ready(): void | Promise<void>;
   whole(whole: WholeResponse): void | Promise<void>;
   head(head: ResponseHead, timing: Timing): void | Promise<void>;
   /** A piece of the body of any size; `fin` with the last. */
@@ -103,6 +105,8 @@ export function createRunExchange(
     response: ForwardResponse,
     { mode, outlet, timing, watch }: Delivery,
   ): Promise<void> {
+    const ready = outlet.ready();
+    if (ready !== undefined) await ready;
     const chunks = isStreamed(response, mode) ? response.chunks(maxStreamBytes) : undefined;
     if (chunks === undefined || chunks === null) {
       const whole = await readWhole(response, maxResponseBytes);

@@ -60,13 +60,13 @@ export function createOutlet(
   }
 
   return {
+    ready: () => socket.sendPart(() => undefined),
     whole(whole): void | Promise<void> {
       sent(whole.response.body?.byteLength ?? 0);
-      return isWanted() ? socket.send(dialect.encodeResponse(id, whole), isWanted) : undefined;
+      return socket.send(() => isWanted() ? dialect.encodeResponse(id, whole) : undefined);
     },
     head(head, timing): void | Promise<void> {
-      if (stream === undefined || !isWanted()) return;
-      return socket.send(stream.encodeHead(streamId, head, timing), isWanted);
+      return socket.send(() => isWanted() ? stream?.encodeHead(streamId, head, timing) : undefined);
     },
     bytes: sendBytes,
     event(event): void | Promise<void> {

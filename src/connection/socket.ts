@@ -19,9 +19,10 @@ export interface FrameSocket {
    * Sends a frame, in the order of the calls. Nothing is given back when it was handed to the WebSocket at
    * once; else a promise that fulfils when it was, or never will be.
    *
-   * @param isWanted Asked of a frame that waited: `false` drops it.
+   * @param make Gives the frame when it can be handed over, so that what waits is not held twice;
+   * `undefined`: there is none after all.
    */
-  send(text: string, isWanted?: () => boolean): void | Promise<void>;
+  send(make: () => string | undefined): void | Promise<void>;
   /**
    * Sends a part of a stream: behind every frame of `send`, and in turn with the parts of other streams.
    *
@@ -157,12 +158,12 @@ export function createFrameSocket(
   }
 
   return {
-    send(text: string, isWanted = () => true): void | Promise<void> {
+    send(make: () => string | undefined): void | Promise<void> {
       if (!open) return;
       framedAt = performance.now();
-      if (frames.length === 0 && !isFull()) return handOver(text);
+      if (frames.length === 0 && !isFull()) return handOver(make());
       if (frames.length >= maxWaiting) return close(4029);
-      return enqueue(frames, () => isWanted() ? text : undefined);
+      return enqueue(frames, make);
     },
     sendPart(make: () => Message | undefined): void | Promise<void> {
       if (!open) return;

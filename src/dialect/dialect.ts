@@ -63,8 +63,6 @@ export interface StreamDialect {
 export interface Dialect {
   /** Its name in the log. */
   readonly name: string;
-  /** The subprotocol to answer the handshake with. */
-  readonly subprotocol: string | undefined;
   /** Reads one WebSocket message. */
   decode(data: string | ArrayBuffer): Incoming;
   encodeResponse(id: ExchangeId, whole: WholeResponse): string;

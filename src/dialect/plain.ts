@@ -42,7 +42,6 @@ import {
 /** The plain dialect as PROTOCOL.md has it. */
 export const plain: Dialect = {
   name: "plain",
-  subprotocol: undefined,
   decode: (data) => orInvalid(undefined, () => decode(data)),
   encodeResponse: (id: ExchangeId, { response }: WholeResponse) =>
     assemble(id, [

@@ -35,7 +35,6 @@ const TYPES = [
 /** wsfetch.v1 as PROTOCOL.md has it. */
 export const v1: Dialect = {
   name: SUBPROTOCOL,
-  subprotocol: SUBPROTOCOL,
   decode: (data) => orInvalid(undefined, () => decode(data)),
   encodeResponse: (id: ExchangeId, { response, timing, ...options }: WholeResponse) =>
     encodeResponse(toNumber(id) ?? 0, response, timing, options),

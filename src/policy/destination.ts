@@ -130,7 +130,8 @@ function parseHost(text: string): string | undefined {
   const hostname = URL.parse(`http://${text}/`)?.hostname;
   const host = hostname === undefined ? "" : normaliseHost(hostname);
   // A number that the URL parser reads as an address is a mistyped address, not a name.
-  return host === "" || ipaddr.isValid(host) ? undefined : host;
+  if (host === "" || host === "public" || host.split(".").includes("")) return undefined;
+  return ipaddr.isValid(host) ? undefined : host;
 }
 
 function isInRange(address: Address, [network, bits]: readonly [Address, number]): boolean {
@@ -139,8 +140,8 @@ function isInRange(address: Address, [network, bits]: readonly [Address, number]
 
 function notARule(text: string): TypeError {
   return new TypeError(
-    `${JSON.stringify(text)} is not a rule; write public, a host like api.example.com or ` +
-      "*.example.com, or an address or range like 10.0.0.0/8 or [fd00::/8], each with :port or :* " +
-      "behind it if need be",
+    `${JSON.stringify(text)} is not a rule; write public, or a host like api.example.com or ` +
+      "*.example.com, or an address or range like 10.0.0.0/8 or [fd00::/8], these with :port or :* " +
+      "behind them if need be",
   );
 }

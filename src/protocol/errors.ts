@@ -64,6 +64,7 @@ export type CloseCode = keyof typeof CLOSE_CODES;
 
 /** Refusals over HTTP, before or instead of an upgrade: the code in the body and its status. */
 export const HTTP_ERRORS = {
+  bad_request: 400,
   bad_handshake: 400,
   origin_not_allowed: 403,
   not_found: 404,

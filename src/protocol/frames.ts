@@ -18,7 +18,7 @@ export type RedirectMode = "follow" | "manual" | "error";
 /** A value of a query parameter. */
 export type QueryValue = string | number | boolean;
 
-/** Header fields in order; a repeated name is a repeated pair. */
+/** Header fields; a repeated name is a repeated pair. In a response fetch has sorted and joined them. */
 export type HeaderPairs = readonly (readonly [name: string, value: string])[];
 
 /**

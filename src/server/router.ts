@@ -49,8 +49,7 @@ export function createRouter({ upgrade, page, isDraining, telemetry }: RouterDep
         : Response.json({ status: "ready" }, { headers: SAFE_HEADERS }),
   };
 
-  function findRoute({ url }: Request): Handler | undefined {
-    const { pathname } = new URL(url);
+  function findRoute(pathname: string): Handler | undefined {
     return Object.hasOwn(routes, pathname) ? routes[pathname] : undefined;
   }
 
@@ -59,7 +58,9 @@ export function createRouter({ upgrade, page, isDraining, telemetry }: RouterDep
     info: Deno.ServeHandlerInfo,
   ): Response | Promise<Response> {
     const { method } = request;
-    const route = findRoute(request);
+    const url = URL.parse(request.url);
+    if (url === null) return refuse("bad_request", "The Host header and the path make no URL");
+    const route = findRoute(url.pathname);
     if (route === undefined) {
       return refuse("not_found", `Nothing is here; try ${Object.keys(routes).join(", ")}`);
     }

@@ -25,6 +25,8 @@ export interface UpgradeOptions {
   readonly maxConnections: number;
   /** A peer that sends nothing for so long is pinged, and dropped if it does not answer. In seconds. */
   readonly idleTimeoutSeconds?: number;
+  /** How long a client may take to answer the closing handshake, in milliseconds. */
+  readonly closeTimeoutMs?: number;
 }
 
 /** What an upgrade works with. */
@@ -56,7 +58,7 @@ interface Refusal {
 
 /** Creates an {@linkcode Upgrade}. */
 export function createUpgrade(
-  { maxConnections, idleTimeoutSeconds = 30 }: UpgradeOptions,
+  { maxConnections, idleTimeoutSeconds = 30, closeTimeoutMs = 1000 }: UpgradeOptions,
   { isOriginAllowed, openConnection, isDraining, telemetry }: UpgradeDeps,
 ): Upgrade {
   const connections = new Set<Connection>();
@@ -85,9 +87,20 @@ export function createUpgrade(
 
   function listen(webSocket: WebSocket, context: ConnectionContext, client: string): void {
     let connection: Connection | undefined;
+    let closing: ReturnType<typeof setTimeout> | undefined;
+    let left = false;
     // From here to the open event the connection has a place but no object.
     reserved++;
     const release = once(() => reserved--);
+    /** A client that does not answer the closing handshake has left as well. */
+    const leave = (code: number): void => {
+      left = true;
+      clearTimeout(closing);
+      release();
+      if (connection === undefined) return;
+      connections.delete(connection);
+      connection.closed(code);
+    };
     /** An exception in a listener would end the process. */
     const safely = (listener: () => void): void => {
       try {
@@ -104,16 +117,13 @@ export function createUpgrade(
         telemetry.connected({ connection: id, dialect: subprotocol ?? "plain", client });
         connection = openConnection(webSocket, context);
         connections.add(connection);
+        connection.finished.then(() => {
+          if (!left) closing = setTimeout(() => leave(0), closeTimeoutMs);
+        });
         if (isDraining()) connection.drain(0); // the drain began between the upgrade and the open event
       });
     webSocket.onmessage = ({ data }) => safely(() => connection?.receive(data));
-    webSocket.onclose = ({ code }) =>
-      safely(() => {
-        release();
-        if (connection === undefined) return;
-        connections.delete(connection);
-        connection.closed(code);
-      });
+    webSocket.onclose = ({ code }) => safely(() => leave(code));
     webSocket.onerror = () => {}; // a close event follows, and tells all there is
   }
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import type { WholeResponse } from "../../src/dialect/dialect.ts";
 import { plain } from "../../src/dialect/plain.ts";
 import { type ErrorCode, type HttpResponse, ProxyError } from "../../src/protocol/mod.ts";
 import type { Frame } from "../helpers/client.ts";
@@ -18,6 +19,8 @@ Deno.test("plain.decode() gives the request that a frame describes", () => {
       headers: [["a", "b"], ["content-type", "application/json"]],
       body: utf8('{"c" : 1.0}'),
       redirect: "follow",
+      stream: false,
+      bodyFollows: false,
     },
   });
 });
@@ -122,13 +125,13 @@ for (const [type, body, expected] of CONTENTS) {
   Deno.test(`plain.encodeResponse() writes a body of ${type} as ${expected}`, () => {
     const response: HttpResponse = { ...HEAD, headers: [["content-type", type]], body };
     const start = `{"id":1.0,"status_code":200,"headers":{"content-type":"${type}"},`;
-    assertEquals(plain.encodeResponse("1.0", response, TIMING), start + expected);
+    assertEquals(plain.encodeResponse("1.0", whole(response)), start + expected);
   });
 }
 
 Deno.test("plain.encodeResponse() writes headers as an object, and cookies as a list", () => {
   const write = (...headers: [string, string][]): unknown =>
-    JSON.parse(plain.encodeResponse(undefined, { ...HEAD, headers, body: null }, TIMING)).headers;
+    JSON.parse(plain.encodeResponse(undefined, whole({ ...HEAD, headers, body: null }))).headers;
   assertEquals(write(["set-cookie", "a=1"]), { "set-cookie": "a=1" });
   const cookies = write(["set-cookie", "a=1"], ["b", "c"], ["set-cookie", "a=2"]);
   assertEquals(cookies, { "set-cookie": ["a=1", "a=2"], b: "c" });
@@ -142,8 +145,11 @@ Deno.test("plain.encodeError() writes the message, the code and no more", () => 
   assertEquals(plain.encodeError(undefined, error), `{${members}}`);
 });
 
-Deno.test("plain.encodeConnectionFrame() has no such frames", () => {
-  assertEquals(plain.encodeConnectionFrame({ type: "pong" }), undefined);
+Deno.test("plain has no frames of the connection, and nothing streams in it", () => {
+  assertEquals([plain.encodeConnectionFrame({ type: "pong" }), plain.stream], [
+    undefined,
+    undefined,
+  ]);
 });
 
 Deno.test("plain.decode() gives what its type says, of anything, and never throws", () => {
@@ -180,7 +186,7 @@ Deno.test("plain.encodeResponse() and plain.encodeError() write JSON, of anythin
   });
   const ids = fc.constantFrom(undefined, ...IDS);
   fc.assert(fc.property(responses, texts, ids, (response, message, id) => {
-    const answer = JSON.parse(plain.encodeResponse(id, response, TIMING));
+    const answer = JSON.parse(plain.encodeResponse(id, whole(response)));
     assertEquals(answer.status_code, response.status);
     const { error } = JSON.parse(plain.encodeError(id, new ProxyError("dns_error", message)));
     assertEquals(error, message);
@@ -190,6 +196,10 @@ Deno.test("plain.encodeResponse() and plain.encodeError() write JSON, of anythin
 // As the union stands, a test would have to narrow it before every look.
 function decode(data: string | ArrayBuffer): Frame {
   return plain.decode(data);
+}
+
+function whole(response: HttpResponse): WholeResponse {
+  return { response, timing: TIMING, asBytes: true };
 }
 
 function utf8(text: string): Uint8Array<ArrayBuffer> {

@@ -1,10 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import type * as z from "zod";
-import type { CancelFrame, ClientFrame, PingFrame, RequestFrame } from "../../src/protocol/mod.ts";
+import type {
+  CancelFrame,
+  ClientFrame,
+  GrantFrame,
+  PingFrame,
+  RequestFrame,
+} from "../../src/protocol/mod.ts";
 import {
   type cancelSchema,
   clientFrameSchema,
   describeIssues,
+  type grantSchema,
   headersSchema,
   type pingSchema,
   plainFrameSchema,
@@ -19,9 +26,10 @@ Deno.test("clientFrameSchema has exactly the types of the frames", () => {
   const equal: [
     Equal<z.output<typeof requestSchema>, RequestFrame>,
     Equal<z.output<typeof cancelSchema>, CancelFrame>,
+    Equal<z.output<typeof grantSchema>, GrantFrame>,
     Equal<z.output<typeof pingSchema>, PingFrame>,
     Equal<z.output<typeof clientFrameSchema>, ClientFrame>,
-  ] = [true, true, true, true];
+  ] = [true, true, true, true, true];
   assert(equal.every(Boolean));
 });
 
@@ -53,111 +61,117 @@ const TOKEN = "must be an HTTP token: letters, digits and !#$%&'*+-.^_`|~";
 const PAIRS = '"headers" must be an object of strings or a list of [name, value] pairs';
 const VALUE = "must hold no control characters and none beyond U+00FF";
 const FIELDS = "must have at most 1000 entries";
+const BESIDE = (other: string) => `cannot stand beside "${other}": a request has one body`;
 const QUERY = "must be a string, a number, a boolean or a list of these";
 
-const ISSUES: readonly { input: Record<string, unknown>; expected: string }[] = [
-  { input: { id: undefined }, expected: '"id" is missing' },
-  ...[0, -1, 1.5, 4294967296, 2 ** 53, "1", null, [1]].map((id) => ({
-    input: { id },
-    expected: ID,
-  })),
-  { input: { url: undefined }, expected: '"url" is missing' },
-  { input: { url: null }, expected: '"url" must be a string' },
-  { input: { upstream: "a", url: undefined }, expected: '"upstream" is not supported yet' },
-  { input: { upstream: 1 }, expected: '"upstream" must be a string' },
-  {
-    input: { upstream: "a", path: "/" },
-    expected: '"upstream" is not supported yet; "path" is not supported yet',
-  },
-  { input: { path: {} }, expected: '"path" must be a string' },
-  { input: { method: 1 }, expected: '"method" must be a string' },
-  { input: { method: "" }, expected: `"method" ${TOKEN}` },
-  { input: { method: "GET / HTTP/1.1\r\n" }, expected: `"method" ${TOKEN}` },
-  { input: { method: "A".repeat(1025) }, expected: '"method" must be at most 1024 characters' },
-  { input: { method: "G\u00c9T" }, expected: `"method" ${TOKEN}` },
-  ...[null, "a: b", 1].map((headers) => ({ input: { headers }, expected: PAIRS })),
-  { input: { headers: ["a: b"] }, expected: '"headers.0" must be a [name, value] pair' },
-  { input: { headers: [["a", "b"], []] }, expected: '"headers.1" must be a [name, value] pair' },
-  { input: { headers: [["a"]] }, expected: '"headers.0" must be a [name, value] pair' },
-  { input: { headers: [["a", "b", "c"]] }, expected: '"headers.0" must be a [name, value] pair' },
-  { input: { headers: [[1, "b"]] }, expected: '"headers.0.0" must be a string' },
-  { input: { headers: [["a", null]] }, expected: '"headers.0.1" must be a string' },
-  { input: { headers: [["a:", "b"]] }, expected: `"headers.0.0" ${TOKEN}` },
-  { input: { headers: [["a", "b\r\nc: d"]] }, expected: `"headers.0.1" ${VALUE}` },
-  { input: { headers: { a: 1 } }, expected: '"headers.a" must be a string' },
-  { input: { headers: { a: ["b"] } }, expected: '"headers.a" must be a string' },
-  { input: { headers: { "a b": "c" } }, expected: `"headers.a b" ${TOKEN}` },
-  { input: { headers: { "": "a" } }, expected: `"headers." ${TOKEN}` },
-  ...["\0", "\n", "a\rb", "\x7f", "\u0100", "\u20ac"].map((a) => ({
-    input: { headers: { a } },
-    expected: `"headers.a" ${VALUE}`,
-  })),
-  ...[null, "a=b", [["a", "b"]]].map((query) => ({
-    input: { query },
-    expected: '"query" must be an object',
-  })),
-  { input: { query: { a: null } }, expected: `"query.a" ${QUERY}` },
-  { input: { query: { a: {} } }, expected: `"query.a" ${QUERY}` },
-  {
-    input: { query: { a: [1, null] } },
-    expected: `"query.a.1" ${QUERY}`,
-  },
-  {
-    input: { query: { a: [[1]] } },
-    expected: `"query.a.0" ${QUERY}`,
-  },
-  { input: { text: 1 }, expected: '"text" must be a string' },
-  { input: { base64: null }, expected: '"base64" must be a string' },
-  {
-    input: { json: null, text: "" },
-    expected: '"json" cannot stand beside "text": a request has one body',
-  },
-  {
-    input: { text: "", base64: "" },
-    expected: '"text" cannot stand beside "base64": a request has one body',
-  },
-  { input: { bodyFollows: true }, expected: '"bodyFollows" is not supported yet' },
-  { input: { bodyFollows: false }, expected: '"bodyFollows" must be true or absent' },
-  ...[null, "1", 1.5, 2 ** 53].map((timeoutMs) => ({
-    input: { timeoutMs },
-    expected: '"timeoutMs" must be a whole number of milliseconds',
-  })),
-  { input: { timeoutMs: 0 }, expected: '"timeoutMs" must be at least 1' },
-  ...[null, "Follow"].map((redirect) => ({
-    input: { redirect },
-    expected: '"redirect" must be "follow", "manual" or "error"',
-  })),
-  ...[true, "events", "lines"].map((stream) => ({
-    input: { stream },
-    expected: '"stream" is not supported yet',
-  })),
-  { input: { stream: "bytes" }, expected: '"stream" must be a boolean, "events" or "lines"' },
-  { input: { windowBytes: 1 }, expected: '"windowBytes" is not supported yet' },
-  { input: { windowBytes: "1" }, expected: '"windowBytes" must be a whole number of bytes' },
-  { input: { Url: "http://x/" }, expected: '"Url" is not known here' },
-  { input: { a: 1, "b.c": 2 }, expected: '"a", "b.c" are not known here' },
-  {
-    input: { id: 0, a: 1, query: 1 },
-    expected: `${ID}; "query" must be an object; "a" is not known here`,
-  },
-  { input: { type: "cancel", url: undefined, id: null }, expected: ID },
-  { input: { type: "cancel", id: 1 }, expected: '"url" is not known here' },
-  { input: { type: "ping", url: undefined }, expected: '"id" is not known here' },
-  {
-    input: { type: "ping", id: undefined, url: undefined, data: 1 },
-    expected: '"data" must be a string',
-  },
+const GRANT = { type: "grant", id: 1, url: undefined, bytes: 1 };
+const PING = { type: "ping", id: undefined, url: undefined };
+
+/** What is said, and of what. */
+const ISSUES: readonly (readonly [expected: string, ...inputs: Record<string, unknown>[]])[] = [
+  ['"id" is missing', { id: undefined }, { ...GRANT, id: undefined }],
+  [ID, ...[0, -1, 1.5, 4294967296, 2 ** 53, "1", null, [1]].map((id) => ({ id }))],
+  ['"url" is missing', { url: undefined }],
+  ['"url" must be a string', { url: null }],
+  ['"upstream" is not supported yet', { upstream: "a", url: undefined }],
+  ['"upstream" must be a string', { upstream: 1 }],
+  [
+    '"upstream" is not supported yet; "path" is not supported yet',
+    { upstream: "a", path: "/" },
+  ],
+  ['"path" must be a string', { path: {} }],
+  ['"method" must be a string', { method: 1 }],
+  [`"method" ${TOKEN}`, { method: "" }, { method: "GET / HTTP/1.1\r\n" }, { method: "G\u00c9T" }],
+  ['"method" must be at most 1024 characters', { method: "A".repeat(1025) }],
+  [PAIRS, { headers: null }, { headers: "a: b" }, { headers: 1 }],
+  ['"headers.0" must be a [name, value] pair', { headers: ["a: b"] }, { headers: [["a"]] }],
+  [
+    '"headers.1" must be a [name, value] pair',
+    { headers: [["a", "b"], []] },
+    { headers: [["a", "b"], ["a", "b", "c"]] },
+  ],
+  ['"headers.0.0" must be a string', { headers: [[1, "b"]] }],
+  ['"headers.0.1" must be a string', { headers: [["a", null]] }],
+  [`"headers.0.0" ${TOKEN}`, { headers: [["a:", "b"]] }],
+  [`"headers.0.1" ${VALUE}`, { headers: [["a", "b\r\nc: d"]] }],
+  ['"headers.a" must be a string', { headers: { a: 1 } }, { headers: { a: ["b"] } }],
+  [`"headers.a b" ${TOKEN}`, { headers: { "a b": "c" } }],
+  [`"headers." ${TOKEN}`, { headers: { "": "a" } }],
+  [
+    `"headers.a" ${VALUE}`,
+    ...["\0", "\n", "a\rb", "\x7f", "\u0100", "\u20ac"].map((a) => ({ headers: { a } })),
+  ],
+  ['"query" must be an object', ...[null, "a=b", [["a", "b"]]].map((query) => ({ query }))],
+  [`"query.a" ${QUERY}`, { query: { a: null } }, { query: { a: {} } }],
+  [`"query.a.1" ${QUERY}`, { query: { a: [1, null] } }],
+  [`"query.a.0" ${QUERY}`, { query: { a: [[1]] } }],
+  ['"text" must be a string', { text: 1 }],
+  ['"base64" must be a string', { base64: null }],
+  [`"json" ${BESIDE("text")}`, { json: null, text: "" }],
+  [`"text" ${BESIDE("base64")}`, { text: "", base64: "" }],
+  ...["json", "text", "base64"].map((body) =>
+    [`"${body}" ${BESIDE("bodyFollows")}`, { [body]: "", bodyFollows: true }] as const
+  ),
+  [
+    '"bodyFollows" must be true or absent',
+    ...[false, null, 1].map((bodyFollows) => ({ bodyFollows })),
+  ],
+  [
+    '"timeoutMs" must be a whole number of milliseconds',
+    ...[null, "1", 1.5, 2 ** 53].map((timeoutMs) => ({ timeoutMs })),
+  ],
+  ['"timeoutMs" must be at least 1', { timeoutMs: 0 }],
+  [
+    '"redirect" must be "follow", "manual" or "error"',
+    { redirect: null },
+    { redirect: "Follow" },
+  ],
+  [
+    '"stream" must be a boolean, "events" or "lines"',
+    ...[null, 1, "bytes", "Events"].map((stream) => ({ stream })),
+  ],
+  [
+    '"windowBytes" means something only with "stream": true',
+    ...[undefined, false, "events", "lines"].map((stream) => ({ stream, windowBytes: 0 })),
+  ],
+  [
+    '"windowBytes" must be a whole number of bytes',
+    ...["1", null, 0.5, 2 ** 53].map((windowBytes) => ({ stream: true, windowBytes })),
+  ],
+  ['"windowBytes" must be at least 0', { stream: true, windowBytes: -1 }],
+  ['"Url" is not known here', { Url: "http://x/" }],
+  ['"a", "b.c" are not known here', { a: 1, "b.c": 2 }],
+  [`${ID}; "query" must be an object; "a" is not known here`, { id: 0, a: 1, query: 1 }],
+  [ID, { type: "cancel", url: undefined, id: null }, { ...GRANT, id: 0 }],
+  ['"url" is not known here', { type: "cancel", id: 1 }, { ...GRANT, url: "" }],
+  ['"id" is not known here', { ...PING, id: 1 }],
+  ['"data" must be a string', { ...PING, data: 1 }],
+  [
+    '"bytes" must be a whole number of bytes',
+    ...[undefined, null, "1", 1.5, 2 ** 53].map((bytes) => ({ ...GRANT, bytes })),
+  ],
+  ['"bytes" must be at least 1', { ...GRANT, bytes: 0 }, { ...GRANT, bytes: -1 }],
 ];
 
-for (const { input, expected } of ISSUES) {
-  Deno.test(`describeIssues() says of ${JSON.stringify(input)} what is wrong`, () => {
-    assertEquals(describe(input), expected);
-  });
+for (const [expected, ...inputs] of ISSUES) {
+  for (const input of inputs) {
+    Deno.test(`describeIssues() says of ${JSON.stringify(input)} what is wrong`, () => {
+      assertEquals(describe(input), expected);
+    });
+  }
 }
 
 Deno.test("clientFrameSchema gives a frame as it came", () => {
-  const frame = { type: "request", id: 4294967295, url: "http://x/", json: null, stream: false };
-  assertEquals(clientFrameSchema.parse(frame), frame);
+  const request = { type: "request", id: 4294967295, url: "http://x/" };
+  for (
+    const frame of [
+      { ...request, json: null, stream: false },
+      { ...request, stream: true, windowBytes: 0, bodyFollows: true },
+      { ...request, stream: true, windowBytes: 2 ** 53 - 1 },
+      { ...request, stream: "events" },
+      { type: "grant", id: 1, bytes: 2 ** 53 - 1 },
+    ]
+  ) assertEquals(clientFrameSchema.parse(frame), frame);
 });
 
 Deno.test("headersSchema takes a thousand fields and no more", () => {

@@ -15,7 +15,7 @@ const REQUEST = { type: "request", id: 7, url: "https://api.example.com/items?a=
 
 Deno.test("v1.decode() gives the request that a frame describes", () => {
   const text = `{"type":"request","id":7,"url":"http://x/a","method":"put","headers":{"b":"c"},
-    "query":{"d":[1,true]},"json":{"e" : 1.0},"timeoutMs":5,"redirect":"manual","stream":false}`;
+    "query":{"d":[1,true]},"json":{"e" : 1.0},"timeoutMs":5,"redirect":"manual","stream":true,"windowBytes":0}`;
   assertEquals(v1.decode(text), {
     type: "request",
     id: 7,
@@ -25,7 +25,10 @@ Deno.test("v1.decode() gives the request that a frame describes", () => {
       headers: [["b", "c"], ["content-type", "application/json"]],
       body: new TextEncoder().encode('{"e" : 1.0}'),
       redirect: "manual",
+      stream: true,
+      bodyFollows: false,
       timeoutMs: 5,
+      windowBytes: 0,
     },
   });
 });
@@ -42,7 +45,21 @@ const TAKEN: readonly { name: string; data: string | ArrayBuffer; expected: Inco
     data: `{"type":"ping","data":"${"\u20ac".repeat(125)}"}`,
     expected: { type: "ping", data: "\u20ac".repeat(125) },
   },
-  { name: "a chunk", data: new ArrayBuffer(5), expected: { type: "stale" } },
+  {
+    name: "a grant",
+    data: '{"bytes":1e15,"type":"grant","id":7}',
+    expected: { type: "grant", id: 7, bytes: 1e15 },
+  },
+  {
+    name: "a chunk, of an id that no request can have",
+    data: new ArrayBuffer(5),
+    expected: { type: "chunk", chunk: { id: 0, fin: false, payload: new Uint8Array() } },
+  },
+  {
+    name: "the last chunk",
+    data: Uint8Array.of(255, 255, 255, 255, 1, 8, 9).buffer,
+    expected: { type: "chunk", chunk: { id: MAX_ID, fin: true, payload: Uint8Array.of(8, 9) } },
+  },
 ];
 
 for (const { name, data, expected } of TAKEN) {
@@ -60,16 +77,21 @@ const MALFORMED: readonly { name: string; data: string | ArrayBuffer; message: s
     data,
     message: "The frame is not a JSON object",
   })),
-  ...[undefined, null, 1, ["ping"], "Ping", "hello", "grant", "toString"].map((type) => ({
+  ...[undefined, null, 1, ["ping"], "Ping", "hello", "chunk", "toString"].map((type) => ({
     name: `the type ${JSON.stringify(type)}`,
     data: JSON.stringify({ type, id: 7, ["__proto__"]: REQUEST }),
-    message: '"type" must be one of "request", "cancel", "ping"',
+    message: '"type" must be one of "request", "cancel", "grant", "ping"',
   })),
   ...[0, 4].map((bytes) => ({
     name: `a chunk of ${bytes} bytes`,
     data: new ArrayBuffer(bytes),
     message: "A binary frame needs 4 bytes of id and 1 byte of flags",
   })),
+  {
+    name: "a chunk with flags that mean nothing",
+    data: Uint8Array.of(0, 0, 0, 7, 3).buffer,
+    message: "Of the flags of a binary frame only bit 0 (FIN) has a meaning",
+  },
 ];
 
 for (const { name, data, message } of MALFORMED) {
@@ -92,6 +114,10 @@ const WRONG: readonly { frame: object; id?: number; message: string }[] = [
   })),
   { frame: { type: "cancel" }, message: '"id" is missing' },
   { frame: { type: "cancel", id: 7, url: "" }, message: '"url" is not known' },
+  { frame: { ...REQUEST, bodyFollows: true }, id: 7, message: "A GET request cannot have a body" },
+  { frame: { ...REQUEST, windowBytes: 1 }, id: 7, message: '"windowBytes" means something only' },
+  { frame: { type: "grant", id: 7 }, message: '"bytes" must be a whole number of bytes' },
+  { frame: { type: "grant", id: 7, bytes: 0 }, message: '"bytes" must be at least 1' },
   { frame: { type: "ping", id: 7 }, message: '"id" is not known' },
   { frame: { type: "ping", data: "x".repeat(126) }, message: '"data" must be at most 125' },
 ];
@@ -118,11 +144,17 @@ const names = fc.constantFrom(
 );
 const values = fc.oneof(
   fc.jsonValue(),
-  fc.constantFrom<unknown>(7, "POST", "http://x/", "YQ==", "follow", false, [["a", "b"]]),
+  fc.constantFrom<unknown>(7, "POST", "http://x/", "YQ==", "follow", "lines", false, true, [[
+    "a",
+    "b",
+  ]]),
   fc.dictionary(names, fc.jsonValue({ maxDepth: 1 })),
 );
 const frames = fc.tuple(
-  fc.constantFrom(REQUEST, { type: "cancel", id: 7 }, { type: "ping" }),
+  fc.constantFrom(
+    ...[REQUEST, { ...REQUEST, method: "PUT", stream: true }],
+    ...[{ type: "cancel", id: 7 }, { type: "grant", id: 7, bytes: 1 }, { type: "ping" }],
+  ),
   fc.dictionary(names, values, { maxKeys: 4 }),
 ).map(([frame, members]) => JSON.stringify({ ...frame, ...members }));
 const broken = fc.tuple(frames, fc.nat(), fc.nat(3), fc.string({ maxLength: 3 })).map(
@@ -131,7 +163,7 @@ const broken = fc.tuple(frames, fc.nat(), fc.nat(3), fc.string({ maxLength: 3 })
 );
 
 Deno.test("v1.decode() gives what its type says, of anything, and never throws", () => {
-  const buffers = fc.uint8Array().map(({ buffer }) => buffer);
+  const buffers = fc.uint8Array().map((bytes) => Uint8Array.from(bytes).buffer);
   const junk = fc.oneof(frames, broken, buffers, fc.string(), fc.json());
   fc.assert(fc.property(junk, (data) => assertIncoming(v1.decode(data))), { numRuns: 1000 });
 });
@@ -147,7 +179,12 @@ Deno.test("v1.encodeResponse() gives a response frame, of anything", () => {
   });
   const timing = { waitMs: 1, totalMs: 2 };
   fc.assert(fc.property(responses, fc.integer({ min: 1, max: MAX_ID }), (response, id) => {
-    assertEquals(decodeResponse(v1.encodeResponse(id, response, timing)), { id, response, timing });
+    const decoded = { id, response, timing, streamed: false };
+    for (const asBytes of [false, true]) {
+      const text = v1.encodeResponse(id, { response, timing, asBytes });
+      assertEquals(decodeResponse(text), decoded);
+      if (asBytes) assertEquals("json" in JSON.parse(text), false);
+    }
   }));
 });
 
@@ -164,6 +201,18 @@ Deno.test("v1.encodeError() gives an error frame, of anything", () => {
 
 Deno.test("v1.encodeConnectionFrame() writes a frame as it is", () => {
   assertEquals(v1.encodeConnectionFrame({ type: "pong", data: "" }), '{"type":"pong","data":""}');
+});
+
+Deno.test("v1.stream writes heads, chunks and frames, and chunks into the memory it is given", () => {
+  const head = { status: 200, statusText: "", url: "", redirected: false, headers: [] };
+  const frame = JSON.parse(v1.stream?.encodeHead(7, head, { waitMs: 1, totalMs: 2 }) ?? "");
+  assertEquals([frame.type, frame.id, frame.stream], ["response", 7, true]);
+  assertEquals(v1.stream?.encodePart({ type: "end", id: 7 }), '{"type":"end","id":7}');
+  const chunk = { id: 7, fin: true, payload: Uint8Array.of(9) };
+  const scratch = new Uint8Array(20);
+  assertEquals(v1.stream?.encodePart(chunk), Uint8Array.of(0, 0, 0, 7, 1, 9));
+  assertEquals(v1.stream?.encodePart(chunk, scratch), Uint8Array.of(0, 0, 0, 7, 1, 9));
+  assertEquals(scratch[5], 9);
 });
 
 Deno.test("orInvalid() lets through what is not a ProxyError", () => {
@@ -195,5 +244,6 @@ function assertIncoming(incoming: Incoming): void {
     assert(["bad_frame", "bad_request"].includes(incoming.error.code));
   } else if (incoming.type === "cancel") assert(isId(incoming.id));
   else if (incoming.type === "ping") assert((incoming.data ?? "").length <= 125);
-  else assertEquals(incoming, { type: "stale" });
+  else if (incoming.type === "grant") assert(isId(incoming.id) && incoming.bytes >= 1);
+  else assert(incoming.chunk.payload instanceof Uint8Array && incoming.chunk.id >= 0);
 }

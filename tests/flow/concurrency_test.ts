@@ -158,3 +158,11 @@ Deno.test("a binary chunk for an exchange that is not in flight is ignored", asy
   client.send(new Uint8Array([0, 0, 0, 1, 1, 65]));
   assertEquals((await client.ask({ type: "ping", data: "x" })).data, "x");
 });
+
+Deno.test("a malformed request that has an id is an exchange in the log", async () => {
+  await using service = startService();
+  await using client = await connectV1(service.url);
+  await client.ask({ type: "request", id: 4 });
+  const { id, exchange, outcome, code } = await service.logged("exchanged");
+  assertEquals([id, exchange, outcome, code], [4, 1, "error", "bad_request"]);
+});

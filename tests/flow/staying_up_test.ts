@@ -103,7 +103,7 @@ Deno.test("a client that never reads is closed with 4029, and its frames are dro
   // Reading at last, the client finds what was handed over, and the close frame behind it.
   const received = await client.readToEnd(CLOSED_4029);
   assert(received.length < 32 * body.length, `${received.length} bytes had been handed over`);
-  client[Symbol.dispose]();
+  // The client neither answers the closing handshake nor closes its end.
   const { code, closedBy } = await service.logged("disconnected");
   assertEquals([code, closedBy], [4029, "server"]);
   await assertAlive(service);
@@ -139,4 +139,29 @@ Deno.test("a flood of pings that nobody reads the pongs of is closed with 4029",
   const { code, closedBy } = await service.logged("disconnected");
   assertEquals([code, closedBy], [4029, "server"]);
   await assertAlive(service);
+});
+
+Deno.test("a client that does not answer the closing handshake gives its place up all the same", async () => {
+  await using service = startService({ ...LOOPBACK, MAX_CONNECTIONS: "1" });
+  using client = await connectRaw(service.port, { "sec-websocket-protocol": "wsfetch.v1" });
+  for (let count = 0; count < 16; count++) await client.write(rawFrame(TEXT, "{"));
+  await client.readToEnd(closeFrame(4500, "Too many malformed frames"));
+  assertEquals((await service.logged("disconnected")).code, 4500);
+  await assertAlive(service);
+});
+
+Deno.test("a client that never reads has no answers made for it", async () => {
+  const body = "\x01".repeat(1024 * 1024); // six times as long in JSON
+  await using upstream = startHttp(() => new Response(body));
+  await using service = startService({ ...LOOPBACK, SEND_BUFFER_BYTES: "1024", DRAIN_MS: "0" });
+  using client = await connectRaw(service.port, { "sec-websocket-protocol": "wsfetch.v1" });
+  for (let id = 1; id <= 64; id++) {
+    const frame = JSON.stringify({ type: "request", id, url: upstream.origin });
+    await client.write(rawFrame(TEXT, frame));
+  }
+  // The upstream has been asked for all of them; what the service made of the answers is what it handed over.
+  await service.logged("exchanged");
+  await service.app.drain();
+  const received = await client.readToEnd(closeFrame(1001, "Going away"));
+  assert(received.length < 16 * body.length, `${received.length} bytes`);
 });

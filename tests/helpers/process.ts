@@ -21,18 +21,29 @@ export interface ServiceProcess extends AsyncDisposable {
   readonly status: Promise<Deno.CommandStatus>;
 }
 
+/** What is added to the command. */
+export interface CommandOptions {
+  /** Behind the program. */
+  readonly args?: readonly string[];
+  /** Of `deno run`. */
+  readonly flags?: readonly string[];
+  /** A program, with its arguments, that runs the command. */
+  readonly through?: readonly string[];
+}
+
 /** The command of `deno task start` with these settings and nothing else of this environment. */
 export function startCommand(
   settings: Record<string, string>,
-  { args = [], flags = [] }: { readonly args?: string[]; readonly flags?: string[] } = {},
+  { args = [], flags = [], through = [] }: CommandOptions = {},
 ): Deno.Command {
   const [, run = "", ...words] = deno.tasks.start.command.split(" ");
   const kept = ["PATH", "HOME", "DENO_DIR", "DENO_COVERAGE_DIR"].flatMap((name) => {
     const value = Deno.env.get(name);
     return value === undefined ? [] : [[name, value]];
   });
-  return new Deno.Command(Deno.execPath(), {
-    args: [run, ...flags, ...words, ...args],
+  const [program = "", ...rest] = [...through, Deno.execPath(), run, ...flags, ...words, ...args];
+  return new Deno.Command(program, {
+    args: rest,
     cwd: ROOT,
     clearEnv: true,
     env: { ...Object.fromEntries(kept), ...settings },
@@ -44,9 +55,10 @@ export function startCommand(
 /** Starts the service on a free port and waits until it listens. */
 export async function startProcess(
   settings: Record<string, string>,
-  flags: string[] = [],
+  flags: readonly string[] = [],
+  through: readonly string[] = [],
 ): Promise<ServiceProcess> {
-  const child = startCommand({ PORT: "0", ...settings }, { flags }).spawn();
+  const child = startCommand({ PORT: "0", ...settings }, { flags, through }).spawn();
   const log = createLog();
   const reading = readLines(child.stdout, log.write);
   const complaints = child.stderr.text();

@@ -34,6 +34,7 @@ const TRAITS: readonly [code: ErrorCode, sent: Sent, retryable: boolean | "idemp
   ["http_response_content_coding", "yes", false],
   ["http_protocol_error", "yes", false],
   ["too_many_redirects", "yes", false],
+  ["flow_control_error", "maybe", false],
   ["proxy_internal_error", "maybe", false],
 ];
 

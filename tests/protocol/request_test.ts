@@ -8,9 +8,12 @@ import {
   type ProxyRequest,
   type RequestFrame,
   type RequestOptions,
+  type StreamMode,
 } from "../../src/protocol/mod.ts";
 
 const ITEMS = { type: "request", id: 1, url: "https://api.example.com/items" } as const;
+
+const METHODS = ["OPTIONS", "POST", "PUT", "PATCH", "DELETE", "X-OWN"];
 
 const sign = fc.nat(0x10ffff).map((code) => String.fromCodePoint(code).toWellFormed());
 const token = fc.string({ unit: fc.constantFrom(..."aZ09!#$%&'*+-.^_`|~"), minLength: 1 });
@@ -31,13 +34,17 @@ const requests: fc.Arbitrary<HttpRequest & RequestOptions> = fc.tuple(
   fc.record({
     timeoutMs: fc.integer({ min: 1 }),
     redirect: fc.constantFrom("follow", "manual", "error"),
+    stream: fc.constantFrom<StreamMode>(true, false, "events", "lines"),
+    windowBytes: fc.maxSafeNat(),
   }, { requiredKeys: [] }),
   fc.oneof(
+    fc.record({ method: fc.constantFrom("GET", "HEAD"), body: fc.constant(null) }),
+    fc.record({ method: fc.constantFrom(...METHODS), body: bytes }),
     fc.record({
-      method: fc.constantFrom("GET", "HEAD", "POST", "OPTIONS"),
+      method: fc.constantFrom(...METHODS),
       body: fc.constant(null),
+      bodyFollows: fc.boolean(),
     }),
-    fc.record({ method: fc.constantFrom("POST", "PUT", "PATCH", "DELETE", "X-OWN"), body: bytes }),
   ),
 ).map(([head, options, content]) => ({ ...head, ...options, ...content }));
 
@@ -49,6 +56,8 @@ Deno.test("decodeRequest() gives what encodeRequest() was given", () => {
     assertEquals(decodeRequest(frame, text), {
       ...request,
       redirect: request.redirect ?? "follow",
+      stream: request.stream ?? false,
+      bodyFollows: request.bodyFollows ?? false,
     });
   }));
 });
@@ -134,8 +143,8 @@ const HEADERS: readonly { name: string; frame: RequestFrame; expected: [string, 
   },
   {
     name: "leaves a content type in any case",
-    frame: { ...POST, json: {}, headers: [["Content-TYPE", "text/json"]] },
-    expected: [["Content-TYPE", "text/json"]],
+    frame: { ...POST, json: {}, headers: [["Content-TYPE", "a"]] },
+    expected: [["Content-TYPE", "a"]],
   },
   { name: "adds no content type to text", frame: { ...POST, text: "{}" }, expected: [] },
   {
@@ -151,17 +160,20 @@ for (const { name, frame, expected } of HEADERS) {
   });
 }
 
+Deno.test("decodeRequest() gives no body, no time, no stream and following where the frame says nothing", () => {
+  const url = new URL(ITEMS.url);
+  const options = { redirect: "follow", stream: false, bodyFollows: false } as const;
+  assertEquals(decode(ITEMS), { method: "GET", url, headers: [], body: null, ...options });
+});
+
 Deno.test("decodeRequest() makes the method upper-case", () => {
   assertEquals(decode({ ...ITEMS, method: "pAtch" }).method, "PATCH");
 });
 
-Deno.test("decodeRequest() gives no body, no time and following where the frame says nothing", () => {
-  const url = new URL(ITEMS.url);
-  assertEquals(decode(ITEMS), { method: "GET", url, headers: [], body: null, redirect: "follow" });
-});
-
 for (const method of ["GET", "HEAD", "get", "Head"]) {
-  for (const body of [{ json: null }, { text: "" }, { base64: "" }]) {
+  for (
+    const body of [{ json: null }, { text: "" }, { base64: "" }, { bodyFollows: true } as const]
+  ) {
     Deno.test(`decodeRequest() refuses ${method} with ${JSON.stringify(body)}`, () => {
       assertRefused(
         { ...ITEMS, method, ...body },

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import {
   decodeResponse,
   encodeResponse,
+  encodeStreamedResponse,
   type HttpResponse,
   ProxyError,
 } from "../../src/protocol/mod.ts";
@@ -71,7 +72,11 @@ Deno.test("decodeResponse() gives what encodeResponse() was given", () => {
     fc.property(responses, timings, fc.integer({ min: 1 }), (response, timing, id) => {
       const text = encodeResponse(id, response, timing);
       JSON.parse(text);
-      assertEquals(decodeResponse(text), { id, response, timing });
+      const decoded = { id, response, timing, streamed: false };
+      assertEquals(decodeResponse(text), decoded);
+      const asBytes = encodeResponse(id, response, timing, { asBytes: true });
+      assertEquals(decodeResponse(asBytes), decoded);
+      assertEquals("json" in JSON.parse(asBytes), false);
     }),
     { numRuns: 500 },
   );
@@ -115,6 +120,25 @@ for (const [types, member] of [[JSON_TYPES, "json"], [OTHER_TYPES, "text"]] as c
   }
 }
 
+Deno.test("encodeResponse() writes JSON as text, or as base64, for who wants bytes", () => {
+  for (
+    const [body, end] of [[[0x31], '"text":"1"}'], [[0x31, 0xff], '"base64":"Mf8="}']] as const
+  ) {
+    const response = { ...OK, body: Uint8Array.from(body) };
+    const text = encodeResponse(1, response, TIMING, { asBytes: true });
+    assertEquals(text.endsWith(end), true);
+  }
+});
+
+Deno.test("decodeResponse() gives what encodeStreamedResponse() was given, and says so", () => {
+  fc.assert(fc.property(responses, timings, fc.integer({ min: 1 }), (response, timing, id) => {
+    const text = encodeStreamedResponse(id, response, timing);
+    const decoded = { id, response: { ...response, body: null }, timing, streamed: true };
+    assertEquals(decodeResponse(text), decoded);
+    assertEquals(["json", "text", "base64"].some((member) => member in JSON.parse(text)), false);
+  }));
+});
+
 Deno.test("encodeResponse() tells no body from an empty one", () => {
   const none = JSON.parse(encodeResponse(1, OK, TIMING));
   assertEquals(["json", "text", "base64"].filter((member) => member in none), []);
@@ -141,6 +165,8 @@ const REFUSED: readonly object[] = [
   { timing: { waitMs: 1 } },
   { text: null },
   { base64: 1 },
+  { stream: false },
+  { stream: "events" },
   { base64: "*" },
 ];
 
@@ -156,7 +182,7 @@ for (const text of ["", "{", "null", "1", '"response"', "[]", "{}", '{"__proto__
 
 Deno.test("decodeResponse() throws nothing but ProxyError, and gives what its types say", () => {
   const members = fc.dictionary(
-    fc.constantFrom(...Object.keys(FRAME), "json", "text", "base64", "__proto__"),
+    fc.constantFrom(...Object.keys(FRAME), "json", "text", "base64", "stream", "__proto__"),
     fc.jsonValue(),
   ).map((members) => JSON.stringify({ ...FRAME, ...members }));
   const cut = fc.tuple(responses, fc.nat(), fc.nat(3), fc.string({ maxLength: 3 })).map(
@@ -170,7 +196,8 @@ Deno.test("decodeResponse() throws nothing but ProxyError, and gives what its ty
   fc.assert(
     fc.property(junk, (text) => {
       try {
-        const { id, response: { status, headers, body }, timing } = decodeResponse(text);
+        const { id, response: { status, headers, body }, timing, streamed } = decodeResponse(text);
+        assertEquals(typeof streamed, "boolean");
         assertEquals([typeof id, typeof status, typeof timing.waitMs], Array(3).fill("number"));
         assert(headers.flat().every((part) => typeof part === "string"));
         assert(body === null || body instanceof Uint8Array);

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createRouter } from "../../src/server/router.ts";
 import type { Telemetry } from "../../src/telemetry/telemetry.ts";
+import { connectRaw } from "../helpers/raw_client.ts";
 import { startService } from "../helpers/service.ts";
 
 const ANSWERS = [
@@ -34,6 +35,15 @@ for (const { method, path, status, body, allow } of ANSWERS) {
   });
 }
 
+for (const host of ["a b", "[", "%%%", "x:99999"]) {
+  Deno.test(`a request to the host ${host} is refused, and its path is not logged`, async () => {
+    await using service = startService();
+    using client = await connectRaw(service.port, { host }, "GET /s3cret?s3cret HTTP/1.1");
+    assertStringIncludes(client.answer, "HTTP/1.1 400 ");
+    assertEquals(service.log, []);
+  });
+}
+
 Deno.test("GET / is a page that nothing foreign can join", async () => {
   await using service = startService();
   const response = await fetch(service.origin);
@@ -42,7 +52,7 @@ Deno.test("GET / is a page that nothing foreign can join", async () => {
   assertStringIncludes(page, "wsfetch");
   assertStringIncludes(response.headers.get("content-security-policy") ?? "", "default-src 'none'");
   assertEquals(response.headers.get("x-content-type-options"), "nosniff");
-  assertEquals(/<script|https?:\/\/(?!localhost|api\.example)/.exec(page)?.[0], undefined);
+  assertEquals(/<script|https?:\/\/(?!localhost|example\.com)/.exec(page)?.[0], undefined);
 });
 
 Deno.test("createRouter() answers 500 when a route throws, and reports it", async () => {

@@ -1,0 +1,225 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { type Client, createClient, type ServerSentEvent } from "../../src/client/mod.ts";
+import { type FakeConnection, startFakeServer } from "../helpers/fake_server.ts";
+import { createFakeTimers, type FakeTimers } from "./fake_timers.ts";
+import { failureOf, rejectionOf } from "./failures.ts";
+
+const TARGET = "http://upstream.example/events";
+const EVENT_STREAM = { headers: [["content-type", "text/event-stream; charset=utf-8"]] };
+
+interface Conversation extends AsyncDisposable {
+  readonly client: Client;
+  readonly timers: FakeTimers;
+  readonly connection: FakeConnection;
+}
+
+async function converse(): Promise<Conversation> {
+  const server = startFakeServer();
+  const timers = createFakeTimers();
+  const client = createClient(server.url, {}, { timers, random: () => 0 });
+  const warm = client.fetch(TARGET);
+  const connection = await server.accept();
+  connection.respond((await connection.next()).id, "");
+  await warm;
+  return {
+    client,
+    timers,
+    connection,
+    async [Symbol.asyncDispose](): Promise<void> {
+      await client.close();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function headerOf({ headers }: { headers: [string, string][] }, name: string): string | undefined {
+  return headers.find((pair) => pair[0] === name)?.[1];
+}
+
+Deno.test("events() asks for an event stream and gives its events", async () => {
+  await using talk = await converse();
+  const events = talk.client.events(TARGET);
+  const first = events.next();
+  const request = await talk.connection.next();
+  const { id, stream, windowBytes } = request;
+  assertEquals([stream, windowBytes], ["events", undefined]);
+  assertEquals(headerOf(request, "accept"), "text/event-stream");
+  assertEquals(headerOf(request, "last-event-id"), undefined);
+  talk.connection.stream(id, EVENT_STREAM);
+  talk.connection.send({ type: "event", id, event: "message", data: "a" });
+  talk.connection.send({ type: "event", id, event: "named", data: "b\nc", lastEventId: "7" });
+  talk.connection.send({ type: "event", id, event: "message", data: "" });
+  const expected: ServerSentEvent[] = [
+    { type: "message", data: "a", lastEventId: "" },
+    { type: "named", data: "b\nc", lastEventId: "7" },
+    { type: "message", data: "", lastEventId: "7" },
+  ];
+  assertEquals((await first).value, expected[0]);
+  assertEquals((await events.next()).value, expected[1]);
+  assertEquals((await events.next()).value, expected[2]);
+  await events.return?.();
+  assertEquals(await talk.connection.next(), { type: "cancel", id });
+  assertEquals(await events.next(), { done: true, value: undefined });
+});
+
+for (const how of ["ends", "breaks"]) {
+  Deno.test(`events() opens a stream that ${how} again, with Last-Event-ID, after 3 s`, async () => {
+    await using talk = await converse();
+    const events = talk.client.events(TARGET);
+    const first = events.next();
+    const { id } = await talk.connection.next();
+    talk.connection.stream(id, EVENT_STREAM);
+    talk.connection.send({ type: "event", id, event: "message", data: "a", lastEventId: "é1" });
+    await first;
+    const second = events.next();
+    const slept = talk.timers.until(3000);
+    if (how === "ends") talk.connection.send({ type: "end", id });
+    else {
+      const code = "http_response_incomplete";
+      talk.connection.send({ type: "error", id, code, message: "", retryable: true, sent: "yes" });
+    }
+    await slept;
+    talk.timers.advance(3000);
+    const again = await talk.connection.next();
+    assertEquals(again.type, "request");
+    assertEquals(headerOf(again, "last-event-id"), "\u00c3\u00a91"); // UTF-8, a byte a character
+    talk.connection.stream(again.id, EVENT_STREAM);
+    talk.connection.send({ type: "event", id: again.id, event: "message", data: "b" });
+    assertEquals((await second).value, { type: "message", data: "b", lastEventId: "é1" });
+  });
+}
+
+Deno.test("events() waits as long as the server has said", async () => {
+  await using talk = await converse();
+  const events = talk.client.events(TARGET);
+  const first = events.next();
+  const { id } = await talk.connection.next();
+  talk.connection.stream(id, EVENT_STREAM);
+  talk.connection.send({ type: "event", id, event: "message", data: "a", retryMs: 50 });
+  await first;
+  const slept = talk.timers.until(50);
+  const second = events.next();
+  talk.connection.send({ type: "end", id });
+  await slept;
+  talk.timers.advance(50);
+  assertEquals((await talk.connection.next()).type, "request");
+  await events.return?.();
+  assertEquals((await second).done, true);
+});
+
+Deno.test("events() goes on when the connection to the proxy is lost", async () => {
+  await using server = startFakeServer();
+  const timers = createFakeTimers();
+  await using client = createClient(server.url, {}, { timers, random: () => 0 });
+  const next = client.events(TARGET).next();
+  const first = await server.accept();
+  await first.next();
+  const slept = timers.until(3000);
+  first.close(1011);
+  await slept;
+  timers.advance(3000);
+  const second = await server.accept();
+  const { id } = await second.next();
+  second.stream(id, EVENT_STREAM);
+  second.send({ type: "event", id, event: "message", data: "a" });
+  assertEquals((await next).value, { type: "message", data: "a", lastEventId: "" });
+});
+
+Deno.test("events() of a POST ends with the stream, and is not sent again", async () => {
+  await using talk = await converse();
+  const events = talk.client.events(TARGET, { method: "POST", body: "{}" });
+  const first = events.next();
+  const { id, text } = await talk.connection.next();
+  assertEquals(text, "{}");
+  talk.connection.stream(id, EVENT_STREAM);
+  talk.connection.send({ type: "event", id, event: "message", data: "token" });
+  talk.connection.send({ type: "end", id });
+  assertEquals((await first).done, false);
+  assertEquals(await events.next(), { done: true, value: undefined });
+});
+
+const FINAL: readonly { name: string; members: object; message: string }[] = [
+  { name: "204", members: { status: 204 }, message: "status 204" },
+  { name: "500", members: { ...EVENT_STREAM, status: 500 }, message: "status 500" },
+  { name: "another type", members: { headers: [["content-type", "text/html"]] }, message: "html" },
+  { name: "no type", members: { headers: [] }, message: "nothing" },
+];
+for (const { name, members, message } of FINAL) {
+  for (const form of ["whole", "streamed"]) {
+    Deno.test(`events() fails for good on ${name}, ${form}`, async () => {
+      await using talk = await converse();
+      const events = talk.client.events(TARGET);
+      const failure = failureOf(events.next());
+      const { id } = await talk.connection.next();
+      if (form === "whole") talk.connection.respond(id, "", members);
+      else talk.connection.stream(id, members);
+      assertStringIncludes((await failure).message, message);
+      assertEquals(await events.next(), { done: true, value: undefined });
+    });
+  }
+}
+
+Deno.test("events() fails for good on what does not pass, as a refusal by policy", async () => {
+  await using talk = await converse();
+  const failure = failureOf(talk.client.events(TARGET).next());
+  const { id } = await talk.connection.next();
+  talk.connection.send({ type: "error", id, code: "http_request_denied", message: "no" });
+  assertEquals((await failure).code, "http_request_denied");
+});
+
+for (const at of ["before the head", "between events", "between streams"]) {
+  Deno.test(`events() is stopped by its signal ${at}`, async () => {
+    await using talk = await converse();
+    const abort = new AbortController();
+    const events = talk.client.events(TARGET, { signal: abort.signal });
+    const first = events.next();
+    const { id } = await talk.connection.next();
+    let pending: Promise<unknown> = first;
+    if (at !== "before the head") {
+      talk.connection.stream(id, EVENT_STREAM);
+      talk.connection.send({ type: "event", id, event: "message", data: "a" });
+      await first;
+      pending = events.next();
+    }
+    if (at === "between streams") {
+      const slept = talk.timers.until(3000);
+      talk.connection.send({ type: "end", id });
+      await slept;
+    }
+    const reason = new Error("enough");
+    const rejection = rejectionOf(pending);
+    abort.abort(reason);
+    assertEquals(await rejection, reason);
+    if (at !== "between streams") {
+      assertEquals(await talk.connection.next(), { type: "cancel", id });
+    }
+    assertEquals(talk.timers.delays(), []);
+  });
+}
+
+Deno.test("return() ends a next() that waits", async () => {
+  await using talk = await converse();
+  const events = talk.client.events(TARGET);
+  const next = events.next();
+  const { id } = await talk.connection.next();
+  await events.return?.();
+  assertEquals(await next, { done: true, value: undefined });
+  assertEquals(await talk.connection.next(), { type: "cancel", id });
+});
+
+Deno.test("a loop that breaks ends the stream", async () => {
+  await using talk = await converse();
+  const looped = (async () => {
+    const seen: string[] = [];
+    for await (const { data } of talk.client.events(TARGET)) {
+      seen.push(data);
+      break;
+    }
+    return seen;
+  })();
+  const { id } = await talk.connection.next();
+  talk.connection.stream(id, EVENT_STREAM);
+  talk.connection.send({ type: "event", id, event: "message", data: "a" });
+  assertEquals(await looped, ["a"]);
+  assertEquals(await talk.connection.next(), { type: "cancel", id });
+});

@@ -1,0 +1,27 @@
+/**
+ * Waits for what a client does.
+ *
+ * @module
+ */
+import type { Client, ClientState } from "../../src/client/mod.ts";
+
+/** Fulfils when the client comes to be in a state of this type. */
+export function becomes<T extends ClientState["type"]>(
+  client: Client,
+  type: T,
+): Promise<Extract<ClientState, { type: T }>> {
+  return new Promise((resolve) => {
+    client.addEventListener("statechange", function listen({ detail }): void {
+      if (!isOf(detail, type)) return;
+      client.removeEventListener("statechange", listen);
+      resolve(detail);
+    });
+  });
+}
+
+function isOf<T extends ClientState["type"]>(
+  state: ClientState,
+  type: T,
+): state is Extract<ClientState, { type: T }> {
+  return state.type === type;
+}
