@@ -104,7 +104,7 @@ for (const [name, range] of Object.entries(NUMBERS)) {
   });
 }
 
-const NO_RULE = "is not a rule; write public, a host like api.example.com or *.example.com";
+const NO_RULE = "is not a rule; write public, or a host like api.example.com or *.example.com";
 const NO_ORIGIN = "is not an origin; write one like https://app.example.com";
 const WRONG: readonly { name: keyof Config; input: string; expected: string }[] = [
   { name: "HOST", input: "|", expected: "must be an address or a name" },
@@ -146,7 +146,7 @@ Deno.test("parseConfig() refuses in ALLOWED_ORIGINS what no browser sends as an 
 });
 
 Deno.test("parseConfig() refuses a timeout above the longest that a request may name", () => {
-  const problem = "REQUEST_TIMEOUT_MS: must not be above MAX_TIMEOUT_MS";
+  const problem = "REQUEST_TIMEOUT_MS: must not be above MAX_TIMEOUT_MS; set both";
   assertEquals(problems({ REQUEST_TIMEOUT_MS: "300001" }), [problem]);
   assertEquals(problems({ MAX_TIMEOUT_MS: "29999" }), [problem]);
   assertEquals(parseConfig({ MAX_TIMEOUT_MS: "5", REQUEST_TIMEOUT_MS: "5" }).MAX_TIMEOUT_MS, 5);

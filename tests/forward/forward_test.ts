@@ -4,9 +4,10 @@ import {
   createForward,
   type Forward,
   type ForwardOptions,
+  type ForwardRequest,
   type Route,
 } from "../../src/forward/forward.ts";
-import { type HttpRequest, ProxyError, type RedirectMode } from "../../src/protocol/mod.ts";
+import { ProxyError } from "../../src/protocol/mod.ts";
 import { startHttp, startRaw } from "../helpers/upstream.ts";
 
 const certificates = new URL("../helpers/certificates/", import.meta.url);
@@ -14,9 +15,7 @@ const [cert, key, ca] = ["localhost.pem", "localhost.key", "ca.pem"].map((name) 
   Deno.readTextFileSync(new URL(name, certificates))
 ) as [string, string, string];
 
-interface Asked extends Partial<Omit<HttpRequest, "url">>, Partial<ForwardOptions> {
-  readonly redirect?: RedirectMode;
-}
+interface Asked extends Partial<Omit<ForwardRequest, "url">>, Partial<ForwardOptions> {}
 type Fetched = Awaited<ReturnType<Forward>> & { readonly text: string | null };
 
 /** Makes one request with a client of its own, to the end of the body. */
@@ -349,4 +348,114 @@ Deno.test("createForward() judges a response that broke off by the method of the
   });
   const { code, sent, retryable } = await failure(upstream.origin, { method: "POST" });
   assertEquals([code, sent, retryable], ["http_response_incomplete", "yes", false]);
+});
+
+const CUT = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc";
+const GZIP = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc";
+const BROKEN = [
+  { name: "breaks off", input: CUT, maxBytes: 9, expected: "http_response_incomplete" },
+  { name: "is larger than allowed", input: CUT, maxBytes: 2, expected: "http_response_body_size" },
+  { name: "is not gzip", input: GZIP, maxBytes: 9, expected: "http_response_content_coding" },
+];
+
+/** Makes one request and gives its chunks, copied, as one text. */
+async function stream(
+  url: string,
+  { maxBytes = 1000, controller = new AbortController(), taken = () => {}, method = "GET" } = {},
+): Promise<{ text: string | null; length: number | undefined }> {
+  using client = Deno.createHttpClient({});
+  const response = await createForward({ client })(
+    { method, url: new URL(url), headers: [], body: null, redirect: "follow" },
+    { check: () => ({}), signal: controller.signal },
+  );
+  const { length } = response;
+  const chunks = response.chunks(maxBytes);
+  if (chunks === null) return { text: null, length };
+  let text = "";
+  for await (const chunk of chunks) {
+    text += new TextDecoder("latin1").decode(chunk);
+    taken();
+  }
+  return { text, length };
+}
+
+for (const { name, input, maxBytes, expected } of BROKEN) {
+  Deno.test(`chunks() throws what has happened when the body ${name}`, async () => {
+    await using upstream = startRaw(async (connection) => {
+      await connection.readHead();
+      await connection.write(input);
+      connection.close();
+    });
+    const error = await assertRejects(() => stream(upstream.origin, { maxBytes }), ProxyError);
+    assertEquals([error.code, error.sent], [expected, "yes"]);
+  });
+}
+
+Deno.test("chunks() ends with the signal's reason, and the request with it", async () => {
+  const closed = Promise.withResolvers<void>();
+  await using upstream = startRaw(async (connection) => {
+    await connection.readHead();
+    await connection.write(CUT);
+    await connection.peerClosed();
+    closed.resolve();
+  });
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  const taken = () => controller.abort(reason);
+  const thrown = await assertRejects(() => stream(upstream.origin, { controller, taken }));
+  assertStrictEquals(thrown, reason);
+  await closed.promise;
+});
+
+const LENGTHS = [
+  { name: "of a body that says it", head: "content-length: 3\r\n", text: "abc", length: 3 },
+  { name: "not known of chunks", head: "transfer-encoding: chunked\r\n", text: "abc" },
+  { name: "not known to the end of the connection", head: "", text: "abc" },
+  { name: "nothing of a HEAD", method: "HEAD", head: "content-length: 3\r\n", length: 0 },
+  { name: "nothing of a 204", status: 204, head: "", length: 0 },
+];
+
+for (const { name, head, length, text = null, method = "GET", status = 200 } of LENGTHS) {
+  Deno.test(`length is ${name}, and chunks() gives as much`, async () => {
+    await using upstream = startRaw(async (connection) => {
+      await connection.readHead();
+      const body = head.startsWith("transfer") ? "3\r\nabc\r\n0\r\n\r\n" : text ?? "";
+      await connection.write(`HTTP/1.1 ${status} \r\nconnection: close\r\n${head}\r\n${body}`);
+      connection.close();
+    });
+    assertEquals(await stream(upstream.origin, { method }), { text, length });
+  });
+}
+
+function streamed(...texts: string[]): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return ReadableStream.from(texts.map((text) => new TextEncoder().encode(text)));
+}
+
+Deno.test("createForward() streams a body to the first address alone, for it cannot be had again", async () => {
+  await using upstream = startHttp(async (request) => new Response(await request.text()));
+  const url = `http://name.invalid:${upstream.port}/`;
+  const send = (addresses: string[]) =>
+    ({ method: "PUT", body: streamed("a", "b"), check: () => ({ addresses }) }) as const;
+  assertEquals((await request(url, send(["127.0.0.1"]))).text, "ab");
+  const error = await failure(url, send(["127.0.0.3", "127.0.0.1"])); // nothing listens at the first
+  assertEquals([error.code, error.sent, error.retryable], ["connection_refused", "no", true]);
+  assertEquals(upstream.requests.length, 1);
+});
+
+Deno.test("createForward() follows a redirect that drops a streamed body, and none that asks for it again", async () => {
+  await using upstream = startHttp(async (request) => {
+    await request.text();
+    const status = Number(new URL(request.url).pathname.slice(1));
+    return status === 0 ? new Response(request.method) : redirect(status, "/0");
+  });
+  for (const [method, status] of [["POST", 302], ["PUT", 303]] as const) {
+    const url = `${upstream.origin}/${status}`;
+    assertEquals((await request(url, { method, body: streamed("a") })).text, "GET");
+  }
+  for (const [method, status] of [["POST", 307], ["PUT", 302], ["PUT", 308]] as const) {
+    const url = `${upstream.origin}/${status}`;
+    const error = await failure(url, { method, body: streamed("a") });
+    assertEquals([error.code, error.sent, error.retryable], ["too_many_redirects", "yes", false]);
+    assertEquals(error.message.includes("was streamed"), true);
+  }
 });

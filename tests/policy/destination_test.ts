@@ -20,7 +20,6 @@ const RULES = [
   { input: "localhost:1", expected: "host localhost port 1" },
   { input: "api.example.com:65535", expected: "host api.example.com port 65535" },
   { input: "bücher.example", expected: "host xn--bcher-kva.example" },
-  { input: "public:80", expected: "host public port 80" },
   { input: "*.example.com", expected: "subdomains .example.com" },
   { input: "*.Example.com.:443", expected: "subdomains .example.com port 443" },
   { input: "10.1.2.3", expected: "range 10.1.2.3/32" },
@@ -42,6 +41,8 @@ for (const { input, expected } of RULES) {
 
 const NO_RULES = [
   { name: "nothing", input: "|.|..|*.|[]" },
+  { name: "public with a port or in capitals", input: "public:80|public:*|PUBLIC|*.public" },
+  { name: "an empty label", input: ".a.com|a..com" },
   { name: "a colon with nothing before or behind it", input: ":80|example.com:" },
   { name: "a port that is none", input: "a.com:0|a.com:65536|a.com:99999|a.com:http|a.com:-1" },
   { name: "a URL or a part of one", input: "http://a.com|a.com/x|user@a.com|a.com?x|a.com#x" },
@@ -59,7 +60,7 @@ const NO_RULES = [
 for (const { name, input } of NO_RULES) {
   Deno.test(`parseHostRule() refuses ${name}, and says what a rule looks like`, () => {
     for (const text of input.split("|")) {
-      const start = `${JSON.stringify(text)} is not a rule; write public, a host like`;
+      const start = `${JSON.stringify(text)} is not a rule; write public, or a host like`;
       assertThrows(() => parseHostRule(text), TypeError, start);
     }
   });
