@@ -15,6 +15,8 @@ import { toLines, toServerSentEvents } from "./forward/events.ts";
 import { createForward } from "./forward/forward.ts";
 import { createPolicy } from "./policy/policy.ts";
 import { createResolver, type Resolver } from "./policy/resolver.ts";
+import { createAssets } from "./server/assets.ts";
+import { CLIENT_SOURCES } from "./client_sources.ts";
 import { createRouter, type Handler } from "./server/router.ts";
 import { createUpgrade } from "./server/upgrade.ts";
 import { createLogger } from "./telemetry/logger.ts";
@@ -122,7 +124,13 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   const drain = (): Promise<void> => draining ??= drainConnections();
 
   return {
-    handler: createRouter({ upgrade, page, isDraining, telemetry }),
+    handler: createRouter({
+      upgrade,
+      page,
+      assets: createAssets(CLIENT_SOURCES),
+      isDraining,
+      telemetry,
+    }),
     telemetry,
     drain,
     async [Symbol.asyncDispose](): Promise<void> {

@@ -17,6 +17,7 @@ const MAY_IMPORT: Readonly<
   forward: { values: ["protocol"] },
   dialect: { values: ["protocol"] },
   client: { values: ["protocol"] },
+  client_sources: { values: ["client", "protocol"] },
   connection: {
     values: ["protocol", "dialect"],
     types: ["auth", "policy", "forward", "telemetry"],
@@ -25,7 +26,7 @@ const MAY_IMPORT: Readonly<
   app: {
     values: [
       "auth",
-      "client",
+      "client_sources",
       "config",
       "connection",
       "console",

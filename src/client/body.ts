@@ -40,21 +40,24 @@ export function createBody({ windowBytes, grant, cancel, done }: BodyOptions): B
   let credit = windowBytes;
   let takenBytes = 0;
   let isWanted = false;
-  let ending: { readonly failure?: { readonly reason: unknown } } | undefined;
+  let ending: (() => void) | undefined;
   let isOver = false;
   let controller: ReadableByteStreamController | undefined;
 
-  function finish(failure: { readonly reason: unknown } | undefined): void {
+  function finish(how: () => void): void {
     if (isOver) return;
     isOver = true;
     chunks.length = 0;
-    if (failure !== undefined) controller?.error(failure.reason);
-    else {
-      controller?.close();
-      controller?.byobRequest?.respond(0); // a pending read into a buffer is answered only so
-    }
+    how();
     done();
   }
+
+  function close(): void {
+    controller?.close();
+    controller?.byobRequest?.respond(0); // a pending read into a buffer is answered only so
+  }
+
+  const fail = (reason: unknown) => (): void => controller?.error(reason);
 
   function deliver(): void {
     while (isWanted && chunks.length > 0) {
@@ -64,7 +67,7 @@ export function createBody({ windowBytes, grant, cancel, done }: BodyOptions): B
       controller?.enqueue(chunk); // may ask for the next one at once
       if (isOver) return;
     }
-    if (chunks.length === 0 && ending !== undefined) return finish(ending.failure);
+    if (chunks.length === 0 && ending !== undefined) return finish(ending);
     // In batches of half a window: a frame a chunk would double the traffic.
     if (ending === undefined && takenBytes > 0 && takenBytes >= windowBytes / 2) {
       credit += takenBytes;
@@ -83,13 +86,7 @@ export function createBody({ windowBytes, grant, cancel, done }: BodyOptions): B
         isWanted = true;
         deliver();
       },
-      cancel(): void {
-        if (isOver) return;
-        isOver = true;
-        chunks.length = 0;
-        cancel();
-        done();
-      },
+      cancel: () => finish(cancel),
     }),
     push(chunk): void {
       credit -= chunk.byteLength;
@@ -103,13 +100,13 @@ export function createBody({ windowBytes, grant, cancel, done }: BodyOptions): B
       deliver();
     },
     end(): void {
-      ending ??= {};
+      ending ??= close;
       deliver();
     },
     fail(reason): void {
-      ending ??= { failure: { reason } };
+      ending ??= fail(reason);
       deliver();
     },
-    abort: (reason) => finish({ reason }),
+    abort: (reason) => finish(fail(reason)),
   };
 }

@@ -3,29 +3,27 @@
  *
  * @module
  */
-import type { BackoffOptions } from "./backoff.ts";
 import { createEvents, type Events } from "./events.ts";
 import { createFetch, type Fetch } from "./fetch.ts";
-import { openSocket, type Token, toSocketUrl, type WebSocketConstructor } from "./socket.ts";
+import {
+  openSocket,
+  type Token,
+  toSocketUrl,
+  type WebSocketConstructor,
+  type WebSocketLike,
+} from "./socket.ts";
 import { type ClientEventMap, type ClientState, createState } from "./state.ts";
 import { platformTimers, type Timers } from "./timers.ts";
-import { createTransport } from "./transport.ts";
+import { createTransport, type TransportOptions } from "./transport.ts";
 
 /** How a client connects. */
-export interface ClientOptions {
+export interface ClientOptions extends TransportOptions {
   /** A credential, or a function that is asked for one whenever a connection is opened. */
   readonly token?: Token;
   /** Where the platform has none (Node.js 20): that of the npm package `ws`. */
   readonly WebSocket?: WebSocketConstructor;
   /** How many bytes of a response's body may come before they are read. Default 262,144. */
   readonly windowBytes?: number;
-  /** Milliseconds between pings while something is in flight. Default 20,000. */
-  readonly pingIntervalMs?: number;
-  /** Milliseconds after a ping until a silent connection is given up. Default 10,000. */
-  readonly pongTimeoutMs?: number;
-  /** Milliseconds that a connection may take to open. Default 10,000. */
-  readonly connectTimeoutMs?: number;
-  readonly backoff?: BackoffOptions;
 }
 
 /** What tests replace. */
@@ -40,9 +38,10 @@ export interface ClientDeps {
 /** A connection to a wsfetch service, opened on first use and kept. */
 export interface Client extends AsyncDisposable {
   /**
-   * Fetches as the platform's `fetch` does, with two differences: `redirect: "manual"` gives the redirect itself,
-   * with status and headers; and `mode`, `credentials`, `cache`, `integrity`, `keepalive` and `referrer` have no
-   * effect. A body that is not read to its end has to be cancelled, or it holds its place.
+   * Fetches as the platform's `fetch` does, with these differences: `redirect: "manual"` gives the redirect itself,
+   * with status and headers, and not an opaque one; `mode`, `credentials`, `cache`, `integrity`, `keepalive` and
+   * `referrer` have no effect. In a browser the headers that `fetch` forbids are dropped here too. A body that is
+   * not read to its end has to be cancelled, or it holds its place among those in flight.
    *
    * @throws {TypeError} where `fetch` does; its `cause` is a `ProxyError` with `code`, `retryable` and `sent`.
    * @throws The reason of the signal.
@@ -80,39 +79,35 @@ export interface Client extends AsyncDisposable {
  * @throws {TypeError} `url` is not the URL of a WebSocket, or the platform has no WebSocket.
  *
  * @example
- * ```ts no-eval
+ * ```ts
  * import { createClient } from "./mod.ts";
  *
- * const client = createClient("wss://proxy.example/ws", { token: "secret" });
- * const response = await client.fetch("https://api.example.com/items");
- * console.log(response.status, await response.json());
- * await client.close();
+ * async function listItems(): Promise<unknown> {
+ *   await using client = createClient("wss://proxy.example/ws", { token: "secret" });
+ *   const response = await client.fetch("https://api.example.com/items");
+ *   return await response.json();
+ * }
  * ```
  */
 export function createClient(
   url: string | URL,
   options: ClientOptions = {},
-  { timers = platformTimers, random = Math.random, firstId = 1 }: ClientDeps = {},
+  { timers = platformTimers, random = Math.random, firstId }: ClientDeps = {},
 ): Client {
   const {
     token,
     WebSocket = globalThis.WebSocket as WebSocketConstructor | undefined,
     windowBytes = 262_144,
-    pingIntervalMs = 20_000,
-    pongTimeoutMs = 10_000,
-    connectTimeoutMs = 10_000,
-    backoff = {},
+    ...rest
   } = options;
   if (WebSocket === undefined) {
-    throw new TypeError('There is no WebSocket here; give one as the option "WebSocket"');
+    throw new TypeError('Give a "WebSocket", the platform has none');
   }
   const socket = { url: toSocketUrl(url), token, WebSocket };
   const state = createState();
   const { target } = state;
-  const transport = createTransport(
-    { pingIntervalMs, pongTimeoutMs, connectTimeoutMs, backoff, firstId },
-    { open: () => openSocket(socket), timers, random, state },
-  );
+  const open = (): Promise<WebSocketLike> => openSocket(socket);
+  const transport = createTransport(rest, { open, timers, random, state, firstId });
   return {
     fetch: createFetch({ transport, windowBytes }),
     events: createEvents({ transport, timers }),

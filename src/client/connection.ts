@@ -3,41 +3,31 @@
  *
  * @module
  */
-import type { Limits } from "../protocol/mod.ts";
-import type { Exchange, Loss } from "./exchange.ts";
+import type { Exchange } from "./exchange.ts";
 import { createHeartbeat, type HeartbeatOptions } from "./heartbeat.ts";
 import { createIds } from "./ids.ts";
-import { type Inbound, parseInbound } from "./inbound.ts";
+import { type ClientLimits, type Inbound, NO_LIMITS, parseInbound } from "./inbound.ts";
+import type { Closure, Loss } from "./loss.ts";
 import { OPEN, type WebSocketLike } from "./socket.ts";
 import { type Timers, unref } from "./timers.ts";
 
 /** How a connection is kept. */
 export interface ConnectionOptions extends HeartbeatOptions {
-  /** Milliseconds until `hello` has to have come. */
-  readonly connectTimeoutMs: number;
-  /** The id of the first exchange. Default 1. */
-  readonly firstId?: number;
-}
-
-/** Why a connection has ended. */
-export interface Closure {
-  readonly code: number;
-  /** What is wrong, for a person. */
-  readonly message: string;
-  readonly cause?: unknown;
-  /** What was on it. */
-  readonly lost: readonly Exchange[];
+  /** Milliseconds that a connection may take to open and to greet. Default 10,000. */
+  readonly connectTimeoutMs?: number;
 }
 
 /** What a connection needs, and whom it tells. */
 export interface ConnectionDeps {
   open(): Promise<WebSocketLike>;
   readonly timers: Timers;
+  /** The id of the first exchange. Default 1. */
+  readonly firstId?: number | undefined;
   /** There is room for exchanges, or more of it. */
   ready(): void;
   /** The server goes away: no new exchanges. */
   retired(): void;
-  closed(closure: Closure): void;
+  closed(closure: Closure<Exchange>): void;
 }
 
 /** A connection, from before it opens until it has closed. */
@@ -58,23 +48,27 @@ const CLOSE_TIMEOUT_MS = 2_000;
 /** Reconnection is welcome, in the range of PROTOCOL.md. */
 const ABNORMAL = 4000;
 
+const SILENT = "The proxy does not answer";
+const BROKEN = "The connection to the proxy could not be opened, or broke";
+
 /** Opens a {@linkcode Connection}. */
 export function createConnection(
-  { connectTimeoutMs, firstId = 1, ...options }: ConnectionOptions,
-  { open, timers, ready, retired, closed }: ConnectionDeps,
+  { connectTimeoutMs = 10_000, ...options }: ConnectionOptions,
+  { open, timers, firstId, ready, retired, closed }: ConnectionDeps,
 ): Connection {
   const exchanges = new Map<number, Exchange>();
   const nextId = createIds(firstId);
   const heartbeat = createHeartbeat(options, {
     timers,
     ping: () => send('{"type":"ping"}'),
-    died: () => drop("The proxy does not answer"),
+    died: () => drop(SILENT),
   });
   const opening = unref(
-    timers.setTimeout(() => drop("The proxy did not answer in time"), connectTimeoutMs),
+    timers.setTimeout(() => drop(SILENT), connectTimeoutMs),
   );
   let socket: WebSocketLike | undefined;
-  let limits: Limits | undefined;
+  let limits: ClientLimits = { ...NO_LIMITS, maxInFlight: EARLY_IN_FLIGHT };
+  let isGreeted = false;
   let isRetired = false;
   let isOver = false;
   let gone = (): void => {};
@@ -87,7 +81,7 @@ export function createConnection(
     try {
       socket?.send(message);
     } catch (cause) {
-      drop("The connection to the proxy failed", cause);
+      drop(BROKEN, cause);
     }
   }
 
@@ -123,7 +117,8 @@ export function createConnection(
     if (message.type === "pong") return;
     if (message.type === "goaway") return goAway();
     if (message.type === "hello") {
-      if (limits !== undefined) return;
+      if (isGreeted) return;
+      isGreeted = true;
       limits = message.limits;
       timers.clearTimeout(opening);
       return ready();
@@ -141,8 +136,8 @@ export function createConnection(
 
   function goAway(): void {
     if (isRetired) return;
+    retired(); // before this one may be closed
     retire();
-    retired();
   }
 
   function retire(): void {
@@ -166,10 +161,8 @@ export function createConnection(
     it.addEventListener("close", ({ code = 1006, reason = "" }) => {
       gone();
       if (isOver) return;
-      const message = limits === undefined
-        ? `The connection to the proxy could not be opened (${code} ${reason})`
-        : `The connection to the proxy was closed (${code} ${reason})`;
-      closed({ code, message: message.replace(" )", ")"), lost: finish() });
+      const message = `The connection to the proxy was closed (${`${code} ${reason}`.trim()})`;
+      closed({ code, message, lost: finish() });
     });
     it.addEventListener("error", () => {}); // "close" follows
     if (isOver) return leave(1000);
@@ -181,18 +174,16 @@ export function createConnection(
 
   start().catch((cause) => {
     gone();
-    drop("The connection to the proxy could not be opened", cause);
+    drop(BROKEN, cause);
   });
 
   return {
     get isGreeted(): boolean {
-      return limits !== undefined;
+      return isGreeted;
     },
-    hasRoomFor(exchange): boolean {
-      if (!isOpen() || isRetired) return false;
-      if (limits !== undefined) return exchanges.size < limits.maxInFlight;
-      return !exchange.needsHello && exchanges.size < EARLY_IN_FLIGHT;
-    },
+    hasRoomFor: (exchange) =>
+      isOpen() && !isRetired && (isGreeted || !exchange.needsHello) &&
+      exchanges.size < limits.maxInFlight,
     begin(exchange): void {
       const id = nextId(exchanges);
       exchanges.set(id, exchange);

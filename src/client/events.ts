@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type DecodedResponse, isIdempotent, ProxyError } from "../protocol/mod.ts";
-import { createExchange, type Sink } from "./exchange.ts";
+import { isIdempotent, ProxyError } from "../protocol/mod.ts";
+import { createExchange } from "./exchange.ts";
 import { toRejection } from "./fetch.ts";
 import { invalid } from "./inbound.ts";
 import {
@@ -13,6 +13,8 @@ import {
   type OutgoingRequest,
   toOutgoingRequest,
 } from "./request.ts";
+import { toHeaders } from "./response.ts";
+import type { Sink } from "./sink.ts";
 import type { Timers } from "./timers.ts";
 import type { Transport } from "./transport.ts";
 
@@ -40,55 +42,54 @@ export type Events = (
 /** WHATWG HTML leaves it to the browser: a few seconds. */
 const RETRY_MS = 3_000;
 
-/** What one stream says, and what the next one has to know. */
+/** What one stream has said, and the next one has to know. */
 interface Cursor {
   lastEventId: string;
   retryMs: number;
 }
 
+/** Why a stream was stopped that its reader has left. */
+const LEFT = Symbol("left");
+
 /** Creates an {@linkcode Events}. */
 export function createEvents({ transport, timers }: EventsDeps): Events {
-  async function* read(
+  async function* readAll(
     input: FetchInput,
     init: FetchInit | undefined,
-    stop: AbortSignal,
+    stop: AbortController,
   ): AsyncGenerator<ServerSentEvent, void, void> {
-    const request = await toOutgoingRequest(input, init);
-    const signal = request.signal === undefined ? stop : AbortSignal.any([request.signal, stop]);
-    const isRepeatable = isIdempotent(request.method) &&
-      (request.body === null || request.body instanceof Uint8Array);
     const cursor: Cursor = { lastEventId: "", retryMs: RETRY_MS };
-    for (;;) {
-      signal.throwIfAborted();
-      try {
-        yield* readStream(toEventRequest(request, cursor), { transport, signal, cursor });
-        if (!isRepeatable) return;
-      } catch (error) {
-        const isBroken = error instanceof ProxyError && error.retryable;
-        if (!isBroken || !isRepeatable) throw toRejection(error);
+    const request = await toOutgoingRequest(input, init);
+    const follow = (): void => stop.abort(request.signal?.reason);
+    if (request.signal?.aborted) follow();
+    request.signal?.addEventListener("abort", follow);
+    try {
+      for (;;) {
+        try {
+          yield* readStream(toEventRequest(request, cursor), { transport, stop, cursor });
+        } catch (error) {
+          if (!isRepeatable(request) || !(error instanceof ProxyError && error.retryable)) {
+            throw toRejection(error);
+          }
+        }
+        if (!isRepeatable(request)) return;
+        await sleep(cursor.retryMs, { timers, stop });
       }
-      await sleep(cursor.retryMs, { timers, signal });
+    } catch (error) {
+      if (error !== LEFT) throw error;
+    } finally {
+      request.signal?.removeEventListener("abort", follow);
     }
   }
 
   return (input, init) => {
     const stop = new AbortController();
-    const events = read(input, init, stop.signal);
-    const unlessStopped = async (
-      next: Promise<IteratorResult<ServerSentEvent, void>>,
-    ): Promise<IteratorResult<ServerSentEvent, void>> => {
-      try {
-        return await next;
-      } catch (error) {
-        if (stop.signal.aborted) return { done: true, value: undefined };
-        throw error;
-      }
-    };
+    const events = readAll(input, init, stop);
     return {
-      next: () => unlessStopped(events.next()),
+      next: () => events.next(),
       return(): Promise<IteratorResult<ServerSentEvent, void>> {
-        stop.abort(); // before: a generator returns only when its pending next() has
-        return unlessStopped(events.return());
+        stop.abort(LEFT); // before: a generator returns only when its pending next() has
+        return events.return();
       },
       [Symbol.asyncIterator](): AsyncIterableIterator<ServerSentEvent, void, void> {
         return this;
@@ -97,13 +98,13 @@ export function createEvents({ transport, timers }: EventsDeps): Events {
   };
 }
 
+function isRepeatable({ method, body }: OutgoingRequest): boolean {
+  return isIdempotent(method) && (body === null || body instanceof Uint8Array);
+}
+
 function toEventRequest(request: OutgoingRequest, { lastEventId }: Cursor): OutgoingRequest {
-  const headers = new Headers(
-    request.headers.map(([name, value]): [string, string] => [name, value]),
-  );
-  if (!headers.has("accept") || headers.get("accept") === "*/*") {
-    headers.set("accept", "text/event-stream");
-  }
+  const headers = toHeaders(request.headers);
+  if (!headers.has("accept")) headers.set("accept", "text/event-stream");
   if (lastEventId !== "") {
     // Its bytes in UTF-8 (WHATWG HTML §9.2.3), one a character.
     headers.set("last-event-id", String.fromCharCode(...new TextEncoder().encode(lastEventId)));
@@ -113,83 +114,74 @@ function toEventRequest(request: OutgoingRequest, { lastEventId }: Cursor): Outg
 
 async function* readStream(
   request: OutgoingRequest,
-  { transport, signal, cursor }: {
+  { transport, stop: { signal }, cursor }: {
     readonly transport: Transport;
-    readonly signal: AbortSignal;
+    readonly stop: AbortController;
     readonly cursor: Cursor;
   },
 ): AsyncGenerator<ServerSentEvent, void, void> {
-  const events: ServerSentEvent[] = [];
-  let ending: { readonly failure?: { readonly reason: unknown } } | undefined;
-  let wake = (): void => {};
   let hasHead = false;
-
+  let controller: ReadableStreamDefaultController<ServerSentEvent | ProxyError> | undefined;
+  const reader = new ReadableStream<ServerSentEvent | ProxyError>({
+    start: (it) => void (controller = it),
+  }).getReader();
   const sink: Sink = {
     accept(answer): boolean {
-      if (answer.type === "response" && !hasHead) {
+      const { type } = answer;
+      if (hasHead === (type === "response") || type === "chunk") throw invalid();
+      if (type === "response") {
+        // Only 200 and an event stream come as events; anything else is final (WHATWG HTML §9.2.2).
+        const { streamed, response: { status } } = answer.decoded;
+        if (!streamed) {
+          throw new ProxyError("http_protocol_error", `No event stream, but ${status}`);
+        }
         hasHead = true;
-        refuse(answer.decoded);
-        if (!answer.decoded.streamed) ending = {};
-      } else if (answer.type === "end" && hasHead) ending = {};
-      else if (answer.type !== "event" || !hasHead) {
-        throw invalid("The server answered out of order");
-      } else {
-        cursor.lastEventId = answer.lastEventId ?? cursor.lastEventId;
-        cursor.retryMs = answer.retryMs ?? cursor.retryMs;
-        const { lastEventId } = cursor;
-        events.push({ type: answer.event, data: answer.data, lastEventId });
+        return false;
       }
-      wake();
-      return ending !== undefined;
+      if (type === "event") {
+        const { event, data, lastEventId = cursor.lastEventId, retryMs = cursor.retryMs } = answer;
+        Object.assign(cursor, { lastEventId, retryMs });
+        controller?.enqueue({ type: event, data, lastEventId });
+        return false;
+      }
+      controller?.close();
+      return true;
     },
     fail(reason): void {
-      ending = { failure: { reason } };
-      wake();
+      if (!(reason instanceof ProxyError)) return controller?.error(reason);
+      controller?.enqueue(reason); // behind what has come
     },
   };
   const { exchange } = createExchange(request, { stream: "events" }, {
     ...transport,
     createSink: () => sink,
   });
-  const abort = (): void => exchange.abort(signal.reason);
-  signal.addEventListener("abort", abort);
+  signal.throwIfAborted();
+  // One at a time is stopped, and the signal is ours.
+  signal.onabort = () => exchange.abort(signal.reason);
   transport.submit(exchange);
   try {
     for (;;) {
-      signal.throwIfAborted();
-      const event = events.shift();
-      if (event !== undefined) yield event;
-      else if (ending === undefined) await new Promise<void>((resolve) => wake = resolve);
-      else if (ending.failure !== undefined) throw ending.failure.reason;
-      else return;
+      const { done, value } = await reader.read();
+      if (done) return;
+      if (value instanceof ProxyError) throw value;
+      yield value;
     }
   } finally {
-    signal.removeEventListener("abort", abort);
-    exchange.abort(undefined);
+    exchange.abort(LEFT);
   }
-}
-
-/** As EventSource does (WHATWG HTML §9.2.2): anything but 200 and an event stream is final. */
-function refuse({ response: { status, headers } }: DecodedResponse): void {
-  const type = headers.find(([name]) => name.toLowerCase() === "content-type")?.[1] ?? "nothing";
-  if (status === 200 && /^\s*text\/event-stream\s*(;|$)/i.test(type)) return;
-  const what = status === 200 ? `with ${type}` : `with status ${status}`;
-  throw new ProxyError("http_protocol_error", `The answer is no event stream: it came ${what}`);
 }
 
 function sleep(
   delayMs: number,
-  { timers, signal }: { readonly timers: Timers; readonly signal: AbortSignal },
+  { timers, stop: { signal } }: { readonly timers: Timers; readonly stop: AbortController },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => {
+    signal.throwIfAborted();
+    const timer = timers.setTimeout(resolve, delayMs);
+    signal.onabort = () => {
       timers.clearTimeout(timer);
       reject(signal.reason);
     };
-    const timer = timers.setTimeout(() => {
-      signal.removeEventListener("abort", abort);
-      resolve();
-    }, delayMs);
-    signal.addEventListener("abort", abort, { once: true });
   });
 }

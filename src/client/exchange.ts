@@ -4,49 +4,21 @@
  *
  * @module
  */
-import { encodeRequest, isIdempotent, type Limits, ProxyError } from "../protocol/mod.ts";
-import { type Answer, type Inbound, invalid } from "./inbound.ts";
+import { encodeRequest, isIdempotent, ProxyError } from "../protocol/mod.ts";
+import { type Answer, type ClientLimits, type Inbound, invalid } from "./inbound.ts";
+import type { Loss } from "./loss.ts";
 import type { OutgoingRequest } from "./request.ts";
-import { startUpload, toSource, type Upload } from "./upload.ts";
+import type { Control, Sink } from "./sink.ts";
+import { type Source, startUpload, type Upload } from "./upload.ts";
 
 /** What an exchange may do on the connection that it is on. */
 export interface Link {
   readonly id: number;
-  /** What the server has said in `hello`, if it has. */
-  readonly limits: Limits | undefined;
+  /** What the server has said in `hello`; before, no limits. */
+  readonly limits: ClientLimits;
   send(message: string | Uint8Array<ArrayBuffer>): void;
   /** Gives the id back. */
   release(): void;
-}
-
-/** Takes the answer to a request. */
-export interface Sink {
-  /**
-   * Takes the next part of the answer; gives `true` when it was the last.
-   *
-   * @throws When the part makes no sense here.
-   */
-  accept(answer: Answer): boolean;
-  /** There will be no more, for this reason. */
-  fail(reason: unknown): void;
-}
-
-/** What a {@linkcode Sink} may ask for. */
-export interface Control {
-  /** Gives the server credit. */
-  grant(bytes: number): void;
-  /** Ends the exchange; the sink hears no more. */
-  cancel(): void;
-}
-
-/** The end of a connection, as its exchanges see it. */
-export interface Loss {
-  readonly message: string;
-  readonly cause?: unknown;
-  /** There will be another connection. */
-  readonly maySendAgain: boolean;
-  /** The caller may have more luck. */
-  readonly isRetryable: boolean;
 }
 
 /** A request and its answer. */
@@ -109,6 +81,10 @@ export function createExchange<S extends Sink>(
     });
   }
 
+  function tell(type: "cancel" | "grant", bytes?: number): void {
+    link?.send(JSON.stringify({ type, id: link.id, bytes }));
+  }
+
   function leave(): Link | undefined {
     const left = link;
     link = undefined;
@@ -118,11 +94,15 @@ export function createExchange<S extends Sink>(
     return left;
   }
 
+  function finish(): Link | undefined {
+    isOver = true;
+    return leave();
+  }
+
   function cancel(): void {
     if (isOver) return;
-    isOver = true;
-    link?.send(JSON.stringify({ type: "cancel", id: link.id }));
-    if (leave() === undefined) withdraw(exchange);
+    tell("cancel");
+    if (finish() === undefined) withdraw(exchange);
   }
 
   function abort(reason: unknown): void {
@@ -132,8 +112,7 @@ export function createExchange<S extends Sink>(
   }
 
   function end(error: ProxyError): void {
-    isOver = true;
-    leave();
+    finish();
     sink.fail(error);
   }
 
@@ -148,52 +127,40 @@ export function createExchange<S extends Sink>(
       (sent === "no" || (sent === "maybe" && request.retry === true && isIdempotent(method)));
   }
 
-  function isTooLong(text: string, { maxFrameBytes }: Limits): boolean {
-    return text.length * 3 > maxFrameBytes && // at most 3 bytes each
-      new TextEncoder().encode(text).byteLength > maxFrameBytes;
-  }
-
-  /** Gives the frame, and whether the body follows it. */
-  function toFrame(id: number, limits: Limits | undefined): readonly [string, boolean] {
-    const isLarge = bytes !== null && limits !== undefined &&
-      bytes.byteLength > limits.maxRequestBytes;
-    const bodyFollows = !isReplayable || isLarge;
-    const frame = encode(id, bodyFollows);
-    if (limits === undefined || !isTooLong(frame, limits)) return [frame, bodyFollows];
-    const head = bytes === null ? frame : encode(id, true);
-    if (!isTooLong(head, limits)) return [head, true];
-    throw new ProxyError(
-      "frame_too_large",
-      `URL and headers take more than ${limits.maxFrameBytes} bytes`,
+  function begin(given: Link): void {
+    link = given;
+    const { id, limits: { maxRequestBytes, maxFrameBytes, maxTimeoutMs, windowBytes }, send } =
+      given;
+    let bodyFollows = !isReplayable || (bytes?.byteLength ?? 0) > maxRequestBytes;
+    let frame = encode(id, bodyFollows);
+    if (bytes !== null && isLonger(frame, maxFrameBytes)) {
+      bodyFollows = true;
+      frame = encode(id, true);
+    }
+    if (isLonger(frame, maxFrameBytes)) {
+      return end(new ProxyError("frame_too_large", "URL and headers are too long for a frame"));
+    }
+    if ((request.timeoutMs ?? 0) > maxTimeoutMs) {
+      return end(new ProxyError("bad_request", `"timeoutMs" must be at most ${maxTimeoutMs}`));
+    }
+    send(frame);
+    if (!bodyFollows || body === null || link !== given) return;
+    upload = startUpload(
+      bytes === null
+        ? body as Source // else its bytes were there
+        : new Blob([bytes]).stream().getReader(),
+      {
+        id,
+        windowBytes,
+        send,
+        failed: (cause) =>
+          abort(new ProxyError("connection_terminated", "The request's body failed", { cause })),
+      },
     );
   }
 
-  function begin(given: Link): void {
-    link = given;
-    const { id, limits, send } = given;
-    const { timeoutMs = 0 } = request;
-    if (limits !== undefined && timeoutMs > limits.maxTimeoutMs) {
-      return end(new ProxyError("bad_request", `"timeoutMs" is more than ${limits.maxTimeoutMs}`));
-    }
-    let frame: readonly [string, boolean];
-    try {
-      frame = toFrame(id, limits);
-    } catch (error) {
-      return end(error as ProxyError); // nothing else is thrown there
-    }
-    send(frame[0]);
-    if (!frame[1] || body === null || link !== given) return;
-    upload = startUpload(body instanceof Uint8Array ? toSource(body) : body, {
-      id,
-      windowBytes: limits?.windowBytes ?? 0,
-      send,
-      failed: (cause) =>
-        abort(new ProxyError("connection_terminated", "The request's body failed", { cause })),
-    });
-  }
-
   const sink = createSink({
-    grant: (bytes) => link?.send(JSON.stringify({ type: "grant", id: link.id, bytes })),
+    grant: (bytes) => tell("grant", bytes),
     cancel,
   });
   const exchange: Exchange = {
@@ -205,22 +172,17 @@ export function createExchange<S extends Sink>(
       try {
         const isLast = sink.accept(message);
         hasHead = true;
-        if (isLast && !isOver) {
-          isOver = true;
-          leave();
-        }
+        if (isLast && !isOver) finish();
       } catch (cause) {
-        abort(cause instanceof ProxyError ? cause : invalid("The answer makes no sense", cause));
+        abort(cause instanceof ProxyError ? cause : invalid(cause));
       }
     },
     fail(error): void {
       if (isOver) return;
       const { code, sent } = error;
-      if (code === "draining" && maySendAgain(sent)) return sendAgain(false);
-      if (code === "too_many_in_flight" && sent === "no" && maySendAgain(sent)) {
-        return sendAgain(true);
-      }
-      end(error);
+      const isBusy = code === "too_many_in_flight" && sent === "no";
+      if ((isBusy || code === "draining") && maySendAgain(sent)) sendAgain(isBusy);
+      else end(error);
     },
     lose(loss): void {
       if (isOver) return;
@@ -235,7 +197,11 @@ export function createExchange<S extends Sink>(
   return { exchange, sink };
 }
 
+function isLonger(text: string, bytes: number): boolean {
+  return text.length * 3 > bytes && // at most 3 bytes each
+    new TextEncoder().encode(text).byteLength > bytes;
+}
+
 function toRoughSize({ url, headers, body }: OutgoingRequest): number {
-  const bodyBytes = body instanceof Uint8Array ? body.byteLength : 0;
-  return url.href.length + bodyBytes + headers.flat().join("").length;
+  return `${url.href}${headers}`.length + (body instanceof Uint8Array ? body.byteLength : 0);
 }

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type DecodedResponse, ProxyError, type ResponseHead } from "../protocol/mod.ts";
+import { type DecodedResponse, ProxyError } from "../protocol/mod.ts";
 import { type Body, createBody } from "./body.ts";
-import { type Control, createExchange, type Sink } from "./exchange.ts";
+import { createExchange } from "./exchange.ts";
 import { invalid } from "./inbound.ts";
 import {
   type FetchInit,
@@ -14,6 +14,7 @@ import {
   toOutgoingRequest,
 } from "./request.ts";
 import { hasNullBody, toResponse } from "./response.ts";
+import type { Control, Sink } from "./sink.ts";
 import type { Transport } from "./transport.ts";
 
 /** What `fetch` needs. */
@@ -74,26 +75,21 @@ function createResponseSink(
 ): ResponseSink {
   let body: Body | undefined;
 
-  /** Answers with a body to come; with a whole one there is no credit to count. */
-  function open(head: ResponseHead, credit: number): Body {
-    const { grant, cancel } = control;
-    const opened = createBody({ windowBytes: credit, grant, cancel, done });
-    resolve(toResponse(head, opened.stream));
-    return opened;
-  }
-
   function acceptHead({ response, streamed }: DecodedResponse): boolean {
     const whole = response.body;
-    if (hasNullBody(request.method, response.status) || (!streamed && whole === null)) {
-      resolve(toResponse(response, null));
-      if (streamed) control.cancel(); // nobody would read it
-      done();
-      return true;
-    }
-    body = open(response, streamed ? windowBytes : Infinity);
-    if (streamed) return false;
-    if (whole !== null) body.push(whole);
-    body.end();
+    const isNull = hasNullBody(request.method, response.status) || (!streamed && whole === null);
+    const opened = isNull ? undefined : createBody({
+      ...control,
+      windowBytes: streamed ? windowBytes : Infinity,
+      done,
+    });
+    resolve(toResponse(response, opened?.stream ?? null));
+    body = opened; // not before: a head that cannot be one rejects
+    if (isNull) done();
+    if (isNull && streamed) control.cancel(); // nobody would read it
+    if (!isNull && streamed) return false;
+    if (whole !== null) body?.push(whole);
+    body?.end();
     return true;
   }
 
@@ -101,7 +97,7 @@ function createResponseSink(
     accept(answer): boolean {
       if (answer.type === "response" && body === undefined) return acceptHead(answer.decoded);
       if (answer.type !== "chunk" || body === undefined) {
-        throw invalid("The server answered out of order");
+        throw invalid();
       }
       body.push(answer.payload);
       if (answer.fin) body.end();

@@ -7,8 +7,10 @@ import { type Timers, unref } from "./timers.ts";
 
 /** When to ping, and how long to wait. */
 export interface HeartbeatOptions {
-  readonly pingIntervalMs: number;
-  readonly pongTimeoutMs: number;
+  /** Milliseconds between pings while something is in flight. Default 20,000. */
+  readonly pingIntervalMs?: number;
+  /** Milliseconds after a ping until a silent connection is given up. Default 10,000. */
+  readonly pongTimeoutMs?: number;
 }
 
 /** What a heartbeat needs. */
@@ -31,7 +33,7 @@ export interface Heartbeat {
 
 /** Creates a {@linkcode Heartbeat}, which does not watch yet. */
 export function createHeartbeat(
-  { pingIntervalMs, pongTimeoutMs }: HeartbeatOptions,
+  { pingIntervalMs = 20_000, pongTimeoutMs = 10_000 }: HeartbeatOptions,
   { timers, ping, died }: HeartbeatDeps,
 ): Heartbeat {
   let timer: unknown;

@@ -28,15 +28,15 @@ export type Answer =
     readonly id: number;
     readonly event: string;
     readonly data: string;
-    readonly lastEventId?: string;
-    readonly retryMs?: number;
+    readonly lastEventId: string | undefined;
+    readonly retryMs: number | undefined;
   }
   | { readonly type: "end"; readonly id: number };
 
 /** A message of the server. */
 export type Inbound =
   | Answer
-  | { readonly type: "hello"; readonly limits: Limits }
+  | { readonly type: "hello"; readonly limits: ClientLimits }
   | { readonly type: "grant"; readonly id: number; readonly bytes: number }
   | { readonly type: "error"; readonly id: number | undefined; readonly error: ProxyError }
   | { readonly type: "goaway" }
@@ -44,7 +44,24 @@ export type Inbound =
   /** Nothing that is known: fails the exchange that it names, and without one the connection. */
   | { readonly type: "invalid"; readonly id: number | undefined; readonly error: ProxyError };
 
+/** The limits that a client can obey. */
+export type ClientLimits = Omit<Limits, "maxResponseBytes">;
+
 type Members = Readonly<Record<string, unknown>>;
+
+/** What holds as long as the server has not said anything else. */
+export const NO_LIMITS: ClientLimits = {
+  maxFrameBytes: Infinity,
+  maxInFlight: Infinity,
+  maxRequestBytes: Infinity,
+  maxTimeoutMs: Infinity,
+  windowBytes: 0,
+};
+
+function toLimits(limits: Readonly<Record<string, unknown>>): ClientLimits {
+  const said = Object.keys(NO_LIMITS).filter((name) => isCount(limits[name]) && limits[name] > 0);
+  return { ...NO_LIMITS, ...Object.fromEntries(said.map((name) => [name, limits[name]])) };
+}
 
 /** Gives what a message means. */
 export function parseInbound(data: unknown): Inbound {
@@ -55,87 +72,55 @@ export function parseInbound(data: unknown): Inbound {
       return { type: "chunk", ...decodeChunk(data) };
     }
     const text = String(data);
-    // As the server writes it: parsed once.
-    if (text.startsWith('{"type":"response"')) {
-      const decoded = readResponse(text);
-      if (decoded !== undefined) return { type: "response", id: decoded.id, decoded };
-    }
     const frame: unknown = JSON.parse(text);
-    if (!isObject(frame)) throw invalid("The server sent a frame that is not an object");
+    if (!isObject(frame)) throw new TypeError("not an object");
     if (typeof frame.id === "number") id = frame.id;
-    return parseFrame(frame, text, id);
-  } catch (error) {
-    return { type: "invalid", id, error: toInvalid(error) };
+    const inbound = parseFrame(frame, text, id);
+    if (inbound !== undefined) return inbound;
+    throw new TypeError("not a frame");
+  } catch (cause) {
+    return { type: "invalid", id, error: invalid(cause) };
   }
 }
 
 /** Gives the failure of an exchange whose answer means nothing. */
-export function invalid(message: string, cause?: unknown): ProxyError {
+export function invalid(cause?: unknown): ProxyError {
+  const message = "The server sent what cannot be understood";
   return new ProxyError("bad_frame", message, { sent: "maybe", cause });
 }
 
-function readResponse(text: string): DecodedResponse | undefined {
-  try {
-    return decodeResponse(text);
-  } catch {
-    return undefined; // the long way finds its id
-  }
-}
-
-function toInvalid(error: unknown): ProxyError {
-  return error instanceof ProxyError && error.sent === "maybe"
-    ? error
-    : invalid("The server sent a frame that cannot be understood", error);
-}
-
-function parseFrame(frame: Members, text: string, id: number | undefined): Inbound {
+function parseFrame(frame: Members, text: string, id: number | undefined): Inbound | undefined {
   const { type } = frame;
   if (type === "hello") return parseHello(frame);
   if (type === "goaway" || type === "pong") return { type };
   if (type === "error") return { type, id, error: toProxyError(frame) };
-  if (id === undefined) throw invalid("The server sent a frame without an id");
-  if (type === "response") return { type, id, decoded: decodeResponse(text) };
+  if (id === undefined) return undefined;
+  if (type === "response") return { type, id, decoded: decodeResponse(text, frame) };
   if (type === "end") return { type, id };
   if (type === "grant" && isCount(frame.bytes)) return { type, id, bytes: frame.bytes };
-  if (type === "event") return parseEvent(frame, id);
-  throw invalid("The server sent a frame of a type that is not known");
+  return type === "event" ? parseEvent(frame, id) : undefined;
 }
 
-function parseHello({ protocol, limits }: Members): Inbound {
-  if (protocol !== SUBPROTOCOL || !isObject(limits)) {
-    throw invalid(`The server does not speak ${SUBPROTOCOL}`);
-  }
-  const limit = (name: string, otherwise: number): number => {
-    const value = limits[name];
-    return isCount(value) ? value : otherwise;
-  };
-  return {
-    type: "hello",
-    limits: {
-      maxFrameBytes: limit("maxFrameBytes", Infinity),
-      maxInFlight: limit("maxInFlight", Infinity) || 1,
-      maxRequestBytes: limit("maxRequestBytes", Infinity),
-      maxResponseBytes: limit("maxResponseBytes", Infinity),
-      maxTimeoutMs: limit("maxTimeoutMs", Infinity),
-      windowBytes: limit("windowBytes", 0),
-    },
-  };
+function parseHello({ protocol, limits }: Members): Inbound | undefined {
+  if (protocol !== SUBPROTOCOL || !isObject(limits)) return undefined;
+  return { type: "hello", limits: toLimits(limits) };
 }
 
-function parseEvent({ event, data, lastEventId, retryMs }: Members, id: number): Inbound {
-  if (
-    typeof event !== "string" || typeof data !== "string" ||
-    (lastEventId !== undefined &&
-      (typeof lastEventId !== "string" || /[\0\r\n]/.test(lastEventId))) ||
-    (retryMs !== undefined && !isCount(retryMs))
-  ) throw invalid("The server sent an event that cannot be understood");
+function parseEvent(
+  { event, data, lastEventId, retryMs }: Members,
+  id: number,
+): Inbound | undefined {
+  if (typeof event !== "string" || typeof data !== "string") return undefined;
   return {
     type: "event",
     id,
     event,
     data,
-    ...(lastEventId !== undefined && { lastEventId }),
-    ...(retryMs !== undefined && { retryMs }),
+    // It goes into a header.
+    lastEventId: typeof lastEventId === "string" && !/[\0\r\n]/.test(lastEventId)
+      ? lastEventId
+      : undefined,
+    retryMs: isCount(retryMs) ? retryMs : undefined,
   };
 }
 

@@ -41,8 +41,6 @@ export interface OutgoingRequest extends WsfetchInit {
 
 /** A known body up to this size is held in memory, so that it can be sent again. */
 const MEMORY_BYTES = 1_048_576;
-/** How much of a body of unknown size is read ahead, to be sent with its request. */
-const AHEAD_BYTES = 16_384;
 /** How long reading ahead may hold a request back, in milliseconds. */
 const AHEAD_MS = 5;
 
@@ -61,7 +59,7 @@ export async function toOutgoingRequest(
   const request = new Request(input, isStream ? { ...init, duplex: "half" } as RequestInit : init);
   const url = new URL(request.url);
   if (!/^https?:$/.test(url.protocol)) {
-    throw new TypeError(`A URL with the scheme "${url.protocol}" cannot be fetched`);
+    throw new TypeError("Only http and https URLs can be fetched");
   }
   // The request's own signal follows the caller's only as long as it is not collected.
   const signal = init.signal === undefined && input instanceof Request ? input.signal : init.signal;
@@ -91,58 +89,27 @@ async function readBody(
   return given ? reader : await readAhead(reader);
 }
 
-/** Gives the size of a body, or a lower bound near it; `Infinity` when it is not known. */
+/** Gives the size of a body, about; `Infinity` when it is not known. */
 function sizeOf(body: BodyInit): number {
-  if (typeof body === "string") return body.length;
-  if (body instanceof Blob) return body.size;
   if (body instanceof FormData) {
-    let size = 0;
-    for (const value of body.values()) size += sizeOf(value);
-    return size;
+    return [...body.values()].reduce((size, value) => size + sizeOf(value), 0);
   }
-  if (body instanceof URLSearchParams) return 0; // was built in memory
-  return "byteLength" in body && typeof body.byteLength === "number" ? body.byteLength : Infinity;
+  // One of them is there: of a string, of a Blob (and URLSearchParams have few), of bytes.
+  const { length, size, byteLength } = body as Partial<Blob & ArrayBuffer & { length: number }>;
+  return length ?? size ?? byteLength ?? Infinity;
 }
 
-/** Gives the bytes of a body that is short and comes at once, else a source of all of it. */
+/** Gives the bytes of a body that comes at once and in one piece, else a source of all of it. */
 async function readAhead(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
+  reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
 ): Promise<OutgoingRequest["body"]> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) =>
-    timer = setTimeout(() => resolve(undefined), AHEAD_MS)
-  );
-  const reads: Promise<{ done: boolean; value?: Uint8Array | undefined }>[] = [];
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    while (size <= AHEAD_BYTES) {
-      const read = reader.read();
-      reads.push(read);
-      const result = await Promise.race([read, late]);
-      if (result === undefined) break;
-      if (result.done) return concat(chunks, size);
-      if (!(result.value instanceof Uint8Array)) break; // is refused where it is sent
-      chunks.push(result.value);
-      size += result.value.byteLength;
-    }
-  } catch {
-    // the read that failed is among those to come, and fails there
-  } finally {
-    clearTimeout(timer);
-  }
+  const reads = [reader.read(), reader.read()];
+  const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), AHEAD_MS));
+  // A read that fails does so again where the body is sent.
+  const ahead = await Promise.race([Promise.all(reads).catch(() => undefined), late]);
+  if (ahead?.[1]?.done) return ahead[0]?.value ?? new Uint8Array();
   return {
     read: () => reads.shift() ?? reader.read(),
     cancel: (reason) => reader.cancel(reason),
   };
-}
-
-function concat(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return bytes;
 }

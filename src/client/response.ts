@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ResponseHead } from "../protocol/mod.ts";
+import type { HeaderPairs, ResponseHead } from "../protocol/mod.ts";
 
 // Fetch §2.2.3: null body status.
 const NULL_BODY_STATUSES: readonly number[] = [101, 103, 204, 205, 304];
@@ -20,10 +20,10 @@ export function hasNullBody(method: string, status: number): boolean {
  */
 export function toResponse(
   head: ResponseHead,
-  body: ReadableStream<Uint8Array<ArrayBuffer>> | Uint8Array<ArrayBuffer> | null,
+  body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
 ): Response {
   const { status, statusText } = head;
-  const headers = new Headers(head.headers.map(([name, value]): [string, string] => [name, value]));
+  const headers = toHeaders(head.headers);
   // The constructor takes these only; fetch gives any.
   const isUsual = status >= 200 && status <= 599;
   const response = new Response(body, { status: isUsual ? status : 200, statusText, headers });
@@ -34,6 +34,15 @@ export function toResponse(
     // In a browser the constructor drops Set-Cookie.
     ...(headers.has("set-cookie") && !response.headers.has("set-cookie") && { headers }),
   });
+}
+
+/**
+ * Gives header fields as `Headers`.
+ *
+ * @throws {TypeError} One of them cannot be a header.
+ */
+export function toHeaders(pairs: HeaderPairs): Headers {
+  return new Headers(pairs as [string, string][]); // only the type is not readonly
 }
 
 function complete(response: Response, members: Readonly<Record<string, unknown>>): Response {

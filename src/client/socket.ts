@@ -60,12 +60,11 @@ export async function openSocket(
 export function toSocketUrl(url: string | URL): string {
   const absolute = new URL(url, globalThis.location?.href);
   absolute.protocol = absolute.protocol.replace(/^http/, "ws");
-  absolute.hash = "";
   if (/^wss?:$/.test(absolute.protocol)) return absolute.href;
-  throw new TypeError(`"${url}" is not the URL of a WebSocket; give one like "wss://host/ws"`);
+  throw new TypeError(`"${url}" is not a URL like "wss://host/ws"`);
 }
 
 function toBase64Url(text: string): string {
   const binary = String.fromCharCode(...new TextEncoder().encode(text));
-  return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return btoa(binary).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
 }

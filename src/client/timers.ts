@@ -20,13 +20,8 @@ export const platformTimers: Timers = {
   now: () => performance.now(),
 };
 
-/** Keeps a timer from keeping the process alive, in Node.js and Deno, and gives it back. */
+/** Keeps a timer from keeping the process alive, where that can be said (Node.js, Deno), and gives it back. */
 export function unref(handle: unknown): unknown {
-  if (typeof handle === "number") {
-    // Only Deno has this global.
-    (globalThis as { Deno?: { unrefTimer?(id: number): void } }).Deno?.unrefTimer?.(handle);
-  } else if (typeof handle === "object" && handle !== null && "unref" in handle) {
-    if (typeof handle.unref === "function") handle.unref();
-  }
+  (handle as { unref?(): void } | undefined)?.unref?.(); // in a browser it is a number
   return handle;
 }

@@ -4,20 +4,16 @@
  * @module
  */
 import { type BackoffOptions, toDelayMs } from "./backoff.ts";
-import {
-  type Closure,
-  type Connection,
-  type ConnectionOptions,
-  createConnection,
-} from "./connection.ts";
-import type { Exchange, Loss } from "./exchange.ts";
+import { type Connection, type ConnectionOptions, createConnection } from "./connection.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Closure, Loss } from "./loss.ts";
 import type { WebSocketLike } from "./socket.ts";
 import type { StateHolder } from "./state.ts";
 import type { Timers } from "./timers.ts";
 
 /** How connections are kept and opened again. */
 export interface TransportOptions extends ConnectionOptions {
-  readonly backoff: BackoffOptions;
+  readonly backoff?: BackoffOptions;
 }
 
 /** What a transport needs. */
@@ -27,6 +23,8 @@ export interface TransportDeps {
   /** Gives a number from 0 to less than 1. */
   random(): number;
   readonly state: StateHolder;
+  /** The id of a connection's first exchange. Default 1. */
+  readonly firstId?: number | undefined;
 }
 
 /** Carries exchanges. */
@@ -48,14 +46,14 @@ const FINAL = { maySendAgain: false, isRetryable: false } as const;
 
 /** Creates a transport, which has no connection yet. */
 export function createTransport(
-  { backoff, ...options }: TransportOptions,
-  { open, timers, random, state }: TransportDeps,
+  { backoff = {}, ...options }: TransportOptions,
+  { open, timers, random, state, firstId }: TransportDeps,
 ): Transport {
   const connections = new Set<Connection>();
   const queue = new Set<Exchange>();
-  const delayed = new Map<Exchange, unknown>();
   let current: Connection | undefined;
   let retry: unknown;
+  let pause: unknown;
   let retryAt = -Infinity;
   let failures = 0;
   let finalMessage: string | undefined;
@@ -67,6 +65,7 @@ export function createTransport(
     const connection = createConnection(options, {
       open,
       timers,
+      firstId,
       ready(): void {
         if (connection.isGreeted) failures = 0;
         if (connection === current) state.set({ type: "open" });
@@ -86,7 +85,7 @@ export function createTransport(
     current = connection;
   }
 
-  function lose(connection: Connection, { code, message, cause, lost }: Closure): void {
+  function lose(connection: Connection, { code, message, cause, lost }: Closure<Exchange>): void {
     const isFinal = isFinalCode(code);
     const isCurrent = connection === current;
     if (isCurrent) {
@@ -117,19 +116,18 @@ export function createTransport(
 
   function pump(): void {
     for (const exchange of queue) {
-      if (current?.hasRoomFor(exchange) !== true) continue;
+      if (pause !== undefined || current?.hasRoomFor(exchange) !== true) continue;
       queue.delete(exchange);
       current.begin(exchange);
     }
   }
 
   function takeQueue(): Exchange[] {
-    for (const timer of delayed.values()) timers.clearTimeout(timer);
-    const taken = [...queue, ...delayed.keys()];
+    const taken = [...queue];
     queue.clear();
-    delayed.clear();
     timers.clearTimeout(retry);
-    retry = undefined;
+    timers.clearTimeout(pause);
+    retry = pause = undefined;
     return taken;
   }
 
@@ -142,18 +140,16 @@ export function createTransport(
   }
 
   function resubmit(exchange: Exchange, isDelayed: boolean): void {
-    if (isDelayed) {
-      const again = (): void => {
-        delayed.delete(exchange);
-        submit(exchange);
-      };
-      delayed.set(exchange, timers.setTimeout(again, toDelayMs(1, random, backoff)));
-      return;
-    }
+    if (isDelayed) pause ??= timers.setTimeout(resume, toDelayMs(1, random, backoff));
     const others = [...queue];
     queue.clear();
     submit(exchange);
     for (const other of others) queue.add(other);
+    pump();
+  }
+
+  function resume(): void {
+    pause = undefined;
     pump();
   }
 
@@ -171,11 +167,7 @@ export function createTransport(
   return {
     submit,
     resubmit,
-    withdraw(exchange): void {
-      queue.delete(exchange);
-      timers.clearTimeout(delayed.get(exchange));
-      delayed.delete(exchange);
-    },
+    withdraw: (exchange) => void queue.delete(exchange),
     close: () => closing ??= closeAll(),
   };
 }

@@ -75,16 +75,3 @@ export function startUpload(
     },
   };
 }
-
-/** Gives bytes as a {@linkcode Source}. */
-export function toSource(bytes: Uint8Array): Source {
-  let rest: Uint8Array | undefined = bytes;
-  return {
-    read(): Promise<{ done: boolean; value?: Uint8Array }> {
-      const value = rest;
-      rest = undefined;
-      return Promise.resolve(value === undefined ? { done: true } : { done: false, value });
-    },
-    cancel: () => Promise.resolve(),
-  };
-}

@@ -129,11 +129,11 @@ export function createConnection(
   }
 
   function begin(id: ExchangeId, request: ProxyRequest): void {
-    const upload = request.bodyFollows && typeof id === "number" ? expectBody(id) : undefined;
-    const exchange = createExchange({ id, request, upload }, {
-      connection: connectionId,
-      sequence: ++exchanges,
-    });
+    const exchange: Exchange = createExchange({
+      id,
+      request,
+      upload: request.bodyFollows ? expectBody(id, () => exchange) : undefined,
+    }, { connection: connectionId, sequence: ++exchanges });
     const refusal = findRefusal();
     if (refusal !== undefined) {
       telemetry.exchanged({ ...exchange.record, outcome: "error", code: refusal.code });
@@ -144,16 +144,26 @@ export function createConnection(
   }
 
   /** A body that the client sends in chunks, with grants for it as it is read. */
-  function expectBody(id: number): Upload {
+  function expectBody(id: ExchangeId, getExchange: () => Exchange): Upload {
     return createUpload({
       windowBytes: limits.windowBytes,
       maxBytes: maxStreamBytes,
-      taken: () => inFlight.find(id)?.uploaded(),
+      taken: () => getExchange().uploaded(),
       grant(bytes): void {
+        if (typeof id !== "number" || getExchange().cancelled) return;
         const frame = dialect.stream?.encodePart({ type: "grant", id, bytes });
-        if (typeof frame === "string" && inFlight.has(id)) socket.send(() => frame);
+        if (typeof frame === "string") socket.send(() => frame);
       },
     });
+  }
+
+  /** A chunk that cannot be taken fails the exchange that waits for it: its body would have a hole. */
+  function refuseMessage(data: string | ArrayBuffer, id: ExchangeId, error: ProxyError): void {
+    const exchange = typeof data !== "string" && data.byteLength >= 4
+      ? inFlight.find(new DataView(data).getUint32(0))
+      : undefined;
+    if (exchange === undefined) return refuse(id, error);
+    failExchange(exchange, error);
   }
 
   function takeChunk(chunk: Chunk): void {
@@ -260,7 +270,7 @@ export function createConnection(
       if (closedWith !== undefined || disconnected) return;
       if (isLarger(data, limits.maxFrameBytes)) {
         const message = `The frame is larger than ${limits.maxFrameBytes} bytes`;
-        return refuse(undefined, new ProxyError("frame_too_large", message));
+        return refuseMessage(data, undefined, new ProxyError("frame_too_large", message));
       }
       const incoming = dialect.decode(data);
       switch (incoming.type) {
@@ -269,7 +279,7 @@ export function createConnection(
           return begin(incoming.id, incoming.request);
         case "invalid":
           if (inFlight.has(incoming.id)) return socket.close(4509);
-          return refuse(incoming.id, incoming.error);
+          return refuseMessage(data, incoming.id, incoming.error);
         case "cancel":
           return inFlight.cancel(incoming.id);
         case "grant":

@@ -109,7 +109,7 @@ export function createRunExchange(
     if (ready !== undefined) await ready;
     const chunks = isStreamed(response, mode) ? response.chunks(maxStreamBytes) : undefined;
     if (chunks === undefined || chunks === null) {
-      const whole = await readWhole(response, maxResponseBytes);
+      const whole = await readWhole(response, mode === true ? maxStreamBytes : maxResponseBytes);
       await outlet.whole({ response: whole, timing: timing(), asBytes: mode === true });
       return;
     }
@@ -179,6 +179,7 @@ export function createRunExchange(
     } catch (thrown) {
       throw signal.aborted && !(thrown instanceof ProxyError) ? signal.reason : thrown;
     } finally {
+      context.onUploaded = (): void => {};
       deadline.clear();
     }
   };

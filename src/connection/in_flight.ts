@@ -78,14 +78,17 @@ export function createInFlight(): InFlight {
 /** The abort alone would not do: an exchange that has just timed out is aborted for another reason. */
 function cancelExchange(exchange: Exchange): void {
   exchange.cancelled = true;
-  exchange.controller.abort();
-  exchange.credit.close();
+  failExchange(exchange, undefined);
 }
 
-/** Fails an exchange with an error that its client is to be sent. */
-export function failExchange({ controller, credit }: Exchange, error: ProxyError): void {
+/** Ends an exchange with an error that its client is to be sent, or with none when it was cancelled. */
+export function failExchange(
+  { controller, credit, upload }: Exchange,
+  error: ProxyError | undefined,
+): void {
   controller.abort(error);
   credit.close();
+  upload?.close();
 }
 
 // The log takes at most so much of a method and of a host.

@@ -50,6 +50,7 @@ export function createOutlet(
     while (rest.byteLength > 0 && isWanted()) {
       const taking = credit.take(Math.min(rest.byteLength, MAX_CHUNK_BYTES));
       const size = typeof taking === "number" ? taking : await taking;
+      if (size === 0) return; // the exchange has failed meanwhile
       const payload = rest.subarray(0, size);
       rest = rest.subarray(size);
       sent(size);
@@ -70,7 +71,7 @@ export function createOutlet(
     },
     bytes: sendBytes,
     event(event): void | Promise<void> {
-      sent(event.data.length);
+      sent(new TextEncoder().encode(event.data).byteLength);
       return sendPart({ type: "event", id: streamId, ...event });
     },
     end: () => sendPart({ type: "end", id: streamId }),

@@ -15,7 +15,7 @@ export interface Upload {
    * `request_too_large`.
    */
   push(chunk: Chunk): void;
-  /** Drops what has not been read. */
+  /** Drops what has not been read, and breaks the stream off unless it has ended. */
   close(): void;
 }
 
@@ -31,59 +31,81 @@ export interface UploadOptions {
   readonly taken: () => void;
 }
 
+type Controller = ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
+
+/** Payload that waits to be read: chunks, small ones packed together. */
+interface Packet {
+  readonly memory: Uint8Array<ArrayBuffer>;
+  used: number;
+}
+
+// Chunks smaller than this are packed while they wait, or a byte of credit could cost a hundred of memory.
+const SMALL_BYTES = 4096;
+const PACK_BYTES = 16_384;
+
 /** Creates an {@linkcode Upload}. */
 export function createUpload({ windowBytes, maxBytes, grant, taken }: UploadOptions): Upload {
-  const waiting: Chunk[] = [];
+  const waiting: Packet[] = [];
   let credit = windowBytes;
   let received = 0;
   let ungranted = 0;
   let finished = false;
   let closed = false;
+  let stream: Controller | undefined;
   let wake: (() => void) | undefined;
 
-  function handOver(
-    { payload, fin }: Chunk,
-    controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>,
-  ): void {
-    if (payload.byteLength > 0) controller.enqueue(payload);
-    if (fin) controller.close();
+  function handOver({ memory, used }: Packet, controller: Controller): void {
+    controller.enqueue(memory.subarray(0, used));
     taken();
-    ungranted += payload.byteLength;
+    ungranted += used;
     // Few grants, and yet none so late that a client that sends at full speed has to stop.
-    if (fin || ungranted < windowBytes / 2) return;
+    if (finished || ungranted < windowBytes / 2) return;
     credit += ungranted;
     grant(ungranted);
     ungranted = 0;
   }
 
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    async pull(controller): Promise<void> {
-      // An empty chunk enqueues nothing, and fetch would not ask again.
-      for (let handed = false; !handed && !closed;) {
-        const chunk = waiting.shift();
-        if (chunk === undefined) {
-          await new Promise<void>((resolve) => wake = resolve);
-          continue;
-        }
-        handOver(chunk, controller);
-        handed = chunk.fin || chunk.payload.byteLength > 0;
-      }
+    start(controller): void {
+      stream = controller;
     },
-    cancel: close,
+    async pull(controller): Promise<void> {
+      if (waiting.length === 0 && !finished) await new Promise<void>((resolve) => wake = resolve);
+      if (closed) return;
+      const packet = waiting.shift();
+      if (packet !== undefined) handOver(packet, controller);
+      if (finished && waiting.length === 0) end(controller);
+    },
+    cancel: () => void (closed = true),
   }, { highWaterMark: 0 });
 
-  function close(): void {
+  function end(controller: Controller): void {
     closed = true;
-    waiting.length = 0;
-    wake?.();
+    controller.close();
+  }
+
+  function pack(payload: Uint8Array<ArrayBuffer>): void {
+    const { byteLength } = payload;
+    const last = waiting.at(-1);
+    const fits = last !== undefined && last.used + byteLength <= last.memory.byteLength;
+    if (byteLength >= SMALL_BYTES || waiting.length === 0) {
+      waiting.push({ memory: payload, used: byteLength });
+    } else if (fits) {
+      last.memory.set(payload, last.used);
+      last.used += byteLength;
+    } else {
+      const memory = new Uint8Array(PACK_BYTES);
+      memory.set(payload);
+      waiting.push({ memory, used: byteLength });
+    }
   }
 
   return {
     body,
-    push(chunk: Chunk): void {
-      if (closed) return; // the destination has answered without the rest
-      const { byteLength } = chunk.payload;
+    push({ payload, fin }: Chunk): void {
+      const { byteLength } = payload;
       if (finished) throw new ProxyError("flow_control_error", "A chunk came behind the last one");
+      if (closed) return; // the destination has answered without the rest
       if (byteLength > credit) {
         throw new ProxyError(
           "flow_control_error",
@@ -99,10 +121,15 @@ export function createUpload({ windowBytes, maxBytes, grant, taken }: UploadOpti
           { sent: "maybe" },
         );
       }
-      finished = chunk.fin;
-      waiting.push(chunk);
+      finished = fin;
+      if (byteLength > 0) pack(payload);
+      if (byteLength > 0 || fin) wake?.();
+    },
+    close(): void {
+      waiting.length = 0;
+      if (!closed) stream?.error(new TypeError("The request body is not wanted any more"));
+      closed = true;
       wake?.();
     },
-    close,
   };
 }

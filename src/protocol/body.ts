@@ -38,8 +38,8 @@ export function formBody(contentType: string | undefined, bytes: Uint8Array): Bo
 
 /** Gives bytes as the member of a frame that holds them: `text` when they are UTF-8, else `base64`. */
 export function encodeBytes(bytes: Uint8Array): BodyMembers {
-  const { kind, text } = formBody(undefined, bytes);
-  return kind === "base64" ? { base64: text } : { text };
+  const text = decodeUtf8(bytes);
+  return text === undefined ? { base64: toBase64(bytes) } : { text };
 }
 
 /**

@@ -76,10 +76,14 @@ export function encodeStreamedResponse(id: number, head: ResponseHead, timing: T
 /**
  * Gives the response that a frame's text holds, its body in the bytes that the upstream sent.
  *
+ * @param parsed What `JSON.parse` gives for the text, where that is known already.
  * @throws {ProxyError} `bad_frame`: this is not a response frame.
  */
-export function decodeResponse(text: string): DecodedResponse {
-  const frame = parseFrame(text);
+export function decodeResponse(
+  text: string,
+  parsed: unknown = parseJson(text),
+): DecodedResponse {
+  const frame = toResponseFrame(parsed);
   return {
     id: frame.id,
     response: {
@@ -109,17 +113,17 @@ function toFrame(id: number, head: ResponseHead, timing: Timing): ResponseFrame 
   return { type: "response", id, status, statusText, url, redirected, headers, timing };
 }
 
-function parseFrame(text: string): ResponseFrame {
-  let frame: unknown;
+function parseJson(text: string): unknown {
   try {
-    frame = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
     throw new ProxyError("bad_frame", "The frame is not JSON", { cause });
   }
-  if (!isResponseFrame(frame)) {
-    throw new ProxyError("bad_frame", "The frame is not a response frame of wsfetch.v1");
-  }
-  return frame;
+}
+
+function toResponseFrame(frame: unknown): ResponseFrame {
+  if (isResponseFrame(frame)) return frame;
+  throw new ProxyError("bad_frame", "The frame is not a response frame of wsfetch.v1");
 }
 
 // By hand: the client has no schema library, and its server is trusted further than a stranger.

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { AssetHandler } from "./assets.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { refuse } from "./responses.ts";
 
@@ -18,6 +19,8 @@ export interface RouterDeps {
   readonly upgrade: Handler;
   /** The page at `/`. */
   readonly page: string;
+  /** Answer the modules of the client, by path. */
+  readonly assets: Readonly<Record<string, AssetHandler>>;
   readonly isDraining: () => boolean;
   readonly telemetry: Telemetry;
 }
@@ -38,7 +41,9 @@ const PAGE_HEADERS = {
 } as const;
 
 /** Creates the handler of every request. */
-export function createRouter({ upgrade, page, isDraining, telemetry }: RouterDeps): Handler {
+export function createRouter(
+  { upgrade, page, assets, isDraining, telemetry }: RouterDeps,
+): Handler {
   const routes: Readonly<Record<string, Handler>> = {
     "/": () => new Response(page, { headers: PAGE_HEADERS }),
     "/ws": upgrade,
@@ -50,7 +55,8 @@ export function createRouter({ upgrade, page, isDraining, telemetry }: RouterDep
   };
 
   function findRoute(pathname: string): Handler | undefined {
-    return Object.hasOwn(routes, pathname) ? routes[pathname] : undefined;
+    if (Object.hasOwn(routes, pathname)) return routes[pathname];
+    return Object.hasOwn(assets, pathname) ? assets[pathname] : undefined;
   }
 
   function answer(

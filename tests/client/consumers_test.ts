@@ -2,10 +2,10 @@
  * Well-known users of `fetch` work on `client.fetch` as they are.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import axios from "npm:axios@1.21.1";
-import { EventSource } from "npm:eventsource@5.1.5";
-import ky, { HTTPError } from "npm:ky@2.1.0";
-import { createFetch, FetchError } from "npm:ofetch@1.5.1";
+import axios from "axios";
+import { EventSource } from "eventsource";
+import ky, { HTTPError } from "ky";
+import { createFetch, FetchError } from "ofetch";
 import { createClient } from "../../src/client/mod.ts";
 import { startService } from "../helpers/service.ts";
 import { startTarget } from "./target.ts";

@@ -214,6 +214,21 @@ Deno.test("goaway opens the next connection at once, and the old one finishes", 
   assertEquals(client.state.type, "open");
 });
 
+Deno.test("goaway to a client at rest closes the connection, and opens the next one at once", async () => {
+  await using server = startFakeServer();
+  await using client = createClient(server.url);
+  const warm = client.fetch(URL_A);
+  const first = await server.accept();
+  first.respond((await first.next()).id, "");
+  await warm;
+  first.send({ type: "goaway", graceMs: 1000 });
+  const second = await server.accept();
+  assertEquals((await first.closed).code, 1000);
+  const call = client.fetch(URL_B);
+  second.respond((await second.next()).id, "b");
+  assertEquals(await (await call).text(), "b");
+});
+
 for (const order of ["before", "after"]) {
   Deno.test(`a request refused as draining, ${order} goaway, goes on the next connection`, async () => {
     await using server = startFakeServer();

@@ -1,14 +1,15 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { type Connection, createConnection } from "../../src/connection/connection.ts";
-import type { ExchangeContext, ExchangeResult } from "../../src/connection/exchange.ts";
+import type { ExchangeContext } from "../../src/connection/exchange.ts";
+import type { WholeResponse } from "../../src/dialect/dialect.ts";
 import { v1 } from "../../src/dialect/v1.ts";
-import { ProxyError } from "../../src/protocol/mod.ts";
+import { decodeChunk, encodeChunk, ProxyError } from "../../src/protocol/mod.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import type { Frame } from "../helpers/client.ts";
 import { createLog, type Log } from "../helpers/log.ts";
 
 /** One exchange as its runner sees it: to be ended by the test. */
-interface Run extends PromiseWithResolvers<ExchangeResult> {
+interface Run extends PromiseWithResolvers<void> {
   readonly context: ExchangeContext;
 }
 
@@ -18,10 +19,10 @@ interface Bench {
   readonly sent: readonly Frame[];
   readonly closedWith: () => number | undefined;
   readonly log: Log;
-  request(id: number): void;
+  request(id: number, members?: object): void;
 }
 
-const RESULT: ExchangeResult = {
+const WHOLE: WholeResponse = {
   response: {
     status: 200,
     statusText: "OK",
@@ -34,15 +35,22 @@ const RESULT: ExchangeResult = {
 };
 
 /** A connection whose exchanges end when, and as, the test says. */
-function createBench(): Bench {
+function createBench({ write = (_text: string): void => {} } = {}): Bench {
   const runs: Run[] = [];
   const sent: Frame[] = [];
   let code: number | undefined;
   const log = createLog();
+  const writeBoth = (text: string): void => {
+    write(text);
+    log.write(text);
+  };
   const webSocket = {
     readyState: WebSocket.OPEN,
     bufferedAmount: 0,
-    send: (text: unknown) => sent.push(JSON.parse(String(text))),
+    send: (data: unknown) =>
+      sent.push(
+        data instanceof Uint8Array ? decodeChunk(data.slice().buffer) : JSON.parse(String(data)),
+      ),
     close: (closeCode?: number) => void (code = closeCode),
   };
   const limits = {
@@ -51,18 +59,20 @@ function createBench(): Bench {
     maxRequestBytes: 1,
     maxResponseBytes: 1,
     maxTimeoutMs: 1,
+    windowBytes: 10,
   };
   const connection = createConnection({
     id: "c",
     server: "test",
     limits,
+    maxStreamBytes: 100,
     socket: { highWaterBytes: 1, sendTimeoutMs: 1 },
   }, {
     webSocket,
     dialect: v1,
-    telemetry: createLogger({ level: "info", format: "json", write: log.write }),
-    runExchange(_request, context): Promise<ExchangeResult> {
-      const run = { ...Promise.withResolvers<ExchangeResult>(), context };
+    telemetry: createLogger({ level: "info", format: "json", write: writeBoth }),
+    runExchange(_request, context): Promise<void> {
+      const run = { ...Promise.withResolvers<void>(), context };
       runs.push(run);
       return run.promise;
     },
@@ -73,8 +83,10 @@ function createBench(): Bench {
     sent,
     closedWith: () => code,
     log,
-    request: (id) =>
-      connection.receive(JSON.stringify({ type: "request", id, url: "http://a.example/" })),
+    request(id, members): void {
+      const frame = { type: "request", id, url: "http://a.example/", ...members };
+      connection.receive(JSON.stringify(frame));
+    },
   };
 }
 
@@ -94,10 +106,15 @@ Deno.test("createConnection() gives a reused id the answer of its own exchange o
   request(1);
   connection.receive('{"type":"cancel","id":1}');
   request(1);
-  runs[0]?.resolve(RESULT);
+  await runs[0]?.context.outlet.whole(WHOLE);
+  runs[0]?.resolve();
   await log.logged("exchanged", ({ exchange }) => exchange === 1);
   assertEquals(sent.length, 1);
-  runs[1]?.resolve({ ...RESULT, response: { ...RESULT.response, status: 418 } });
+  await runs[1]?.context.outlet.whole({
+    ...WHOLE,
+    response: { ...WHOLE.response, status: 418 },
+  });
+  runs[1]?.resolve();
   await log.logged("exchanged", ({ exchange }) => exchange === 2);
   assertEquals(sent.slice(1).map(({ id, status }) => [id, status]), [[1, 418]]);
 });
@@ -128,6 +145,17 @@ Deno.test("createConnection() hides what went wrong inside, and logs it", async 
   assertEquals(String(message).includes("s3cret"), false);
 });
 
+Deno.test("createConnection() survives a log that cannot be written", async () => {
+  const { runs, log, request } = createBench({
+    write(text): void {
+      if (text.includes('"exchanged"')) throw new Error("no space left");
+    },
+  });
+  request(1);
+  runs[0]?.resolve();
+  assert(String((await log.logged("failed")).error).includes("no space left"));
+});
+
 Deno.test("createConnection() closes with 4509 for a malformed request whose id is in flight", () => {
   const { connection, closedWith, request } = createBench();
   request(1);
@@ -147,4 +175,91 @@ Deno.test("createConnection() takes nothing after it has closed, and reports its
   await log.logged("exchanged");
   assertEquals(log.lines.map(({ event }) => event), ["disconnected", "exchanged"]);
   assertEquals(runs.length, 1);
+});
+
+const UPLOAD = { method: "PUT", bodyFollows: true };
+const DOWNLOAD = { stream: true, windowBytes: 0 };
+const chunk = (id: number, length: number, fin = false): ArrayBuffer =>
+  encodeChunk({ id, fin, payload: new Uint8Array(length) }).buffer;
+
+Deno.test("createConnection() hands chunks to the upload of their own exchange, and grants it more", async () => {
+  const { connection, runs, sent, log, request } = createBench();
+  for (const id of [1, 2]) request(id, UPLOAD);
+  for (const data of [chunk(2, 4), chunk(1, 5), chunk(2, 3, true)]) connection.receive(data);
+  const [first, second] = runs.map(({ context }) => context.upload?.getReader());
+  assertEquals((await first?.read())?.value?.byteLength, 5);
+  assertEquals(sent.slice(1), [{ type: "grant", id: 1, bytes: 5 }]);
+  assertEquals((await second?.read())?.value?.byteLength, 4);
+  assertEquals((await second?.read())?.value?.byteLength, 3);
+  assertEquals((await second?.read())?.done, true);
+  runs[1]?.resolve();
+  const { id, requestBytes } = await log.logged("exchanged");
+  assertEquals([id, requestBytes, sent.length], [2, 7, 2]);
+});
+
+Deno.test("createConnection() tells an exchange when some of its upload has been taken", async () => {
+  const { connection, runs, request } = createBench();
+  request(1, UPLOAD);
+  const taken = Promise.withResolvers<void>();
+  Object.assign(runs[0]?.context ?? {}, { onUploaded: taken.resolve });
+  connection.receive(chunk(1, 1));
+  await runs[0]?.context.upload?.getReader().read();
+  await taken.promise;
+});
+
+Deno.test("createConnection() fails the exchange of a chunk that may not come, and no other", async () => {
+  const { connection, runs, sent, log, request } = createBench();
+  request(1, UPLOAD);
+  request(2);
+  for (const run of runs) {
+    const { signal } = run.context.controller;
+    signal.addEventListener("abort", () => run.reject(signal.reason));
+  }
+  connection.receive(chunk(1, 11));
+  connection.receive(chunk(1, 11)); // the error is on its way
+  await log.logged("exchanged", ({ id }) => id === 1);
+  assertEquals(sent.slice(1).map(({ id, code }) => [id, code]), [[1, "flow_control_error"]]);
+  connection.receive(chunk(2, 0, true));
+  await log.logged("exchanged", ({ id }) => id === 2);
+  assertEquals(sent.at(-1).message, "A chunk came for a request without bodyFollows");
+});
+
+Deno.test("createConnection() ignores chunks, grants and cancels of what is not in flight", async () => {
+  const { connection, runs, sent, log, request } = createBench();
+  request(1, UPLOAD);
+  runs[0]?.resolve();
+  await log.logged("exchanged");
+  const late = [chunk(1, 1000 - 5), chunk(1, 0, true), chunk(0, 1), chunk(7, 1)];
+  for (const data of late) connection.receive(data);
+  for (const id of [1, 7]) {
+    connection.receive(`{"type":"grant","id":${id},"bytes":1}`);
+    connection.receive(`{"type":"cancel","id":${id}}`);
+  }
+  connection.receive('{"type":"ping"}');
+  assertEquals(sent.slice(1), [{ type: "pong" }]);
+});
+
+Deno.test("createConnection() gives grants to the exchange that they name", async () => {
+  const { connection, runs, sent, request } = createBench();
+  for (const id of [1, 2]) request(id, DOWNLOAD);
+  const sending = runs.map(({ context }, at) => context.outlet.bytes(Uint8Array.of(at, at), true));
+  connection.receive('{"type":"grant","id":2,"bytes":2}');
+  await sending[1];
+  assertEquals(sent.slice(1), [{ id: 2, fin: true, payload: Uint8Array.of(1, 1) }]);
+  connection.receive('{"type":"cancel","id":1}');
+  await sending[0];
+  connection.receive('{"type":"grant","id":1,"bytes":2}');
+  assertEquals(sent.length, 2);
+});
+
+Deno.test("createConnection() lets go of a download that waits for credit when it closes", async () => {
+  const { connection, runs, sent, log, request } = createBench();
+  request(1, DOWNLOAD);
+  const sending = runs[0]?.context.outlet.bytes(new Uint8Array(5), true);
+  connection.closed(1006);
+  await sending;
+  assertEquals(runs[0]?.context.controller.signal.aborted, true);
+  runs[0]?.resolve();
+  assertEquals((await log.logged("exchanged")).outcome, "cancelled");
+  assertStrictEquals(sent.length, 1);
 });

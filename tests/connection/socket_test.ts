@@ -161,7 +161,10 @@ Deno.test("sendPart() serves several streams in turn, and a frame before them al
   }
   buffer(103);
   await Promise.all(["a", "b", "c"].map(stream));
-  assertEquals(handed, ["a1", "b1", "frame", "c1", "a2", "c2", "b2", "a3", "c3", "b3"]);
+  assertEquals(handed.slice(0, 4), ["a1", "b1", "frame", "c1"]);
+  const parts = handed.filter((message) => message !== "frame");
+  const rounds = [1, 2, 3].map((round) => parts.slice(round * 3 - 3, round * 3).toSorted());
+  assertEquals(rounds, [1, 2, 3].map((round) => [`a${round}`, `b${round}`, `c${round}`]));
 });
 
 Deno.test("parts wait in any number, and a client that reads nothing is closed with 4029", async () => {

@@ -174,12 +174,15 @@ Deno.test("clientFrameSchema gives a frame as it came", () => {
   ) assertEquals(clientFrameSchema.parse(frame), frame);
 });
 
-Deno.test("headersSchema takes a thousand fields and no more", () => {
+Deno.test("clientFrameSchema takes a thousand fields and no more", () => {
   const pairs = (count: number): [string, string][] =>
     Array.from({ length: count }, (_, at) => [`a${at}`, ""]);
   for (const toHeaders of [(list: [string, string][]) => list, Object.fromEntries]) {
     assertEquals(headersSchema.safeParse(toHeaders(pairs(1000))).success, true);
     assertEquals(describe({ headers: toHeaders(pairs(1001)) }), `"headers" ${FIELDS}`);
+  }
+  for (const query of [Object.fromEntries(pairs(1001)), { a: Array(1001).fill(1) }]) {
+    assertEquals(describe({ query }), `"query" ${FIELDS}`);
   }
 });
 

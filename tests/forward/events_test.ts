@@ -85,7 +85,7 @@ for (const toEvents of [toServerSentEvents, toLines]) {
       for await (const { data } of toEvents(endless(), 100)) events.push(data);
     }, ProxyError);
     assertEquals([error.code, error.sent], ["http_response_body_size", "yes"]);
-    assertEquals(error.message, "An event of the response is longer than 100 bytes");
+    assertEquals(error.message, "An event of the response is longer than 100 characters");
     assertEquals([events[0]?.endsWith("a"), left], [true, true]);
     assert(given >= 9 && given <= 14, `${given} chunks of ten bytes were read`);
   });

@@ -74,6 +74,7 @@ Deno.test("decodeResponse() gives what encodeResponse() was given", () => {
       JSON.parse(text);
       const decoded = { id, response, timing, streamed: false };
       assertEquals(decodeResponse(text), decoded);
+      assertEquals(decodeResponse(text, JSON.parse(text)), decoded);
       const asBytes = encodeResponse(id, response, timing, { asBytes: true });
       assertEquals(decodeResponse(asBytes), decoded);
       assertEquals("json" in JSON.parse(asBytes), false);
@@ -127,6 +128,23 @@ Deno.test("encodeResponse() writes JSON as text, or as base64, for who wants byt
     const response = { ...OK, body: Uint8Array.from(body) };
     const text = encodeResponse(1, response, TIMING, { asBytes: true });
     assertEquals(text.endsWith(end), true);
+  }
+});
+
+Deno.test("encodeResponse() and decodeResponse() do without base64 of the runtime's own", () => {
+  const body = new Uint8Array(20_000).map((_, at) => 255 - at % 256);
+  const { toBase64 } = Uint8Array.prototype;
+  const { fromBase64 } = Uint8Array;
+  const text = encodeResponse(1, { ...OK, body }, TIMING);
+  try {
+    Object.assign(Uint8Array.prototype, { toBase64: undefined });
+    Object.assign(Uint8Array, { fromBase64: undefined });
+    assertEquals(encodeResponse(1, { ...OK, body }, TIMING), text);
+    assertEquals(decodeResponse(text).response.body, body);
+    assertRefused(JSON.stringify({ ...FRAME, base64: "*" }));
+  } finally {
+    Object.assign(Uint8Array.prototype, { toBase64 });
+    Object.assign(Uint8Array, { fromBase64 });
   }
 });
 

@@ -62,6 +62,7 @@ Deno.test("createRouter() answers 500 when a route throws, and reports it", asyn
       throw new Error("broken");
     },
     page: "",
+    assets: {},
     isDraining: () => false,
     telemetry: { failed: ({ error }) => failures.push(error) } as Partial<Telemetry> as Telemetry,
   });

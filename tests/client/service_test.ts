@@ -1,0 +1,174 @@
+/**
+ * The client and the service together: backpressure, cancellation and draining from one end to the other.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { type Client, createClient, type FetchInit } from "../../src/client/mod.ts";
+import { LOOPBACK, startService } from "../helpers/service.ts";
+import { startHttp, startRaw } from "../helpers/upstream.ts";
+import { failureOf, rejectionOf } from "./failures.ts";
+
+const MIB = 1_048_576;
+
+Deno.test("client.fetch is a fetch", () => {
+  const client: Client = createClient("wss://proxy.example/ws", { WebSocket });
+  const isFetch: typeof fetch = client.fetch;
+  assert(typeof isFetch === "function");
+});
+
+Deno.test("a reader that stops holds the destination back, and its cancel reaches it", async () => {
+  let produced = 0;
+  const cancelled = Promise.withResolvers<void>();
+  await using upstream = startHttp(({ url }) =>
+    url.endsWith("/small") ? new Response("small") : new Response(
+      new ReadableStream<Uint8Array<ArrayBuffer>>({
+        pull(controller): void {
+          produced += 65_536;
+          controller.enqueue(new Uint8Array(65_536));
+        },
+        cancel: () => cancelled.resolve(),
+      }),
+    )
+  );
+  await using service = startService();
+  await using client = createClient(service.url);
+  const reader = (await client.fetch(upstream.origin)).body?.getReader();
+  let taken = 0;
+  while (taken < MIB) taken += (await reader?.read())?.value?.byteLength ?? Infinity;
+  for (let times = 0; times < 20; times++) {
+    assertEquals(await (await client.fetch(`${upstream.origin}/small`)).text(), "small");
+  }
+  assert(produced < taken + 16 * MIB, `${produced} bytes were produced, ${taken} taken`);
+  await reader?.cancel();
+  await cancelled.promise;
+});
+
+Deno.test("a destination that stops reading holds the source of an upload back", async () => {
+  const enough = Promise.withResolvers<void>();
+  await using upstream = startRaw(async (connection) => {
+    await connection.readHead();
+    await enough.promise;
+    await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    await connection.peerClosed();
+    connection.close();
+  });
+  await using other = startHttp(() => new Response("other"));
+  await using service = startService();
+  await using client = createClient(service.url);
+  let produced = 0;
+  const stopped = Promise.withResolvers<void>();
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull(controller): void {
+      produced += 65_536;
+      controller.enqueue(new Uint8Array(65_536));
+    },
+    cancel: () => stopped.resolve(),
+  });
+  const call = client.fetch(upstream.origin, { method: "POST", body });
+  for (let times = 0; times < 20; times++) {
+    assertEquals(await (await client.fetch(other.origin)).text(), "other");
+  }
+  assert(produced < 16 * MIB, `${produced} bytes were produced`);
+  enough.resolve();
+  assertEquals(await (await call).text(), "ok"); // the answer comes before the body has ended
+  await stopped.promise;
+});
+
+const STAGES: readonly { name: string; answer: string; init: FetchInit }[] = [
+  { name: "before the head", answer: "", init: {} },
+  { name: "in the head", answer: "HTTP/1.1 200 OK\r\n", init: {} },
+  { name: "in the body", answer: "HTTP/1.1 200 OK\r\n\r\nbegun", init: {} },
+  {
+    name: "in the upload",
+    answer: "",
+    init: {
+      method: "POST",
+      body: new ReadableStream({
+        start: (controller) => controller.enqueue(new Uint8Array(1)),
+      }),
+    },
+  },
+];
+for (const { name, answer, init } of STAGES) {
+  Deno.test(`abort() ${name} closes the connection to the destination`, async () => {
+    const came = Promise.withResolvers<void>();
+    const left = Promise.withResolvers<void>();
+    await using upstream = startRaw(async (connection) => {
+      await connection.readHead();
+      if (answer !== "") await connection.write(answer);
+      came.resolve();
+      await connection.peerClosed();
+      left.resolve();
+      connection.close();
+    });
+    await using service = startService();
+    await using client = createClient(service.url);
+    const abort = new AbortController();
+    const call = client.fetch(upstream.origin, { ...init, signal: abort.signal });
+    const ended = rejectionOf(name === "in the body" ? call.then((it) => it.text()) : call);
+    await came.promise;
+    if (name === "in the body") await call;
+    abort.abort();
+    const error = await ended;
+    assert(error instanceof DOMException && error.name === "AbortError");
+    await left.promise;
+  });
+}
+
+Deno.test("a destination that dies inside the body fails its reader", async () => {
+  await using upstream = startRaw(async (connection) => {
+    await connection.readHead();
+    await connection.write(
+      "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nbegun\r\n",
+    );
+    connection.close();
+  });
+  await using service = startService();
+  await using client = createClient(service.url);
+  const response = await client.fetch(upstream.origin);
+  assertEquals(response.status, 200);
+  const error = await failureOf(response.text());
+  assertEquals([error.code, error.sent, error.retryable], [
+    "http_response_incomplete",
+    "yes",
+    true,
+  ]);
+});
+
+Deno.test("twenty large downloads at a time come whole", async () => {
+  await using upstream = startHttp(({ url }) =>
+    new Response(new Uint8Array(4 * MIB).fill(Number(new URL(url).searchParams.get("byte"))))
+  );
+  await using service = startService();
+  await using client = createClient(service.url);
+  await Promise.all(Array.from({ length: 20 }, async (_, byte) => {
+    const response = await client.fetch(`${upstream.origin}/?byte=${byte}`);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    assertEquals([bytes.byteLength, bytes.every((each) => each === byte)], [4 * MIB, true]);
+  }));
+});
+
+Deno.test("the service drains with a stream open: it finishes, and new calls find no service", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using upstream = startHttp(() =>
+    new Response(
+      new ReadableStream<Uint8Array<ArrayBuffer>>({
+        async start(controller): Promise<void> {
+          controller.enqueue(new Uint8Array([65]));
+          await gate.promise;
+          controller.enqueue(new Uint8Array([66]));
+          controller.close();
+        },
+      }),
+    )
+  );
+  await using service = startService({ ...LOOPBACK, DRAIN_MS: "5000" });
+  await using client = createClient(service.url, { backoff: { attempts: 1 } });
+  const response = await client.fetch(upstream.origin);
+  const drained = service.app.drain();
+  await service.logged("draining");
+  const error = await failureOf(client.fetch(upstream.origin));
+  assertEquals([error.sent, error.retryable], ["no", true]);
+  gate.resolve();
+  assertEquals(await response.text(), "AB");
+  await drained;
+});

@@ -1,0 +1,148 @@
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import {
+  createExchange,
+  createInFlight,
+  type Exchange,
+  failExchange,
+  recordDecision,
+} from "../../src/connection/in_flight.ts";
+import type { Upload } from "../../src/connection/upload.ts";
+import type { ExchangeId } from "../../src/dialect/dialect.ts";
+import { ProxyError, type ProxyRequest } from "../../src/protocol/mod.ts";
+
+const REQUEST: ProxyRequest = {
+  method: "GET",
+  url: new URL("http://a.example:8080/path?secret"),
+  headers: [],
+  body: null,
+  redirect: "follow",
+  stream: false,
+  bodyFollows: false,
+};
+
+function create(
+  id: ExchangeId,
+  request: Partial<ProxyRequest> = {},
+  upload?: Upload,
+): Exchange {
+  const options = { connection: "c", sequence: 9 };
+  return createExchange({ id, request: { ...REQUEST, ...request }, upload }, options);
+}
+
+const ERROR = new ProxyError("draining", "The server went away");
+
+Deno.test("createExchange() begins a record that says what was asked for, and not the path", () => {
+  const body = new Uint8Array(5);
+  const method = "A".repeat(300);
+  const { id, cancelled, record } = create(7, { method, body });
+  assertEquals([id, cancelled], [7, false]);
+  assertEquals(record, {
+    connection: "c",
+    exchange: 9,
+    id: 7,
+    method: "A".repeat(255),
+    host: "a.example:8080",
+    decision: "none",
+    outcome: "cancelled",
+    requestBytes: 5,
+    responseBytes: 0,
+    totalMs: 0,
+  });
+  assertEquals("id" in create('"a name"').record, false);
+});
+
+Deno.test("createExchange() gives the credit that the request says, or credit without end", () => {
+  assertEquals(create(7, { stream: true, windowBytes: 3 }).credit.take(10), 3);
+  const { credit, uploaded } = create(7, { stream: true });
+  assertEquals([credit.take(1e9), credit.take(1e9)], [1e9, 1e9]);
+  uploaded(); // until the exchange says otherwise, nobody is told
+});
+
+Deno.test("recordDecision() notes the hop that was decided on", () => {
+  const { record } = create(7);
+  recordDecision(record, new URL("http://b.example/x"), { allow: true, reason: "public" });
+  assertEquals([record.host, record.decision, record.reason], ["b.example", "allow", "public"]);
+  const denied = {
+    allow: false,
+    reason: "loopback",
+    code: "http_request_denied",
+    message: "",
+  } as const;
+  recordDecision(record, new URL(`http://${"c".repeat(300)}/`), denied);
+  assertEquals([record.host.length, record.decision, record.reason], [255, "deny", "loopback"]);
+});
+
+Deno.test("createInFlight() finds an exchange by its number, from add() to delete()", () => {
+  const inFlight = createInFlight();
+  const [numbered, named, nameless] = [create(7), create('"a"'), create(undefined)];
+  for (const exchange of [numbered, named, nameless]) inFlight.add(exchange);
+  assertEquals(inFlight.size, 3);
+  assertEquals([7, 8, '"a"', undefined].map(inFlight.has), [true, false, false, false]);
+  assertStrictEquals(inFlight.find(7), numbered);
+  for (const exchange of [numbered, named, nameless]) inFlight.delete(exchange);
+  assertEquals([inFlight.size, inFlight.has(7), inFlight.find(7)], [0, false, undefined]);
+});
+
+Deno.test("cancel() aborts an exchange, frees its id and counts it until it has ended", async () => {
+  const inFlight = createInFlight();
+  const exchange = create(7, { stream: true, windowBytes: 0 });
+  inFlight.add(exchange);
+  const taking = exchange.credit.take(1);
+  inFlight.cancel(7);
+  assertEquals([exchange.cancelled, exchange.controller.signal.aborted], [true, true]);
+  assertEquals([inFlight.size, inFlight.has(7), await taking], [1, false, 0]);
+  const next = create(7);
+  inFlight.add(next);
+  inFlight.delete(exchange);
+  assertStrictEquals(inFlight.find(7), next, "the end of the first one leaves the second");
+  assertEquals([inFlight.size, next.cancelled], [1, false]);
+});
+
+Deno.test("cancel() leaves everything alone when the id is not in flight", () => {
+  const inFlight = createInFlight();
+  const exchange = create(7);
+  inFlight.add(exchange);
+  inFlight.cancel(8);
+  inFlight.delete(exchange);
+  inFlight.cancel(7);
+  assertEquals([exchange.cancelled, exchange.controller.signal.aborted], [false, false]);
+});
+
+Deno.test("delete() closes the upload of its exchange", () => {
+  const inFlight = createInFlight();
+  let closed = 0;
+  const upload = { body: new ReadableStream(), push: () => {}, close: () => void closed++ };
+  const exchange = create(7, { bodyFollows: true }, upload);
+  inFlight.add(exchange);
+  assertEquals(closed, 0);
+  inFlight.delete(exchange);
+  assertEquals(closed, 1);
+});
+
+Deno.test("failExchange() aborts with the error, which the client still wants to hear", async () => {
+  const exchange = create(7, { stream: true, windowBytes: 0 });
+  const taking = exchange.credit.take(1);
+  failExchange(exchange, ERROR);
+  failExchange(exchange, new ProxyError("flow_control_error", "too late"));
+  assertStrictEquals(exchange.controller.signal.reason, ERROR);
+  assertEquals([exchange.cancelled, await taking], [false, 0]);
+});
+
+Deno.test("cancelAll() and failAll() reach every exchange, also those whose id was freed", () => {
+  for (const reach of ["cancelAll", "failAll"] as const) {
+    const inFlight = createInFlight();
+    const all = [create(7), create('"a"'), create(undefined), create(7)];
+    inFlight.add(all[0] ?? create(1));
+    inFlight.cancel(7);
+    for (const exchange of all.slice(1)) inFlight.add(exchange);
+    if (reach === "cancelAll") inFlight.cancelAll();
+    else inFlight.failAll(() => ERROR);
+    const reasons = all.map(({ controller: { signal } }) => signal.reason === ERROR);
+    assertEquals(all.every(({ controller: { signal } }) => signal.aborted), true);
+    assertEquals(reasons, all.map((_, at) => reach === "failAll" && at > 0));
+    assertEquals(
+      all.map(({ cancelled }) => cancelled),
+      all.map((_, at) => at === 0 || reach === "cancelAll"),
+    );
+  }
+});
