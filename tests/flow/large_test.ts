@@ -53,7 +53,7 @@ const isLinux = Deno.build.os === "linux"; // memory is read from /proc
 Deno.test({
   name: "1 GiB down, to a client that reads slowly at first, is whole",
   ignore: !isLinux,
-  async fn() {
+  async fn(): Promise<void> {
     await using upstream = startHttp(() => respondWith(GIB));
     await using service = await startProcess(LOOPBACK);
     await using client = await connectV1(service.url);
@@ -89,7 +89,7 @@ Deno.test({
 Deno.test({
   name: "1 GiB up, into an upstream that reads slowly at first, is whole",
   ignore: !isLinux,
-  async fn() {
+  async fn(): Promise<void> {
     const gate = Promise.withResolvers<void>();
     await using upstream = startHttp(async (request) => {
       await gate.promise;

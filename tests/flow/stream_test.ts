@@ -72,7 +72,7 @@ Deno.test("stream: true gives a short body whole, exactly, and never as JSON", a
 Deno.test("a chunk comes as soon as the upstream sends it", async () => {
   const gate = Promise.withResolvers<void>();
   await using upstream = startHttp(() =>
-    new Response(ReadableStream.from((async function* () {
+    new Response(ReadableStream.from((async function* (): AsyncGenerator<Uint8Array<ArrayBuffer>> {
       yield new TextEncoder().encode("first");
       await gate.promise;
       yield new TextEncoder().encode("second");

@@ -162,7 +162,7 @@ const EVENTS: readonly { name: string; input: string; expected: StreamEvent[] }[
       { event: "message", data: "a", lastEventId: "1" },
       { event: "message", data: "b", lastEventId: "1" },
       { event: "message", data: "c", lastEventId: "3" },
-      { event: "message", data: "d" },
+      { event: "message", data: "d", lastEventId: "" },
     ],
   },
   {
