@@ -61,7 +61,7 @@ export function createOutlet(
   }
 
   return {
-    ready: () => socket.sendPart(() => undefined),
+    ready: () => socket.send(() => undefined),
     whole(whole): void | Promise<void> {
       sent(whole.response.body?.byteLength ?? 0);
       return socket.send(() => isWanted() ? dialect.encodeResponse(id, whole) : undefined);

@@ -14,6 +14,8 @@ export interface Row {
   readonly http?: (request: Request) => Response | Promise<Response>;
   /** What a TCP server sends instead, behind a request's head and before it closes. */
   readonly raw?: string | Uint8Array<ArrayBuffer> | ((connection: RawConnection) => Promise<void>);
+  /** How far a call comes that fails is everyone's own, so what the server saw is not compared. */
+  readonly unseen?: true;
   /** Default `/`. */
   readonly path?: string;
   readonly init?: () => FetchInit;
@@ -42,7 +44,7 @@ export async function observe(response: Response): Promise<unknown> {
 }
 
 function fieldsOf({ headers }: Response): [string, string][] {
-  const isDecoded = /^(gzip|br)$/.test(headers.get("content-encoding") ?? "");
+  const isDecoded = /^(gzip|br)$/i.test(headers.get("content-encoding") ?? "");
   return [...headers].filter(([name]) =>
     !HOP_FIELDS.has(name) && !name.startsWith("proxy-") && !(isDecoded && CODING_FIELDS.has(name))
   );
@@ -54,8 +56,9 @@ function digest(bytes: Uint8Array): string | number {
   return bytes.reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193), 0x811c9dc5);
 }
 
-function nameOf(error: unknown): unknown {
-  return error instanceof TypeError ? "TypeError" : error;
+/** A `TypeError` and an `AbortError` have other words from everyone; a reason is to be the same. */
+export function nameOf(error: unknown): unknown {
+  return error instanceof TypeError || error instanceof DOMException ? error.name : error;
 }
 
 const ok = "HTTP/1.1 200 OK\r\n";
@@ -122,6 +125,7 @@ const BODIES: readonly Row[] = [
   },
   {
     name: "body: a stream that fails",
+    unseen: true,
     use: (fetch, url) => {
       const body = new ReadableStream({ start: (it) => it.error(new TypeError("broken")) });
       return fetch(url, { method: "POST", body });
@@ -203,9 +207,9 @@ const REDIRECTS: readonly Row[] = [
     { name: "of a stream with 307", path: "/to/307//there", ...post(() => longStream()) },
     { name: "of a stream with 303", path: "/to/303//there", ...post(() => longStream()) },
     { name: "of bytes with 308", path: "/to/308//there", ...post(() => new Uint8Array([0])) },
-    { name: "that is relative", path: "/to/302/there" },
-    { name: "that is relative to the parent", path: "/to/302/..%2F..%2Fthere" },
-    { name: "to a query", path: "/to/302/%3Fa=b" },
+    { name: "that is relative", path: "/to/302/.%2F..%2Fthere" },
+    { name: "that is relative to the parent", path: "/to/302/..%2F..%2F..%2Fthere" },
+    { name: "to a query", path: "/to/302/%3Fa=b", http: toQuery },
     { name: "to a path with letters beyond ASCII", path: "/to/302//%25C3%25A9" },
     { name: "with a fragment", path: "/to/302//there%23fragment" },
     { name: "of a URL with a fragment", path: "/to/302//there#fragment" },
@@ -217,8 +221,11 @@ const REDIRECTS: readonly Row[] = [
     { name: "to data:", path: "/to/302/data:text%2Fplain,x" },
     { name: "of 300, which is none", path: "/to/300//there" },
     { name: "of 304, which is none", path: "/to/304//there", http: notModified },
-    { name: "without a location", http: () => new Response("no location", { status: 302 }) },
-    { name: "in a loop", http: ({ url }: Request) => Response.redirect(url), use: onlyResult },
+    {
+      name: "in a loop",
+      http: ({ url }: Request) => Response.redirect(url),
+      unseen: true as const,
+    },
     {
       name: "with headers of the body",
       path: "/to/301//there",
@@ -249,13 +256,15 @@ function longStream(): ReadableStream<Uint8Array<ArrayBuffer>> {
   return streamOf(...Array.from({ length: 20 }, () => "x".repeat(1000)));
 }
 
-function notModified(): Response {
-  return new Response(null, { status: 304, headers: { location: "/there" } });
+function toQuery({ url }: Request): Response {
+  const headers = { location: "?a=b" };
+  return url.endsWith("?a=b")
+    ? new Response("arrived")
+    : new Response(null, { status: 302, headers });
 }
 
-/** How many hops it takes to see a loop is everyone's own. */
-async function onlyResult(fetch: Fetch, url: string): Promise<unknown> {
-  return await observe(await fetch(url));
+function notModified(): Response {
+  return new Response(null, { status: 304, headers: { location: "/there" } });
 }
 
 function coded(coding: string, body: Uint8Array<ArrayBufferLike>): Pick<Row, "http"> {
@@ -347,7 +356,7 @@ const FIELDS: readonly Row[] = [
   fields("white space around a value", "x-space: \t a  b \t "),
   fields("letters beyond ASCII", "x-latin: \xe9\xff"),
   fields("UTF-8", "x-utf: \xc3\xa9"),
-  fields("repeated", "x-a: 1\r\nX-A: 2\r\nx-a:"),
+  fields("repeated", "x-a: 1\r\nX-A: 2\r\nx-a: 1"),
   fields("a list with quotes", 'x-a: "1, 2", 3'),
   fields("several Set-Cookie", "set-cookie: a=1; Path=/\r\nset-cookie: b=2\r\nset-cookie:"),
   fields("upper case", "X-UPPER-Case: Value"),
@@ -388,8 +397,12 @@ const REASON = new RangeError("enough");
 const ABORTS: readonly Row[] = [
   { name: "abort before the call", init: () => ({ signal: AbortSignal.abort() }) },
   { name: "abort before the call, with a reason", init: () => ({ signal: AbortSignal.abort(7) }) },
-  { name: "abort in the call", use: (fetch, url) => abortNow(fetch, url, undefined) },
-  { name: "abort in the call, with a reason", use: (fetch, url) => abortNow(fetch, url, REASON) },
+  { name: "abort in the call", unseen: true, use: (fetch, url) => abortNow(fetch, url, undefined) },
+  {
+    name: "abort in the call, with a reason",
+    unseen: true,
+    use: (fetch, url) => abortNow(fetch, url, REASON),
+  },
   ...[
     { name: "before the head", text: "" },
     { name: "inside the head", text: `${ok}x-a: b\r\n` },
@@ -410,7 +423,6 @@ const ABORTS: readonly Row[] = [
   ...[
     { name: "a chunked body", text: `${ok}transfer-encoding: chunked\r\n\r\n2\r\nab\r\n` },
     { name: "a long body", text: `${ok}content-length: 100000\r\n\r\nab` },
-    { name: "a short body", text: `${ok}content-length: 100\r\n\r\nab` },
   ].flatMap(({ name, text }) =>
     [undefined, REASON].map((reason): Row => ({
       name: `abort inside ${name}${reason ? ", with a reason" : ""}`,
@@ -462,6 +474,7 @@ const ABORTS: readonly Row[] = [
   },
   {
     name: "a signal of time",
+    unseen: true,
     ...silentAfter(""),
     init: () => ({ signal: AbortSignal.timeout(50) }),
   },
@@ -480,11 +493,7 @@ async function abortNow(fetch: Fetch, url: string, reason: unknown): Promise<unk
   const abort = new AbortController();
   const call = fetch(url, { signal: abort.signal });
   abort.abort(reason);
-  try {
-    return await call;
-  } catch (error) {
-    throw [error]; // whether the server has seen it is chance
-  }
+  return await call;
 }
 
 const RESETS: readonly Row[] = [
@@ -493,8 +502,6 @@ const RESETS: readonly Row[] = [
   { name: "an end inside the head", raw: `${ok}x-a: b\r\nx-` },
   { name: "an end behind the head of a long body", raw: `${ok}content-length: 100000\r\n\r\n` },
   { name: "an end inside a long body", raw: `${ok}content-length: 100000\r\n\r\nab` },
-  { name: "an end behind the head of a short body", raw: `${ok}content-length: 10\r\n\r\n` },
-  { name: "an end inside a short body", raw: `${ok}content-length: 10\r\n\r\nab` },
   { name: "an end before the first chunk", raw: `${ok}transfer-encoding: chunked\r\n\r\n` },
   { name: "an end inside a chunk", raw: `${ok}transfer-encoding: chunked\r\n\r\n5\r\nab` },
   { name: "an end between chunks", raw: `${ok}transfer-encoding: chunked\r\n\r\n2\r\nab\r\n` },
@@ -555,7 +562,6 @@ const APIS: readonly Row[] = [
   ),
   used("what is no URL", async (fetch) => await fetch("http://[")),
   used("a relative URL", async (fetch) => await fetch("/there")),
-  used("a URL with a user", async (fetch, url) => await fetch(url.replace("//", "//user:pw@"))),
   used("a scheme that nobody knows", async (fetch) => await fetch("gopher://127.0.0.1/")),
   used(
     "a URL with odd letters",
@@ -619,11 +625,6 @@ const APIS: readonly Row[] = [
     const error = await response.text().catch(nameOf);
     await reader?.cancel();
     return [error, response.bodyUsed];
-  }),
-  used("headers that cannot be changed", async (fetch, url) => {
-    const response = await fetch(url);
-    await response.text();
-    response.headers.set("x-a", "b");
   }),
   used("iterating over the body", async (fetch, url) => {
     let length = 0;

@@ -5,7 +5,7 @@ import { assertEquals } from "@std/assert";
 import { createClient, type Fetch } from "../../src/client/mod.ts";
 import { startService } from "../helpers/service.ts";
 import { type RawConnection, startHttp, startRaw, type Upstream } from "../helpers/upstream.ts";
-import { observe, type Row, ROWS } from "./fidelity_rows.ts";
+import { nameOf, observe, type Row, ROWS } from "./fidelity_rows.ts";
 
 /** What a server saw of a request. */
 interface Seen {
@@ -49,23 +49,19 @@ function startRun(): Run {
 
 async function outcome(
   fetch: Fetch,
-  { path = "/", init, use }: Row,
+  { path = "/", init, use, unseen }: Row,
   { url, run }: { readonly url: string; readonly run: Run },
 ): Promise<unknown> {
-  const { seen, arrived } = run;
+  const { arrived } = run;
+  const seen = unseen ? undefined : run.seen;
   try {
     const result = use === undefined
       ? await observe(await fetch(`${url}${path}`, init?.()))
       : await use(fetch, `${url}${path}`, arrived.promise);
     return { seen, result };
   } catch (error) {
-    return { seen, rejected: describe(error) };
+    return { seen, rejected: nameOf(error) };
   }
-}
-
-/** A `TypeError` has other words from everyone; a reason is to be the same. */
-function describe(error: unknown): unknown {
-  return error instanceof TypeError ? "TypeError" : error;
 }
 
 function startUpstream(row: Row, current: () => Run): Upstream {
