@@ -13,18 +13,10 @@ import {
   type ProxyRequest,
   SUBPROTOCOL,
 } from "../protocol/mod.ts";
-import type { Decision } from "../policy/policy.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { elapsed, type ExchangeContext, type RunExchange } from "./exchange.ts";
-import {
-  createExchange,
-  createInFlight,
-  type Exchange,
-  type ExchangeRecord,
-  failExchange,
-  recordDecision,
-} from "./in_flight.ts";
-import { createOutlet } from "./outlet.ts";
+import { elapsed, type RunExchange } from "./exchange.ts";
+import { createExchange, createInFlight, type Exchange, failExchange } from "./in_flight.ts";
+import { run, toProxyError } from "./run.ts";
 import { createFrameSocket, type FrameSocketOptions, type WebSocketLike } from "./socket.ts";
 import { createUpload, type Upload } from "./upload.ts";
 
@@ -140,7 +132,8 @@ export function createConnection(
       return answerError(id, refusal);
     }
     inFlight.add(exchange);
-    run(exchange).catch((error) => telemetry.failed({ connection: connectionId, error }));
+    run(exchange, { dialect, socket, runExchange, telemetry, ended: forget })
+      .then(leaveIfDrained, (error) => telemetry.failed({ connection: connectionId, error }));
   }
 
   /** A body that the client sends in chunks, with grants for it as it is read. */
@@ -174,7 +167,7 @@ export function createConnection(
       if (exchange.upload !== undefined) return exchange.upload.push(chunk);
       throw new ProxyError("flow_control_error", "A chunk came for a request without bodyFollows");
     } catch (error) {
-      failExchange(exchange, toProxyError(error));
+      failExchange(exchange, toProxyError(error, telemetry, connectionId));
     }
   }
 
@@ -187,67 +180,16 @@ export function createConnection(
     return new ProxyError("too_many_in_flight", message);
   }
 
-  async function run(exchange: Exchange): Promise<void> {
-    const { id, request, controller, credit, record, upload } = exchange;
-    const isWanted = (): boolean => !exchange.cancelled;
-    const startedAt = performance.now();
-    const context: ExchangeContext = {
-      controller,
-      ...(upload !== undefined && { upload: upload.body }),
-      outlet: createOutlet(id, {
-        dialect,
-        socket,
-        credit,
-        isWanted,
-        sent: (bytes) => record.responseBytes += bytes,
-      }),
-      decided: (url, decision) => noteDecision(record, url, decision),
-      answered: (waitMs, status) => Object.assign(record, { waitMs, status }),
-    };
-    exchange.uploaded = () => context.onUploaded?.();
-    // The slot is held until the answer is handed over, so that a client which does not read is bounded.
-    try {
-      await runExchange(request, context);
-      record.outcome = "response";
-    } catch (thrown) {
-      await fail(exchange, thrown);
-    }
-    inFlight.delete(exchange);
-    record.totalMs = elapsed(startedAt);
-    if (!isWanted()) record.outcome = "cancelled";
-    telemetry.exchanged(record);
-    if (draining && inFlight.size === 0) leave();
-  }
+  const forget = (exchange: Exchange): void => inFlight.delete(exchange);
 
-  /** Sends the error of an exchange, unless nobody wants it. */
-  async function fail(exchange: Exchange, thrown: unknown): Promise<void> {
-    if (exchange.cancelled) return;
-    const error = toProxyError(thrown);
-    exchange.record.outcome = "error";
-    exchange.record.code = error.code;
-    const text = dialect.encodeError(exchange.id, error);
-    const waiting = socket.send(() => exchange.cancelled ? undefined : text);
-    if (waiting !== undefined && expired) socket.close(1001);
-    if (waiting !== undefined) await waiting;
+  function leaveIfDrained(): void {
+    if (draining && inFlight.size === 0) leave();
   }
 
   /** Closes once the client has been handed everything, or at once when the grace is over. */
   function leave(): void {
     if (expired) return socket.close(1001);
     socket.flushed().then(() => socket.close(1001));
-  }
-
-  function noteDecision(record: ExchangeRecord, url: URL, decision: Decision): void {
-    recordDecision(record, url, decision);
-    const { connection, exchange, host } = record;
-    const { allow, reason } = decision;
-    telemetry.decided({ connection, exchange, host, allow, reason });
-  }
-
-  function toProxyError(thrown: unknown): ProxyError {
-    if (thrown instanceof ProxyError && thrown.code !== "proxy_internal_error") return thrown;
-    telemetry.failed({ connection: connectionId, error: thrown });
-    return new ProxyError("proxy_internal_error", "The proxy failed; its log says why");
   }
 
   function greet(): void {
@@ -314,7 +256,7 @@ export function createConnection(
       draining = true;
       const goaway = dialect.encodeConnectionFrame({ type: "goaway", graceMs });
       socket.send(() => goaway);
-      if (inFlight.size === 0) leave();
+      leaveIfDrained();
     },
 
     expire(): void {
