@@ -19,6 +19,7 @@ import {
   type Timing,
 } from "../protocol/mod.ts";
 import { createDeadline } from "./deadline.ts";
+import { readAhead } from "./read_ahead.ts";
 
 /** What an exchange may do. */
 export interface ExchangeOptions {
@@ -87,7 +88,7 @@ const STAGES = {
 // An error quotes at most so much of a method.
 const MAX_QUOTED_LENGTH = 32;
 
-// A streamed response whose body is known to be no longer comes whole.
+// A streamed response whose body is known to be no longer comes whole, if it comes so soon behind its head.
 const MAX_WHOLE_BYTES = 16_384;
 
 /**
@@ -109,15 +110,22 @@ export function createRunExchange(
     if (ready !== undefined) await ready;
     const chunks = isStreamed(response, mode) ? response.chunks(maxStreamBytes) : undefined;
     if (chunks === undefined || chunks === null) {
-      const whole = await readWhole(response, mode === true ? maxStreamBytes : maxResponseBytes);
-      await outlet.whole({ response: whole, timing: timing(), asBytes: mode === true });
-      return;
+      const whole = await readWhole(response, maxResponseBytes);
+      return await outlet.whole({ response: whole, timing: timing(), asBytes: mode === true });
+    }
+    const { length = Infinity } = response;
+    const watched = watch(chunks);
+    const ahead = mode === true && length <= MAX_WHOLE_BYTES ? readAhead(watched) : undefined;
+    const body = await ahead?.whole(length);
+    if (body !== undefined) {
+      const whole = { ...toHead(response), body };
+      return await outlet.whole({ response: whole, timing: timing(), asBytes: true });
     }
     const head = outlet.head(toHead(response), timing());
     if (head !== undefined) await head;
-    if (mode === true) return await sendBytes(watch(chunks), outlet);
+    if (mode === true) return await sendBytes(ahead?.chunks() ?? watched, outlet);
     const toEvents = mode === "events" ? toServerSentEvents : toLines;
-    for await (const event of toEvents(watch(chunks), maxResponseBytes)) await outlet.event(event);
+    for await (const event of toEvents(watched, maxResponseBytes)) await outlet.event(event);
     await outlet.end();
   }
 
@@ -197,7 +205,7 @@ interface Delivery {
 /** Events come only of an event stream that was granted; of anything else the client sees the whole. */
 function isStreamed({ status, headers, length }: ForwardResponse, mode: StreamMode): boolean {
   if (mode === false) return false;
-  if (mode === true) return length === undefined || length > MAX_WHOLE_BYTES;
+  if (mode === true) return length !== 0;
   if (mode === "lines") return true;
   const [, type = ""] = headers.find(([name]) => name === "content-type") ?? [];
   return status === STATUS_CODE.OK && /^\s*text\/event-stream\s*(?:;|$)/i.test(type);

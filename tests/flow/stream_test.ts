@@ -264,3 +264,29 @@ Deno.test("a stream over MAX_STREAM_BYTES is cut off, either way", async () => {
   const up = await client.ask(encodeChunk({ id: 2, payload: new Uint8Array(50_001), fin: true }));
   assertEquals([up.id, up.code], [2, "request_too_large"]);
 });
+
+Deno.test("stream: true does not hold the head back for a short body that is slow, or breaks off", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using upstream = startRaw(async (connection) => {
+    const isSlow = (await connection.readHead()).startsWith("GET /slow");
+    await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nab");
+    if (isSlow) {
+      await gate.promise;
+      await connection.write("cdefghij");
+    }
+    connection.close();
+  });
+  await using service = startService();
+  await using client = await connectV1(service.url);
+  const request = { type: "request", id: 1, stream: true };
+  const slow = await client.ask({ ...request, url: `${upstream.origin}/slow` });
+  assertEquals([slow.status, slow.stream], [200, true]);
+  assertEquals(text((await client.next()).payload), "ab");
+  gate.resolve();
+  assertEquals(text((await takeBody(client, 1)).body), "cdefghij");
+  const cut = await client.ask({ ...request, url: `${upstream.origin}/cut` });
+  assertEquals([cut.status, cut.stream], [200, true]);
+  let frame = await client.next();
+  while (frame.payload !== undefined) frame = await client.next();
+  assertEquals([frame.code, frame.sent], ["http_response_incomplete", "yes"]);
+});
