@@ -173,7 +173,10 @@ for (const { name, allowed = [], listenHost = "0.0.0.0", input, expected } of CA
 }
 
 Deno.test("createOriginCheck() asks each of several", () => {
-  const isAllowed = createOriginCheck({ allowedOrigins: ["https://a.test", "https://*.b.test"], listenHost: "0.0.0.0" });
+  const isAllowed = createOriginCheck({
+    allowedOrigins: ["https://a.test", "https://*.b.test"],
+    listenHost: "0.0.0.0",
+  });
   const origins = ["https://a.test", "https://x.b.test", "https://b.test"];
   const answers = origins.map((origin) =>
     isAllowed(new Request("http://x/", { headers: { origin } }))
