@@ -15,7 +15,14 @@ import {
 } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { elapsed, type RunExchange } from "./exchange.ts";
-import { createExchange, createInFlight, type Exchange, failExchange } from "./in_flight.ts";
+import {
+  createExchange,
+  createInFlight,
+  createRecord,
+  type Exchange,
+  failExchange,
+  type Place,
+} from "./in_flight.ts";
 import { run, toProxyError } from "./run.ts";
 import { createFrameSocket, type FrameSocketOptions, type WebSocketLike } from "./socket.ts";
 import { createUpload, type Upload } from "./upload.ts";
@@ -98,26 +105,17 @@ export function createConnection(
 
   function refuse(id: ExchangeId, error: ProxyError): void {
     if (id === undefined) telemetry.malformed({ connection: connectionId, code: error.code });
-    else noteMalformed(id, error);
+    else {
+      // A malformed request that has an id is an exchange all the same, which has failed.
+      const { code } = error;
+      telemetry.exchanged({ ...createRecord(id, nextPlace()), outcome: "error", code });
+    }
     answerError(id, error);
     if (error.code === "bad_frame" && ++malformed >= MAX_MALFORMED) socket.close(4500);
   }
 
-  /** A malformed request that has an id is an exchange all the same, which has failed. */
-  function noteMalformed(id: ExchangeId, { code }: ProxyError): void {
-    telemetry.exchanged({
-      connection: connectionId,
-      exchange: ++exchanges,
-      ...(typeof id === "number" && { id }),
-      method: "",
-      host: "",
-      decision: "none",
-      outcome: "error",
-      code,
-      requestBytes: 0,
-      responseBytes: 0,
-      totalMs: 0,
-    });
+  function nextPlace(): Place {
+    return { connection: connectionId, sequence: ++exchanges };
   }
 
   function begin(id: ExchangeId, request: ProxyRequest): void {
@@ -125,7 +123,7 @@ export function createConnection(
       id,
       request,
       upload: request.bodyFollows ? expectBody(id, () => exchange) : undefined,
-    }, { connection: connectionId, sequence: ++exchanges });
+    }, nextPlace());
     const refusal = findRefusal();
     if (refusal !== undefined) {
       telemetry.exchanged({ ...exchange.record, outcome: "error", code: refusal.code });

@@ -94,10 +94,16 @@ export function failExchange(
 // The log takes at most so much of a method and of a host.
 const MAX_LOGGED_LENGTH = 255;
 
-/** Creates an exchange, the connection's `sequence`-th. */
+/** Where an exchange belongs: it is the connection's `sequence`-th. */
+export interface Place {
+  readonly connection: string;
+  readonly sequence: number;
+}
+
+/** Creates an exchange. */
 export function createExchange(
   { id, request, upload }: Pick<Exchange, "id" | "request" | "upload">,
-  { connection, sequence }: { readonly connection: string; readonly sequence: number },
+  place: Place,
 ): Exchange {
   return {
     id,
@@ -108,17 +114,27 @@ export function createExchange(
     uploaded: () => {},
     cancelled: false,
     record: {
-      connection,
-      exchange: sequence,
-      ...(typeof id === "number" && { id }),
+      ...createRecord(id, place),
       method: request.method.slice(0, MAX_LOGGED_LENGTH),
       host: toLoggedHost(request.url),
-      decision: "none",
-      outcome: "cancelled",
       requestBytes: request.body?.byteLength ?? 0,
-      responseBytes: 0,
-      totalMs: 0,
     },
+  };
+}
+
+/** Creates the record of an exchange of which no more is known than that it is there. */
+export function createRecord(id: ExchangeId, { connection, sequence }: Place): ExchangeRecord {
+  return {
+    connection,
+    exchange: sequence,
+    ...(typeof id === "number" && { id }),
+    method: "",
+    host: "",
+    decision: "none",
+    outcome: "cancelled",
+    requestBytes: 0,
+    responseBytes: 0,
+    totalMs: 0,
   };
 }
 

@@ -6,6 +6,7 @@
 import type { Dialect, ExchangeId } from "../dialect/dialect.ts";
 import {
   type Chunk,
+  type EndFrame,
   type EventFrame,
   MAX_CHUNK_BYTES,
   MAX_CHUNK_MESSAGE_BYTES,
@@ -37,9 +38,7 @@ export function createOutlet(
 
   let scratch: Uint8Array<ArrayBuffer> | undefined;
 
-  function sendPart(
-    part: Chunk | EventFrame | { readonly type: "end"; readonly id: number },
-  ): void | Promise<void> {
+  function sendPart(part: Chunk | EventFrame | EndFrame): void | Promise<void> {
     return socket.sendPart(() => isWanted() ? stream?.encodePart(part, scratch) : undefined);
   }
 

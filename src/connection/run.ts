@@ -53,8 +53,7 @@ export async function run(
       const error = toProxyError(thrown, telemetry, record.connection);
       record.outcome = "error";
       record.code = error.code;
-      const text = dialect.encodeError(id, error);
-      const waiting = socket.send(() => isWanted() ? text : undefined);
+      const waiting = socket.send(() => isWanted() ? dialect.encodeError(id, error) : undefined);
       if (waiting !== undefined) await waiting;
     }
   }

@@ -15,7 +15,6 @@ import {
   appendQuery,
   parseUrl,
   refuseBodyOf,
-  refuseLongUrl,
   toHeaderPairs,
   withJsonType,
 } from "../protocol/request.ts";
@@ -81,7 +80,6 @@ function decode(data: string | ArrayBuffer): Incoming {
 function toRequest(frame: PlainFrame, text: string): ProxyRequest {
   const method = frame.method.toUpperCase();
   const url = parseUrl(frame.url);
-  refuseLongUrl(url);
   const headers = toHeaderPairs(frame.headers ?? []);
   const bodiless = {
     method,
@@ -96,7 +94,6 @@ function toRequest(frame: PlainFrame, text: string): ProxyRequest {
   if (data === undefined || data === null) return bodiless;
   if (method === "GET" || method === "HEAD") {
     appendData(url, data, method);
-    refuseLongUrl(url);
     return bodiless;
   }
   if (typeof data === "string") return { ...bodiless, body: new TextEncoder().encode(data) };

@@ -87,7 +87,6 @@ export function decodeRequest(frame: RequestFrame, text: string): ProxyRequest {
   const method = (frame.method ?? "GET").toUpperCase();
   const url = parseUrl(frame.url ?? "");
   if (frame.query !== undefined) appendQuery(url, frame.query);
-  refuseLongUrl(url);
   const headers = toHeaderPairs(frame.headers ?? []);
   const json = frame.json === undefined ? undefined : sliceMember(text, "json")?.trim();
   const body = decodeBody(frame, json, "bad_request");
@@ -119,20 +118,15 @@ export function parseUrl(text: string): URL {
       '"url" is not an absolute URL; send one like "https://api.example.com/items"',
     );
   }
+  refuseLongUrl(url);
   return url;
 }
 
 /**
- * Refuses a URL that no HTTP client sends.
+ * Appends parameters to a URL's query and leaves what stands there as it is.
  *
- * @throws {ProxyError} `bad_request`
+ * @throws {ProxyError} `bad_request`: the URL is too long then.
  */
-export function refuseLongUrl({ href }: URL): void {
-  if (href.length <= MAX_URL_LENGTH) return;
-  throw new ProxyError("bad_request", `"url" has more than ${MAX_URL_LENGTH} characters`);
-}
-
-/** Appends parameters to a URL's query and leaves what stands there as it is. */
 export function appendQuery(
   url: URL,
   query: Readonly<Record<string, QueryValue | readonly QueryValue[]>>,
@@ -142,6 +136,7 @@ export function appendQuery(
     for (const item of [value].flat()) added.append(name, String(item));
   }
   if (added.size > 0) url.search += `${url.search === "" ? "" : "&"}${added}`;
+  refuseLongUrl(url);
 }
 
 /** Gives header fields as pairs, whichever way they were written. */
@@ -172,4 +167,10 @@ export function refuseBodyOf(method: string): void {
 
 function isPairs(headers: HeaderPairs | Readonly<Record<string, string>>): headers is HeaderPairs {
   return Array.isArray(headers);
+}
+
+/** No HTTP client sends a URL that is longer. */
+function refuseLongUrl({ href }: URL): void {
+  if (href.length <= MAX_URL_LENGTH) return;
+  throw new ProxyError("bad_request", `"url" has more than ${MAX_URL_LENGTH} characters`);
 }

@@ -1,35 +1,20 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { type Client, createClient, type ServerSentEvent } from "../../src/client/mod.ts";
-import { type FakeConnection, startFakeServer } from "../helpers/fake_server.ts";
+import { createClient, type ServerSentEvent } from "../../src/client/mod.ts";
+import { startFakeServer } from "../helpers/fake_server.ts";
+import { type Conversation, startConversation } from "./converse.ts";
 import { createFakeTimers, type FakeTimers } from "./fake_timers.ts";
 import { failureOf, rejectionOf } from "./failures.ts";
 
 const TARGET = "http://upstream.example/events";
 const EVENT_STREAM = { headers: [["content-type", "text/event-stream; charset=utf-8"]] };
 
-interface Conversation extends AsyncDisposable {
-  readonly client: Client;
+interface TimedConversation extends Conversation {
   readonly timers: FakeTimers;
-  readonly connection: FakeConnection;
 }
 
-async function converse(): Promise<Conversation> {
-  const server = startFakeServer();
+async function converse(): Promise<TimedConversation> {
   const timers = createFakeTimers();
-  const client = createClient(server.url, {}, { timers, random: () => 0 });
-  const warm = client.fetch(TARGET);
-  const connection = await server.accept();
-  connection.respond((await connection.next()).id, "");
-  await warm;
-  return {
-    client,
-    timers,
-    connection,
-    async [Symbol.asyncDispose](): Promise<void> {
-      await client.close();
-      await server[Symbol.asyncDispose]();
-    },
-  };
+  return { ...await startConversation({ deps: { timers, random: () => 0 } }), timers };
 }
 
 function headerOf({ headers }: { headers: [string, string][] }, name: string): string | undefined {

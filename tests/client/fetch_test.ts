@@ -1,37 +1,18 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Client, createClient, type FetchInit } from "../../src/client/mod.ts";
+import { createClient, type FetchInit } from "../../src/client/mod.ts";
 import type { Limits } from "../../src/protocol/mod.ts";
-import { type FakeConnection, type FakeServer, startFakeServer } from "../helpers/fake_server.ts";
+import { startFakeServer } from "../helpers/fake_server.ts";
+import { type Conversation, startConversation } from "./converse.ts";
 import { failureOf, rejectionOf } from "./failures.ts";
 
 const TARGET = "http://upstream.example/";
 
-interface Conversation extends AsyncDisposable {
-  readonly client: Client;
-  readonly server: FakeServer;
-  readonly connection: FakeConnection;
-}
-
 /** A client that has a connection and knows the limits. */
-async function converse(
+function converse(
   limits: Partial<Limits> = {},
   options: { readonly windowBytes?: number } = {},
 ): Promise<Conversation> {
-  const server = startFakeServer({ hello: limits });
-  const client = createClient(server.url, options);
-  const warm = client.fetch(TARGET);
-  const connection = await server.accept();
-  connection.respond((await connection.next()).id, "");
-  await warm;
-  return {
-    client,
-    server,
-    connection,
-    async [Symbol.asyncDispose](): Promise<void> {
-      await client.close();
-      await server[Symbol.asyncDispose]();
-    },
-  };
+  return startConversation({ limits, options });
 }
 
 const REQUESTS: readonly { name: string; init: FetchInit; expected: object }[] = [
