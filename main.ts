@@ -31,16 +31,29 @@ function main(args: readonly string[]): void {
     return fail([`Unknown argument ${args[0]}; try --help`], EXIT_WRONG_SETTINGS);
   }
   try {
-    serve(parseConfig(Deno.env.toObject()));
+    const env = Deno.env.toObject();
+    serve(parseConfig(env), env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     fail(error.problems, EXIT_WRONG_SETTINGS);
   }
 }
 
-function serve(config: Config): void {
-  const app = createApp(config);
+function serve(config: Config, env: Readonly<Record<string, string>>): void {
+  let readsFiles = false;
+  const app = createApp(config, {
+    sources: {
+      env: (name) => Object.hasOwn(env, name) ? env[name] : undefined,
+      readText(path): string {
+        readsFiles = true;
+        return Deno.readTextFileSync(path);
+      },
+    },
+  });
   const { telemetry } = app;
+  // From here on the process does with the network; only files that are read again stay readable.
+  Deno.permissions.revokeSync({ name: "env" });
+  if (!readsFiles) Deno.permissions.revokeSync({ name: "read" });
   let server = listen(config, app);
 
   /** A listener that fails (out of file descriptors) does not come back by itself. */
@@ -69,11 +82,20 @@ function serve(config: Config): void {
     Deno.exit(0);
   }
 
+  function reload(): void {
+    try {
+      app.reload();
+    } catch (error) {
+      telemetry.failed({ error });
+    }
+  }
+
   keepListening();
   Deno.addSignalListener("SIGINT", () => end(EXIT_SIGINT));
-  // Windows has no SIGTERM to listen for.
+  // Windows has no SIGTERM and no SIGHUP to listen for.
   if (Deno.build.os !== "windows") {
     Deno.addSignalListener("SIGTERM", () => end(EXIT_SIGTERM));
+    Deno.addSignalListener("SIGHUP", reload);
   }
   // The last line of defence: whatever escapes every handler is logged, and the process stays up.
   globalThis.addEventListener("unhandledrejection", (event) => {

@@ -4,23 +4,34 @@
  * @module
  */
 import deno from "../deno.json" with { type: "json" };
+import { type Authenticator, createAuthenticator } from "./auth/authenticator.ts";
+import { createClientAddress, toAddressKey } from "./auth/client_address.ts";
+import { readCredential } from "./auth/credential.ts";
+import { createJwtCheck } from "./auth/jwt.ts";
 import { createOriginCheck } from "./auth/origin.ts";
-import type { Config } from "./config.ts";
+import { createTokenCheck } from "./auth/token.ts";
+import { type Config, ConfigError, hasAuthentication } from "./config.ts";
 import { createConnection } from "./connection/connection.ts";
 import { createRunExchange } from "./connection/exchange.ts";
 import page from "./console/index.html" with { type: "text" };
 import { plain } from "./dialect/plain.ts";
 import { v1 } from "./dialect/v1.ts";
 import { toLines, toServerSentEvents } from "./forward/events.ts";
-import { createForward } from "./forward/forward.ts";
+import { createForward, type Forward } from "./forward/forward.ts";
+import { createLimiter, type Limiter } from "./limits/limiter.ts";
+import { createMemoryStore } from "./limits/memory_store.ts";
 import { createPolicy } from "./policy/policy.ts";
 import { createResolver, type Resolver } from "./policy/resolver.ts";
+import type { HeaderPairs, Limits } from "./protocol/mod.ts";
+import { createAdmission } from "./server/admission.ts";
 import { createAssets } from "./server/assets.ts";
 import { CLIENT_SOURCES } from "./client_sources.ts";
 import { createRouter, type Handler } from "./server/router.ts";
 import { createUpgrade } from "./server/upgrade.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
+import { parseUpstreams, UpstreamsError, type UpstreamSources } from "./upstream/definition.ts";
+import { createRegistry, type Registry } from "./upstream/registry.ts";
 
 /** The service, not yet listening. */
 export interface App extends AsyncDisposable {
@@ -32,6 +43,12 @@ export interface App extends AsyncDisposable {
    * `DRAIN_MS`. The HTTP side goes on answering.
    */
   drain(): Promise<void>;
+  /**
+   * Reads the named upstreams again, with their secrets.
+   *
+   * @throws {ConfigError} Something is wrong with them; what was there before stays in place.
+   */
+  reload(): void;
 }
 
 /** What tests replace. */
@@ -39,6 +56,8 @@ export interface AppDeps {
   readonly telemetry?: Telemetry;
   readonly resolver?: Resolver;
   readonly client?: Deno.HttpClient;
+  /** Where the named upstreams and their secrets are read from. Default: there are none. */
+  readonly sources?: UpstreamSources;
 }
 
 /** What the service calls itself: name and version. */
@@ -50,7 +69,21 @@ const MAX_IDLE_CONNECTIONS_PER_HOST = 256;
 // After the grace: for the errors that end what is in flight, and the closing handshake.
 const LAST_WORDS_MS = 2000;
 
-/** Creates the service. */
+// A health check is not a client: it has no redirects, and nobody reads what it says.
+const PROBE = { method: "GET", body: null, redirect: "manual" } as const;
+
+const NO_SOURCES: UpstreamSources = {
+  env: () => undefined,
+  readText: () => {
+    throw new TypeError("Files cannot be read here");
+  },
+};
+
+/**
+ * Creates the service.
+ *
+ * @throws {ConfigError} The named upstreams cannot be used.
+ */
 export function createApp(config: Config, deps: AppDeps = {}): App {
   const {
     telemetry = createLogger({ level: config.LOG_LEVEL, format: config.LOG_FORMAT }),
@@ -59,10 +92,15 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
       allowHost: true,
       poolMaxIdlePerHost: MAX_IDLE_CONNECTIONS_PER_HOST,
     }),
+    sources = NO_SOURCES,
   } = deps;
   let draining: Promise<void> | undefined;
   const isDraining = (): boolean => draining !== undefined;
 
+  const forward = createForward({ client });
+  const registry = createUpstreams(config, { sources, forward });
+  const limiter = createLimits(config);
+  const authenticator = createAuthentication(config, telemetry);
   const policy = createPolicy({
     allowHosts: config.ALLOW_HOSTS,
     denyHosts: config.DENY_HOSTS,
@@ -76,15 +114,8 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     streamIdleMs: config.STREAM_IDLE_MS,
     timeoutMs: config.REQUEST_TIMEOUT_MS,
     maxTimeoutMs: config.MAX_TIMEOUT_MS,
-  }, { policy, forward: createForward({ client }), toServerSentEvents, toLines });
-  const limits = {
-    maxFrameBytes: config.MAX_FRAME_BYTES,
-    maxInFlight: config.MAX_IN_FLIGHT,
-    maxRequestBytes: config.MAX_REQUEST_BYTES,
-    maxResponseBytes: config.MAX_RESPONSE_BYTES,
-    maxTimeoutMs: config.MAX_TIMEOUT_MS,
-    windowBytes: config.WINDOW_BYTES,
-  };
+  }, { limiter, registry, policy, forward, toServerSentEvents, toLines });
+  const limits = toLimits(config);
   const maxStreamBytes = config.MAX_STREAM_BYTES;
   const socket = {
     highWaterBytes: config.SEND_BUFFER_BYTES,
@@ -95,10 +126,24 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
       allowedOrigins: config.ALLOWED_ORIGINS,
       listenHost: config.HOST,
     }),
-    openConnection: (webSocket, { id, subprotocol }) =>
-      createConnection({ id, server: SERVER_NAME, limits, maxStreamBytes, socket }, {
+    clientAddress: createClientAddress({ trustProxy: config.TRUST_PROXY }),
+    admit: createAdmission({ authenticator, readCredential, toAddressKey, limiter }),
+    openConnection: (webSocket, { id, subprotocol, identity, key }) =>
+      createConnection({
+        id,
+        identity,
+        key,
+        server: SERVER_NAME,
+        upstreams: registry.namesFor(identity?.subject),
+        limits,
+        authGraceMs: config.AUTH_GRACE_MS,
+        maxStreamBytes,
+        socket,
+      }, {
         webSocket,
         dialect: subprotocol === undefined ? plain : v1,
+        authenticator,
+        limiter,
         runExchange,
         telemetry,
       }),
@@ -133,9 +178,89 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     }),
     telemetry,
     drain,
+    reload(): void {
+      const definitions = readUpstreams(config, sources);
+      registry.load(definitions);
+      telemetry.reloaded({ upstreams: definitions.map(({ name }) => name) });
+    },
     async [Symbol.asyncDispose](): Promise<void> {
       await drain();
+      limiter[Symbol.dispose]();
+      registry[Symbol.dispose]();
       client.close();
     },
   };
+}
+
+function createUpstreams(
+  config: Config,
+  { sources, forward }: { readonly sources: UpstreamSources; readonly forward: Forward },
+): Registry {
+  async function getStatus(url: URL, headers: HeaderPairs, signal: AbortSignal): Promise<number> {
+    const check = (): { readonly headers: HeaderPairs } => ({ headers });
+    const response = await forward({ ...PROBE, url, headers: [] }, { check, signal });
+    response.chunks(0)?.[Symbol.asyncIterator]().return?.();
+    return response.status;
+  }
+  return createRegistry(readUpstreams(config, sources), { getStatus });
+}
+
+function readUpstreams(
+  { UPSTREAMS }: Config,
+  sources: UpstreamSources,
+): ReturnType<typeof parseUpstreams> {
+  try {
+    return parseUpstreams(UPSTREAMS, sources);
+  } catch (error) {
+    if (error instanceof UpstreamsError) throw new ConfigError(error.problems);
+    throw error;
+  }
+}
+
+function createLimits(config: Config): Limiter {
+  return createLimiter({
+    maxConnections: config.LIMIT_CONNECTIONS,
+    maxInFlight: config.LIMIT_IN_FLIGHT,
+    requestsPerSecond: config.LIMIT_REQUESTS_PER_SECOND,
+    requestBurst: config.LIMIT_REQUEST_BURST,
+    bytesPerMinute: config.LIMIT_BYTES_PER_MINUTE,
+  }, createMemoryStore);
+}
+
+/** What `hello` tells a client of the limits; those that are 0 are none. */
+function toLimits(config: Config): Limits {
+  const { LIMIT_CONNECTIONS, LIMIT_IN_FLIGHT } = config;
+  const { LIMIT_REQUESTS_PER_SECOND, LIMIT_REQUEST_BURST, LIMIT_BYTES_PER_MINUTE } = config;
+  return {
+    maxFrameBytes: config.MAX_FRAME_BYTES,
+    maxInFlight: Math.min(config.MAX_IN_FLIGHT, LIMIT_IN_FLIGHT || Infinity),
+    maxRequestBytes: config.MAX_REQUEST_BYTES,
+    maxResponseBytes: config.MAX_RESPONSE_BYTES,
+    maxTimeoutMs: config.MAX_TIMEOUT_MS,
+    windowBytes: config.WINDOW_BYTES,
+    ...(LIMIT_CONNECTIONS > 0 && { maxConnections: LIMIT_CONNECTIONS }),
+    ...(LIMIT_REQUESTS_PER_SECOND > 0 && { requestsPerSecond: LIMIT_REQUESTS_PER_SECOND }),
+    ...(LIMIT_REQUEST_BURST > 0 && { requestBurst: LIMIT_REQUEST_BURST }),
+    ...(LIMIT_BYTES_PER_MINUTE > 0 && { bytesPerMinute: LIMIT_BYTES_PER_MINUTE }),
+  };
+}
+
+/** Gives what checks credentials, or `undefined` when nobody is asked for one. */
+function createAuthentication(config: Config, telemetry: Telemetry): Authenticator | undefined {
+  if (!hasAuthentication(config)) return undefined;
+  const { AUTH_TOKENS, JWT_JWKS_URL, JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE, JWT_ALGORITHMS } =
+    config;
+  const hasJwt = JWT_JWKS_URL !== undefined || JWT_SECRET !== "";
+  const options = {
+    ...(JWT_JWKS_URL !== undefined && { jwksUrl: JWT_JWKS_URL }),
+    ...(JWT_SECRET !== "" && { secret: JWT_SECRET }),
+    ...(JWT_ISSUER !== "" && { issuer: JWT_ISSUER }),
+    ...(JWT_AUDIENCE !== "" && { audience: JWT_AUDIENCE }),
+    ...(JWT_ALGORITHMS.length > 0 && { algorithms: JWT_ALGORITHMS }),
+  };
+  const onKeysFailed = (error: unknown): void => telemetry.failed({ error });
+  return createAuthenticator([
+    createTokenCheck(AUTH_TOKENS),
+    ...(hasJwt ? [createJwtCheck(options, { onKeysFailed })] : []),
+  ]);
 }

@@ -9,6 +9,7 @@ import clientClient from "./client/client.ts" with { type: "text" };
 import clientConnection from "./client/connection.ts" with { type: "text" };
 import clientEvents from "./client/events.ts" with { type: "text" };
 import clientExchange from "./client/exchange.ts" with { type: "text" };
+import clientFarewell from "./client/farewell.ts" with { type: "text" };
 import clientFetch from "./client/fetch.ts" with { type: "text" };
 import clientHeartbeat from "./client/heartbeat.ts" with { type: "text" };
 import clientIds from "./client/ids.ts" with { type: "text" };
@@ -40,6 +41,7 @@ export const CLIENT_SOURCES: Readonly<Record<string, string>> = {
   "client/connection.ts": clientConnection,
   "client/events.ts": clientEvents,
   "client/exchange.ts": clientExchange,
+  "client/farewell.ts": clientFarewell,
   "client/fetch.ts": clientFetch,
   "client/heartbeat.ts": clientHeartbeat,
   "client/ids.ts": clientIds,

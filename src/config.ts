@@ -4,7 +4,11 @@
  * @module
  */
 import * as z from "zod";
-import { type HostRule, parseHostRule } from "./policy/destination.ts";
+import { defaultAlgorithms, type KeyKind, parseAlgorithms, parseSecret } from "./auth/jwt.ts";
+import { isLoopbackHost } from "./auth/origin.ts";
+import { parseTokenRule, refuseSharedTokens, type TokenRule } from "./auth/token.ts";
+import { classifyAddress } from "./policy/address.ts";
+import { type HostRule, isLocalName, parseHostRule, toDestination } from "./policy/destination.ts";
 
 const MAX_PORT = 65535;
 // Deno's timers hold a signed 32-bit number of milliseconds.
@@ -44,11 +48,24 @@ function list<T>(parse: (item: string) => T): z.ZodType<readonly T[], string> {
       try {
         return [parse(item)];
       } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        context.addIssue({ code: "custom", message, input: text });
+        context.addIssue({ code: "custom", message: messageOf(error), input: text });
         return [];
       }
     });
+  });
+}
+
+/** A list that counts as a whole. */
+function wholeList<T>(
+  parse: (item: string) => T,
+  check: (items: readonly T[]) => void,
+): z.ZodType<readonly T[], string> {
+  return list(parse).superRefine((items, context) => {
+    try {
+      check(items);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: messageOf(error), input: "" });
+    }
   });
 }
 
@@ -86,11 +103,72 @@ export const configSchema = z.object({
     "The methods that clients may use",
     list(parseMethod).refine((methods) => methods.length > 0, "must name at least one method"),
   ),
+  UPSTREAMS: setting(
+    "",
+    "Named upstreams, as JSON or as the path of a JSON file; read again on SIGHUP",
+    z.string(),
+  ),
+  AUTH: setting(
+    "",
+    "`none`: no credential is asked for, wherever the service listens. Empty: credentials are asked " +
+      "for when `AUTH_TOKENS`, `JWT_JWKS_URL` or `JWT_SECRET` is set, and one of them has to be " +
+      "unless `HOST` is a loopback address",
+    z.enum(["", "none"], "must be none, or empty"),
+  ),
+  AUTH_TOKENS: setting(
+    "",
+    "Tokens that are accepted: `name:token`, or `name:sha256:digest` with the SHA-256 digest of the " +
+      "token in hexadecimal. The name is the identity",
+    wholeList<TokenRule>(parseTokenRule, refuseSharedTokens),
+  ),
+  AUTH_GRACE_MS: setting(
+    "30000",
+    "When a credential expires, so long another is waited for; then the connection is closed with " +
+      "4501 behind its last exchange",
+    whole(0, MAX_MS),
+  ),
+  JWT_JWKS_URL: setting(
+    "",
+    "Where the keys are that sign accepted JWTs (a JSON Web Key Set). The claim `sub` is the identity",
+    z.string().transform(parseJwksUrl),
+  ),
+  JWT_SECRET: setting("", "Instead of it: the secret that signs accepted JWTs", z.string()),
+  JWT_ISSUER: setting("", "The `iss` that a JWT must have. Empty: any", z.string()),
+  JWT_AUDIENCE: setting("", "An `aud` that a JWT must have. Empty: any", z.string()),
+  JWT_ALGORITHMS: setting(
+    "",
+    "Accepted algorithms. Empty: every asymmetric one with `JWT_JWKS_URL`, `HS256` with `JWT_SECRET`",
+    list(String),
+  ),
   ALLOWED_ORIGINS: setting(
     "",
     "Pages that may connect beside the service's own: origins (`https://app.example.com`, " +
       "`https://*.example.com`), or `*` for every page",
     list(parseOrigin),
+  ),
+  TRUST_PROXY: setting(
+    "0",
+    "How many proxies of yours stand in front: so many entries of `X-Forwarded-For` are believed, from " +
+      "the right",
+    whole(0, 100),
+  ),
+  LIMIT_CONNECTIONS: setting(
+    "0",
+    "Connections of one identity at a time; where nobody is authenticated, of one address. `0`: no " +
+      "limit, here and below",
+    whole(0, 10_000_000),
+  ),
+  LIMIT_IN_FLIGHT: setting("0", "Exchanges of one identity at a time", whole(0, 10_000_000)),
+  LIMIT_REQUESTS_PER_SECOND: setting("0", "Requests of one identity", whole(0, 10_000_000)),
+  LIMIT_REQUEST_BURST: setting(
+    "0",
+    "Requests of one identity beyond that, within 10 seconds",
+    whole(0, 10_000_000),
+  ),
+  LIMIT_BYTES_PER_MINUTE: setting(
+    "0",
+    "Bytes of response bodies to one identity. A streamed body is slowed down to it",
+    whole(0, Number.MAX_SAFE_INTEGER),
   ),
   MAX_FRAME_BYTES: setting(
     String(MIB),
@@ -147,17 +225,7 @@ export const configSchema = z.object({
     "`json`: a JSON line an event; `pretty`: for people",
     oneOf(["json", "pretty"]),
   ),
-}).refine(({ REQUEST_TIMEOUT_MS, MAX_TIMEOUT_MS }) => REQUEST_TIMEOUT_MS <= MAX_TIMEOUT_MS, {
-  path: ["REQUEST_TIMEOUT_MS"],
-  error: "must not be above MAX_TIMEOUT_MS; set both",
-  when: ({ value }) => hasTimeouts(value),
 });
-
-function hasTimeouts(value: unknown): boolean {
-  return typeof value === "object" && value !== null &&
-    "REQUEST_TIMEOUT_MS" in value && typeof value.REQUEST_TIMEOUT_MS === "number" &&
-    "MAX_TIMEOUT_MS" in value && typeof value.MAX_TIMEOUT_MS === "number";
-}
 
 /** The settings, parsed; by the names that they have in the environment. */
 export type Config = Readonly<z.output<typeof configSchema>>;
@@ -190,6 +258,8 @@ export class ConfigError extends Error {
 }
 
 const PREFIX = "WSFETCH_";
+// Set on Deno Deploy, where HOST says nothing about who can connect.
+const DEPLOY_VARIABLES = ["DENO_DEPLOYMENT_ID", "DENO_DEPLOY"] as const;
 
 /**
  * Gives the settings that an environment holds, with defaults for the rest.
@@ -210,7 +280,7 @@ export function parseConfig(env: Readonly<Record<string, string>>): Config {
   const problems = [
     ...Object.keys(env).filter((name) => name.startsWith(PREFIX)).map(describeUnknown),
     ...(success
-      ? []
+      ? findConflicts(data, DEPLOY_VARIABLES.some((name) => Object.hasOwn(env, name)))
       : error.issues.map(({ path, message }) => `${path[0]?.toString()}: ${message}`)),
   ];
   if (!success || problems.length > 0) throw new ConfigError(problems);
@@ -224,6 +294,95 @@ export function formatSettings(): string {
       description.replaceAll("`", "")
     }\n`
   ).join("");
+}
+
+/** Says whether clients have to bring a credential. */
+export function hasAuthentication(
+  { AUTH_TOKENS, JWT_JWKS_URL, JWT_SECRET }: Pick<
+    Config,
+    "AUTH_TOKENS" | "JWT_JWKS_URL" | "JWT_SECRET"
+  >,
+): boolean {
+  return AUTH_TOKENS.length > 0 || JWT_JWKS_URL !== undefined || JWT_SECRET !== "";
+}
+
+/** What is wrong between settings of which each is right. */
+function findConflicts(config: Config, isDeployed: boolean): readonly string[] {
+  const isAuthenticating = hasAuthentication(config);
+  const isExposed = isDeployed || !isLoopbackHost(config.HOST);
+  return [
+    ...(config.REQUEST_TIMEOUT_MS > config.MAX_TIMEOUT_MS
+      ? ["REQUEST_TIMEOUT_MS: must not be above MAX_TIMEOUT_MS; set both"]
+      : []),
+    ...(isExposed && !isAuthenticating && config.AUTH !== "none"
+      ? [
+        "AUTH: everyone who can reach this service could use it; set AUTH_TOKENS, JWT_JWKS_URL or " +
+        "JWT_SECRET, or AUTH=none if that is meant",
+      ]
+      : []),
+    ...(isAuthenticating && config.AUTH === "none"
+      ? ["AUTH: none cannot stand beside AUTH_TOKENS, JWT_JWKS_URL or JWT_SECRET; leave one out"]
+      : []),
+    ...(config.LIMIT_REQUEST_BURST > 0 && config.LIMIT_REQUESTS_PER_SECOND === 0
+      ? ["LIMIT_REQUEST_BURST: means something only with LIMIT_REQUESTS_PER_SECOND; set both"]
+      : []),
+    ...findJwtConflicts(config),
+  ];
+}
+
+function findJwtConflicts(config: Config): readonly string[] {
+  const { JWT_JWKS_URL, JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE, JWT_ALGORITHMS } = config;
+  if (JWT_JWKS_URL !== undefined && JWT_SECRET !== "") {
+    return ["JWT_SECRET: cannot stand beside JWT_JWKS_URL; leave one out"];
+  }
+  if (JWT_JWKS_URL === undefined && JWT_SECRET === "") {
+    const idle = Object.entries({ JWT_ISSUER, JWT_AUDIENCE, JWT_ALGORITHMS })
+      .filter(([, value]) => value.length > 0);
+    return idle.map(([name]) => `${name}: means something only with JWT_JWKS_URL or JWT_SECRET`);
+  }
+  const kind: KeyKind = JWT_SECRET === "" ? "jwks" : "secret";
+  const algorithms = toAlgorithms(kind, config);
+  try {
+    parseAlgorithms(kind, algorithms);
+  } catch (error) {
+    return [`JWT_ALGORITHMS: ${messageOf(error)}`];
+  }
+  try {
+    if (kind === "secret") parseSecret(JWT_SECRET, algorithms);
+  } catch (error) {
+    return [`JWT_SECRET: ${messageOf(error)}`];
+  }
+  return [];
+}
+
+/** Gives the algorithms of JWTs that are accepted. */
+export function toAlgorithms(
+  kind: KeyKind,
+  { JWT_ALGORITHMS }: Pick<Config, "JWT_ALGORITHMS">,
+): readonly string[] {
+  return JWT_ALGORITHMS.length > 0 ? JWT_ALGORITHMS : defaultAlgorithms(kind);
+}
+
+function parseJwksUrl(text: string, context: z.RefinementCtx<string>): URL | undefined {
+  if (text === "") return undefined;
+  const url = URL.parse(text);
+  if (url?.protocol === "https:" || url?.protocol === "http:" && isPrivateHost(url)) return url;
+  context.addIssue({
+    code: "custom",
+    message: "must be an https URL; http only where the host is a private address or a local name",
+    input: text,
+  });
+  return undefined;
+}
+
+/** Whoever could change the keys on their way could sign tokens. */
+function isPrivateHost(url: URL): boolean {
+  const { host, literal } = toDestination(url);
+  return literal === undefined ? isLocalName(host) : classifyAddress(literal) !== "public";
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function describeUnknown(name: string): string {

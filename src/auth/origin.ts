@@ -5,7 +5,7 @@
  * @module
  */
 
-const LOOPBACK_HOST = /^(?:127\.|\[?::1\]?$|localhost$)/i;
+const LOOPBACK_HOST = /^(?:127\.[\d.]+|\[?::1\]?|localhost)$/i;
 // An address, or a name that no DNS server answers for.
 const LOCAL_HOST = /^(?:\[.*\]|[\d.]+|(?:.*\.)?localhost)$/;
 
@@ -29,7 +29,7 @@ export interface OriginOptions {
  * no name but `localhost`: a page whose own name was rebound to it is foreign.
  */
 export function createOriginCheck({ allowedOrigins, listenHost }: OriginOptions): OriginCheck {
-  const hasName = !LOOPBACK_HOST.test(listenHost);
+  const hasName = !isLoopbackHost(listenHost);
   return function isOriginAllowed({ headers }: Request): boolean {
     const origin = headers.get("origin");
     if (origin === null) return true;
@@ -39,6 +39,11 @@ export function createOriginCheck({ allowedOrigins, listenHost }: OriginOptions)
     }
     return allowedOrigins.some((allowed) => matchesOrigin(allowed, origin));
   };
+}
+
+/** Says whether only this machine can connect to a service that listens there. */
+export function isLoopbackHost(host: string): boolean {
+  return LOOPBACK_HOST.test(host);
 }
 
 /** The scheme is left out: behind a proxy that ends TLS the service does not know its own. */

@@ -5,6 +5,7 @@
  */
 import type { Exchange } from "./exchange.ts";
 import { createHeartbeat, type HeartbeatOptions } from "./heartbeat.ts";
+import { isFarewell } from "./farewell.ts";
 import { createIds } from "./ids.ts";
 import { type ClientLimits, type Inbound, NO_LIMITS, parseInbound } from "./inbound.ts";
 import type { Closure, Loss } from "./loss.ts";
@@ -128,7 +129,7 @@ export function createConnection(
       // Whose it is cannot be known: that one must not wait for ever.
       if (message.id === undefined) return drop(message.error.message, message.error);
       if (message.type === "invalid") return exchange?.abort(message.error);
-      if (message.error.code === "draining") goAway();
+      if (isFarewell(message.error)) goAway();
       return exchange?.fail(message.error);
     }
     exchange?.receive(message);

@@ -5,6 +5,7 @@
  * @module
  */
 import { encodeRequest, isIdempotent, ProxyError } from "../protocol/mod.ts";
+import { isFarewell } from "./farewell.ts";
 import { type Answer, type ClientLimits, type Inbound, invalid } from "./inbound.ts";
 import type { Loss } from "./loss.ts";
 import type { OutgoingRequest } from "./request.ts";
@@ -181,7 +182,7 @@ export function createExchange<S extends Sink>(
       if (isOver) return;
       const { code, sent } = error;
       const isBusy = code === "too_many_in_flight" && sent === "no";
-      if ((isBusy || code === "draining") && maySendAgain(sent)) sendAgain(isBusy);
+      if ((isBusy || isFarewell(error)) && maySendAgain(sent)) sendAgain(isBusy);
       else end(error);
     },
     lose(loss): void {

@@ -48,7 +48,8 @@ const AHEAD_MS = 5;
  * Gives the request that `fetch(input, init)` would make. The platform's own `Request` reads both, and refuses
  * what it refuses. `mode`, `credentials`, `cache`, `integrity`, `keepalive` and `referrer` have no effect.
  *
- * @throws {TypeError} as `fetch` does, and for a URL that is not http or https.
+ * @throws {TypeError} as `fetch` does, and for a URL that is not http or https, nor `name:/path`, which names an
+ * upstream that the server knows.
  */
 export async function toOutgoingRequest(
   input: FetchInput,
@@ -58,7 +59,7 @@ export async function toOutgoingRequest(
   // Required with a stream, and the only value that there is.
   const request = new Request(input, isStream ? { ...init, duplex: "half" } as RequestInit : init);
   const url = new URL(request.url);
-  if (!/^https?:$/.test(url.protocol)) {
+  if (!/^https?:|^[a-z][a-z\d-]*:\/(?!\/)/.test(url.href)) {
     throw new TypeError("Only http and https URLs can be fetched");
   }
   // The request's own signal follows the caller's only as long as it is not collected.

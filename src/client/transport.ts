@@ -38,8 +38,8 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** Server's close codes after which the same would happen again. */
-const isFinalCode = (code: number): boolean => code >= 4500 && code <= 4999;
+/** Server's close codes after which the same would happen again; a new credential is another matter. */
+const isFinalCode = (code: number): boolean => code >= 4500 && code <= 4999 && code !== 4501;
 
 /** The loss of a connection after which there is no other. */
 const FINAL = { maySendAgain: false, isRetryable: false } as const;

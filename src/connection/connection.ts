@@ -3,10 +3,13 @@
  *
  * @module
  */
+import type { Authenticator, Identity } from "../auth/authenticator.ts";
 import type { Dialect, ExchangeId } from "../dialect/dialect.ts";
+import type { Limiter } from "../limits/limiter.ts";
 import {
   type Chunk,
   type CloseCode,
+  type HelloFrame,
   isIdempotent,
   type Limits,
   ProxyError,
@@ -14,7 +17,8 @@ import {
   SUBPROTOCOL,
 } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { elapsed, type RunExchange } from "./exchange.ts";
+import { createCredential, type Credential } from "./credential.ts";
+import { type Caller, elapsed, type RunExchange } from "./exchange.ts";
 import {
   createExchange,
   createInFlight,
@@ -49,7 +53,15 @@ export interface ConnectionOptions {
   readonly id: string;
   /** What serves it, for `hello`: `wsfetch/0.1.0`. */
   readonly server: string;
+  /** Who was authenticated; `undefined`: nobody. */
+  readonly identity: Identity | undefined;
+  /** What limits count by. */
+  readonly key: string;
+  /** Named upstreams that this identity may use. */
+  readonly upstreams: readonly string[];
   readonly limits: Limits;
+  /** How long another credential is waited for when one has expired, in milliseconds. */
+  readonly authGraceMs: number;
   /** Bytes of a request body that is streamed. */
   readonly maxStreamBytes: number;
   readonly socket: Omit<FrameSocketOptions, "maxWaiting">;
@@ -60,6 +72,9 @@ export interface ConnectionDeps {
   /** Open. */
   readonly webSocket: WebSocketLike;
   readonly dialect: Dialect;
+  /** Checks the credentials that come in `auth` frames; `undefined`: nobody is authenticated here. */
+  readonly authenticator: Authenticator | undefined;
+  readonly limiter: Limiter;
   readonly runExchange: RunExchange;
   readonly telemetry: Telemetry;
 }
@@ -72,9 +87,11 @@ const MAX_BYTES_PER_UNIT = 3;
 
 /** Creates a connection on an open WebSocket and greets the client. */
 export function createConnection(
-  { id: connectionId, server, limits, maxStreamBytes, socket: socketOptions }: ConnectionOptions,
-  { webSocket, dialect, runExchange, telemetry }: ConnectionDeps,
+  options: ConnectionOptions,
+  { webSocket, dialect, authenticator, limiter, runExchange, telemetry }: ConnectionDeps,
 ): Connection {
+  const { id: connectionId, identity, limits } = options;
+  const caller: Caller = { identity: identity?.subject, key: options.key };
   const openedAt = performance.now();
   const inFlight = createInFlight();
   const finished = Promise.withResolvers<void>();
@@ -83,17 +100,29 @@ export function createConnection(
   let malformed = 0;
   let draining = false;
   let expired = false;
+  /** With which code the connection is to end behind its last exchange. */
+  let leaving: CloseCode | undefined;
   let closedWith: CloseCode | undefined;
   let disconnected = false;
 
   const socket = createFrameSocket(
     webSocket,
-    { ...socketOptions, maxWaiting: limits.maxInFlight + MAX_WAITING_ANSWERS },
+    { ...options.socket, maxWaiting: limits.maxInFlight + MAX_WAITING_ANSWERS },
     { ended },
   );
+  const credential: Credential = createCredential({
+    identity,
+    graceMs: options.authGraceMs,
+    finishMs: limits.maxTimeoutMs,
+  }, {
+    authenticator,
+    expired: () => retire(leaving ?? 4501),
+    overdue: () => failAll("unauthorized", "The credential has expired"),
+  });
 
   function ended(code: CloseCode): void {
     closedWith = code;
+    credential.close();
     inFlight.cancelAll();
     finished.resolve();
   }
@@ -115,7 +144,7 @@ export function createConnection(
   }
 
   function nextPlace(): Place {
-    return { connection: connectionId, sequence: ++exchanges };
+    return { connection: connectionId, sequence: ++exchanges, identity: caller.identity };
   }
 
   function begin(id: ExchangeId, request: ProxyRequest): void {
@@ -130,15 +159,15 @@ export function createConnection(
       return answerError(id, refusal);
     }
     inFlight.add(exchange);
-    run(exchange, { dialect, socket, runExchange, telemetry, ended: forget })
-      .then(leaveIfDrained, (error) => telemetry.failed({ connection: connectionId, error }));
+    run(exchange, { caller, limiter, dialect, socket, runExchange, telemetry, ended: forget })
+      .then(leaveIfDone, (error) => telemetry.failed({ connection: connectionId, error }));
   }
 
   /** A body that the client sends in chunks, with grants for it as it is read. */
   function expectBody(id: ExchangeId, getExchange: () => Exchange): Upload {
     return createUpload({
       windowBytes: limits.windowBytes,
-      maxBytes: maxStreamBytes,
+      maxBytes: options.maxStreamBytes,
       taken: () => getExchange().uploaded(),
       grant(bytes): void {
         if (typeof id !== "number" || getExchange().cancelled) return;
@@ -173,31 +202,66 @@ export function createConnection(
     if (draining) {
       return new ProxyError("draining", "The server is going away; open a new connection");
     }
-    if (inFlight.size < limits.maxInFlight) return undefined;
+    const refusal = credential.findRefusal();
+    if (refusal !== undefined || inFlight.size < limits.maxInFlight) return refusal;
     const message = `${limits.maxInFlight} exchanges are in flight; wait for one to end`;
     return new ProxyError("too_many_in_flight", message);
   }
 
   const forget = (exchange: Exchange): void => inFlight.delete(exchange);
 
-  function leaveIfDrained(): void {
-    if (draining && inFlight.size === 0) leave();
+  /** Ends the connection behind its last exchange. */
+  function retire(code: CloseCode): void {
+    leaving = code;
+    leaveIfDone();
+  }
+
+  function leaveIfDone(): void {
+    if (leaving !== undefined && inFlight.size === 0) leave(leaving);
   }
 
   /** Closes once the client has been handed everything, or at once when the grace is over. */
-  function leave(): void {
-    if (expired) return socket.close(1001);
-    socket.flushed().then(() => socket.close(1001));
+  function leave(code: CloseCode): void {
+    if (expired) return socket.close(code);
+    socket.flushed().then(() => {
+      if (leaving === code) socket.close(code);
+    });
+  }
+
+  function failAll(code: "draining" | "unauthorized", message: string): void {
+    inFlight.failAll(({ request: { method } }) =>
+      new ProxyError(code, message, { sent: "maybe", retryable: isIdempotent(method) })
+    );
+  }
+
+  function renew(token: string): void {
+    const { identity } = caller;
+    credential.renew(token).then((renewed) => {
+      // It may have come just in time.
+      if (leaving === 4501) leaving = undefined;
+      telemetry.authenticated({ connection: connectionId, identity, outcome: "renewed" });
+      const frame = dialect.encodeConnectionFrame({
+        type: "authenticated",
+        ...describeIdentity(renewed),
+      });
+      socket.send(() => frame);
+    }).catch((thrown) => {
+      const error = toProxyError(thrown, telemetry, connectionId);
+      const { message: reason } = error;
+      telemetry.authenticated({ connection: connectionId, identity, outcome: "refused", reason });
+      if (error.retryable || error.code !== "unauthorized") return answerError(undefined, error);
+      socket.close(4501);
+    });
   }
 
   function greet(): void {
     const hello = dialect.encodeConnectionFrame({
       type: "hello",
       protocol: SUBPROTOCOL,
-      server,
+      server: options.server,
       connection: connectionId,
-      identity: null,
-      upstreams: [],
+      ...describeIdentity(identity),
+      upstreams: options.upstreams,
       limits,
     });
     socket.send(() => hello);
@@ -228,14 +292,17 @@ export function createConnection(
           return takeChunk(incoming.chunk);
         case "ping": {
           const pong = dialect.encodeConnectionFrame({ ...incoming, type: "pong" });
-          socket.send(() => pong);
+          return void socket.send(() => pong);
         }
+        case "auth":
+          return renew(incoming.token);
       }
     },
 
     closed(code: number): void {
       if (disconnected) return;
       disconnected = true;
+      credential.close();
       socket.closed();
       inFlight.cancelAll();
       finished.resolve();
@@ -254,23 +321,29 @@ export function createConnection(
       draining = true;
       const goaway = dialect.encodeConnectionFrame({ type: "goaway", graceMs });
       socket.send(() => goaway);
-      leaveIfDrained();
+      retire(1001);
     },
 
     expire(): void {
       expired = true;
       // Nobody waits for a client that does not read.
       if (inFlight.size === 0 || socket.isWaiting()) return socket.close(1001);
-      inFlight.failAll(({ request: { method } }) =>
-        new ProxyError("draining", "The server went away before the exchange had ended", {
-          sent: "maybe",
-          retryable: isIdempotent(method),
-        })
-      );
+      failAll("draining", "The server went away before the exchange had ended");
     },
 
     finished: finished.promise,
     gone: gone.promise,
+  };
+}
+
+/** Who a client is, as frames say it. */
+function describeIdentity(
+  identity: Identity | undefined,
+): Pick<HelloFrame, "identity" | "expiresAt"> {
+  const { subject = null, expiresAt } = identity ?? {};
+  return {
+    identity: subject,
+    expiresAt: expiresAt === undefined ? null : new Date(expiresAt).toISOString(),
   };
 }
 

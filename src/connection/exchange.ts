@@ -4,35 +4,21 @@
  *
  * @module
  */
-import { abortable } from "@std/async/abortable";
-import { STATUS_CODE } from "@std/http/status";
-import type { WholeResponse } from "../dialect/dialect.ts";
-import type { StreamEvent, ToEvents } from "../forward/events.ts";
-import type { Forward, ForwardResponse } from "../forward/forward.ts";
-import type { Allowance, Decision, Policy } from "../policy/policy.ts";
-import {
-  type HttpResponse,
-  ProxyError,
-  type ProxyRequest,
-  type ResponseHead,
-  type StreamMode,
-  type Timing,
-} from "../protocol/mod.ts";
+import type { Forward } from "../forward/forward.ts";
+import type { Limiter } from "../limits/limiter.ts";
+import type { Policy } from "../policy/policy.ts";
+import { ProxyError, type ProxyRequest } from "../protocol/mod.ts";
+import type { Registry, Upstream } from "../upstream/registry.ts";
+import { createCheck, type Decided } from "./check.ts";
 import { createDeadline } from "./deadline.ts";
-import { readAhead } from "./read_ahead.ts";
+import { createDeliver, type DeliverDeps, type DeliverOptions, type Outlet } from "./delivery.ts";
 
 /** What an exchange may do. */
-export interface ExchangeOptions {
+export interface ExchangeOptions extends DeliverOptions {
   /** Upper-case. */
   readonly allowMethods: readonly string[];
   /** Bytes of a request body. */
   readonly maxRequestBytes: number;
-  /** Bytes of a decoded response body that comes whole, and of one event of a stream. */
-  readonly maxResponseBytes: number;
-  /** Bytes of a decoded response body that is streamed. */
-  readonly maxStreamBytes: number;
-  /** The longest silence of a streamed response, in milliseconds. */
-  readonly streamIdleMs: number;
   /** When the request names none. */
   readonly timeoutMs: number;
   /** The most that a request may name. */
@@ -40,27 +26,24 @@ export interface ExchangeOptions {
 }
 
 /** Who does the work. */
-export interface ExchangeDeps {
+export interface ExchangeDeps extends DeliverDeps {
+  readonly limiter: Limiter;
+  readonly registry: Registry;
   readonly policy: Policy;
   readonly forward: Forward;
-  readonly toServerSentEvents: ToEvents;
-  readonly toLines: ToEvents;
 }
 
-/** Where the response of one exchange goes. What is not sent at once gives a promise. */
-export interface Outlet {
-  /** Waits while the client does not read, so that no body is read for it. */
-  ready(): void | Promise<void>;
-  whole(whole: WholeResponse): void | Promise<void>;
-  head(head: ResponseHead, timing: Timing): void | Promise<void>;
-  /** A piece of the body of any size; `fin` with the last. */
-  bytes(bytes: Uint8Array<ArrayBuffer>, fin: boolean): void | Promise<void>;
-  event(event: StreamEvent): void | Promise<void>;
-  end(): void | Promise<void>;
+/** On whose behalf an exchange is made. */
+export interface Caller {
+  /** Who was authenticated; `undefined`: nobody. */
+  readonly identity: string | undefined;
+  /** What limits count by: the identity, else the client's address. */
+  readonly key: string;
 }
 
 /** What the caller runs an exchange with. */
 export interface ExchangeContext {
+  readonly caller: Caller;
   /** Aborted by the caller to end the exchange; its reason is what the exchange throws. */
   readonly controller: AbortController;
   readonly outlet: Outlet;
@@ -68,8 +51,7 @@ export interface ExchangeContext {
   readonly upload?: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** To be called back when some of that body has been taken. */
   onUploaded?: () => void;
-  /** Called with every decision, before the hop is made. */
-  decided(url: URL, decision: Decision): void;
+  readonly decided: Decided;
   /** Called when the response head has come. */
   answered(waitMs: number, status: number): void;
 }
@@ -88,101 +70,59 @@ const STAGES = {
 // An error quotes at most so much of a method.
 const MAX_QUOTED_LENGTH = 32;
 
-// A streamed response whose body is known to be no longer comes whole, if it comes so soon behind its head.
-const MAX_WHOLE_BYTES = 16_384;
-
 /**
  * Creates a {@linkcode RunExchange}, which throws {@linkcode ProxyError} or the reason its controller
  * was aborted with.
  */
 export function createRunExchange(
   options: ExchangeOptions,
-  { policy, forward, toServerSentEvents, toLines }: ExchangeDeps,
+  { limiter, registry, policy, forward, toServerSentEvents, toLines }: ExchangeDeps,
 ): RunExchange {
-  const { maxResponseBytes, maxStreamBytes, streamIdleMs } = options;
+  const deliver = createDeliver(options, { toServerSentEvents, toLines });
 
-  /** Sends a response in the form that the request asks for. */
-  async function deliver(
-    response: ForwardResponse,
-    { mode, outlet, timing, watch }: Delivery,
+  /** Makes the request and delivers its response, within the time that it has. */
+  async function perform(
+    request: ProxyRequest,
+    context: ExchangeContext,
+    { url, upstream }: Destination,
   ): Promise<void> {
-    const ready = outlet.ready();
-    if (ready !== undefined) await ready;
-    const chunks = isStreamed(response, mode) ? response.chunks(maxStreamBytes) : undefined;
-    if (chunks === undefined || chunks === null) {
-      const whole = await readWhole(response, maxResponseBytes);
-      return await outlet.whole({ response: whole, timing: timing(), asBytes: mode === true });
-    }
-    const { length = Infinity } = response;
-    const watched = watch(chunks);
-    const ahead = mode === true && length <= MAX_WHOLE_BYTES ? readAhead(watched) : undefined;
-    const body = await ahead?.whole(length);
-    if (body !== undefined) {
-      const whole = { ...toHead(response), body };
-      return await outlet.whole({ response: whole, timing: timing(), asBytes: true });
-    }
-    const head = outlet.head(toHead(response), timing());
-    if (head !== undefined) await head;
-    if (mode === true) return await sendBytes(ahead?.chunks() ?? watched, outlet);
-    const toEvents = mode === "events" ? toServerSentEvents : toLines;
-    for await (const event of toEvents(watched, maxResponseBytes)) await outlet.event(event);
-    await outlet.end();
-  }
-
-  return async function runExchange(request, context): Promise<void> {
-    refuseRequest(request, options);
     const { controller, outlet, upload } = context;
     const { signal } = controller;
     const startedAt = performance.now();
-    const timeoutMs = request.timeoutMs ?? options.timeoutMs;
+    const ownTimeoutMs = upstream?.timeoutMs ?? options.timeoutMs;
+    const maxTimeoutMs = upstream?.timeoutMs ?? options.maxTimeoutMs;
+    const timeoutMs = Math.min(request.timeoutMs ?? ownTimeoutMs, maxTimeoutMs);
     const deadline = createDeadline(controller);
     let stage: keyof typeof STAGES = "lookup";
     const restart = (): void =>
       deadline.set(timeoutMs, () => timedOut(STAGES[stage], timeoutMs, request.method));
 
-    const check = async (url: URL): Promise<Allowance> => {
-      stage = "lookup";
-      const decided = policy.decide(url);
-      const decision: Decision = decided instanceof Promise
-        ? await abortable(decided, signal)
-        : decided;
-      context.decided(url, decision);
-      if (!decision.allow) throw new ProxyError(decision.code, decision.message);
-      stage = "head";
-      return decision;
-    };
-
-    /** Gives the same chunks; between two of them the destination may be silent only for so long. */
-    async function* watch(
-      chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
-    ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-      const silent = (): void =>
-        deadline.set(streamIdleMs, () => timedOut(STAGES.stream, streamIdleMs, request.method));
-      silent();
-      for await (const chunk of chunks) {
-        deadline.clear(); // what the client takes its time for is not the destination's silence
-        yield chunk;
-        silent();
-      }
-      deadline.clear();
-    }
+    const check = createCheck({
+      policy,
+      signal,
+      decided: context.decided,
+      lookingUp: (isLookingUp) => stage = isLookingUp ? "lookup" : "head",
+      ...(upstream !== undefined && { upstream, countsTimeouts: timeoutMs >= ownTimeoutMs }),
+    });
 
     restart();
     context.onUploaded = restart;
     try {
+      const { method, headers, redirect } = request;
       const response = await forward(
-        { ...request, body: upload ?? request.body },
+        { method, url, headers, redirect, body: upload ?? request.body },
         { check, signal },
       );
       context.onUploaded = (): void => {};
       const waitMs = elapsed(startedAt);
       context.answered(waitMs, response.status);
       stage = "body";
-      await deliver(response, {
+      await deliver(upstream === undefined ? response : upstream.conceal(response), {
         mode: request.stream,
         outlet,
         timing: () => ({ waitMs, totalMs: elapsed(startedAt) }),
-        watch,
+        deadline,
+        silent: () => timedOut(STAGES.stream, options.streamIdleMs, request.method),
       });
     } catch (thrown) {
       throw signal.aborted && !(thrown instanceof ProxyError) ? signal.reason : thrown;
@@ -190,36 +130,36 @@ export function createRunExchange(
       context.onUploaded = (): void => {};
       deadline.clear();
     }
+  }
+
+  /** Finds what the request names, which has to be something that this caller may use. */
+  function findDestination(
+    { target }: ProxyRequest,
+    { identity }: Caller,
+  ): Destination {
+    if (target instanceof URL) return { url: target };
+    const upstream = registry.find(target.upstream, identity);
+    return { url: upstream.resolve(target.path), upstream };
+  }
+
+  return async function runExchange(request, context): Promise<void> {
+    const begun = limiter.begin(context.caller.key);
+    const lease = begun instanceof Promise ? await begun : begun;
+    if ("limit" in lease) {
+      const { message, retryAfterMs } = lease;
+      throw new ProxyError("rate_limited", message, { retryAfterMs });
+    }
+    using _place = lease;
+    refuseRequest(request, options);
+    const destination = findDestination(request, context.caller);
+    const run = (): Promise<void> => perform(request, context, destination);
+    return await (destination.upstream?.within(run) ?? run());
   };
 }
 
-interface Delivery {
-  readonly mode: StreamMode;
-  readonly outlet: Outlet;
-  readonly timing: () => Timing;
-  readonly watch: (
-    chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
-  ) => AsyncIterable<Uint8Array<ArrayBuffer>>;
-}
-
-/** Events come only of an event stream that was granted; of anything else the client sees the whole. */
-function isStreamed({ status, headers, length }: ForwardResponse, mode: StreamMode): boolean {
-  if (mode === false) return false;
-  if (mode === true) return length !== 0;
-  if (mode === "lines") return true;
-  const [, type = ""] = headers.find(([name]) => name === "content-type") ?? [];
-  return status === STATUS_CODE.OK && /^\s*text\/event-stream\s*(?:;|$)/i.test(type);
-}
-
-async function sendBytes(
-  chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
-  outlet: Outlet,
-): Promise<void> {
-  for await (const chunk of chunks) {
-    const sending = outlet.bytes(chunk, false);
-    if (sending !== undefined) await sending;
-  }
-  await outlet.bytes(new Uint8Array(), true);
+interface Destination {
+  readonly url: URL;
+  readonly upstream?: Upstream;
 }
 
 /** Milliseconds since then, to the microsecond. */
@@ -255,13 +195,4 @@ function timedOut(
   method: string,
 ): ProxyError {
   return new ProxyError(code, `${what} within ${timeoutMs} ms`, { sent, method });
-}
-
-function toHead({ status, statusText, url, redirected, headers }: ForwardResponse): ResponseHead {
-  return { status, statusText, url, redirected, headers };
-}
-
-async function readWhole(response: ForwardResponse, maxBytes: number): Promise<HttpResponse> {
-  const body = await response.bytes(maxBytes);
-  return { ...toHead(response), body };
 }

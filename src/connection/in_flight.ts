@@ -4,9 +4,9 @@
  * @module
  */
 import type { ExchangeId } from "../dialect/dialect.ts";
-import type { Decision } from "../policy/policy.ts";
-import type { ProxyError, ProxyRequest } from "../protocol/mod.ts";
+import type { ProxyError, ProxyRequest, Target } from "../protocol/mod.ts";
 import type { ExchangedEvent } from "../telemetry/telemetry.ts";
+import type { Decided } from "./check.ts";
 import { createCredit, type Credit } from "./credit.ts";
 import type { Upload } from "./upload.ts";
 
@@ -98,6 +98,7 @@ const MAX_LOGGED_LENGTH = 255;
 export interface Place {
   readonly connection: string;
   readonly sequence: number;
+  readonly identity: string | undefined;
 }
 
 /** Creates an exchange. */
@@ -116,18 +117,22 @@ export function createExchange(
     record: {
       ...createRecord(id, place),
       method: request.method.slice(0, MAX_LOGGED_LENGTH),
-      host: toLoggedHost(request.url),
+      ...toLoggedTarget(request.target),
       requestBytes: request.body?.byteLength ?? 0,
     },
   };
 }
 
 /** Creates the record of an exchange of which no more is known than that it is there. */
-export function createRecord(id: ExchangeId, { connection, sequence }: Place): ExchangeRecord {
+export function createRecord(
+  id: ExchangeId,
+  { connection, sequence, identity }: Place,
+): ExchangeRecord {
   return {
     connection,
     exchange: sequence,
     ...(typeof id === "number" && { id }),
+    ...(identity !== undefined && { identity }),
     method: "",
     host: "",
     decision: "none",
@@ -139,10 +144,18 @@ export function createRecord(id: ExchangeId, { connection, sequence }: Place): E
 }
 
 /** Notes a decision on a hop. */
-export function recordDecision(record: ExchangeRecord, url: URL, decision: Decision): void {
+export function recordDecision(
+  record: ExchangeRecord,
+  ...[url, { allow, reason }]: Parameters<Decided>
+): void {
   record.host = toLoggedHost(url);
-  record.decision = decision.allow ? "allow" : "deny";
-  record.reason = decision.reason;
+  record.decision = allow ? "allow" : "deny";
+  record.reason = reason;
+}
+
+function toLoggedTarget(target: Target): Pick<ExchangeRecord, "host" | "upstream"> {
+  if (target instanceof URL) return { host: toLoggedHost(target) };
+  return { host: "", upstream: target.upstream.slice(0, MAX_LOGGED_LENGTH) };
 }
 
 function toLoggedHost({ host }: URL): string {

@@ -12,7 +12,7 @@ import {
   MAX_CHUNK_MESSAGE_BYTES,
 } from "../protocol/mod.ts";
 import type { Credit } from "./credit.ts";
-import type { Outlet } from "./exchange.ts";
+import type { Outlet } from "./delivery.ts";
 import type { FrameSocket } from "./socket.ts";
 
 /** What an outlet works with. */
@@ -23,14 +23,16 @@ export interface OutletDeps {
   readonly credit: Credit;
   /** Whether anybody still wants the response. */
   readonly isWanted: () => boolean;
-  /** Called with the payload bytes of each frame that holds some. */
-  readonly sent: (bytes: number) => void;
+  /** Counts the bytes of a body that goes whole. */
+  readonly count: (bytes: number) => void;
+  /** Counts the bytes of a part of a body, which goes when what it gives has fulfilled. */
+  readonly spend: (bytes: number) => void | Promise<void>;
 }
 
 /** Creates the {@linkcode Outlet} of an exchange. */
 export function createOutlet(
   id: ExchangeId,
-  { dialect, socket, credit, isWanted, sent }: OutletDeps,
+  { dialect, socket, credit, isWanted, count, spend }: OutletDeps,
 ): Outlet {
   const { stream } = dialect;
   // Only a dialect that streams has requests that stream, and its ids are numbers.
@@ -52,7 +54,8 @@ export function createOutlet(
       if (size === 0) return; // the exchange has failed meanwhile
       const payload = rest.subarray(0, size);
       rest = rest.subarray(size);
-      sent(size);
+      const spending = spend(size);
+      if (spending !== undefined) await spending;
       const sending = sendPart({ id: streamId, payload, fin: fin && rest.byteLength === 0 });
       if (sending !== undefined) await sending;
     }
@@ -62,7 +65,7 @@ export function createOutlet(
   return {
     ready: () => socket.send(() => undefined),
     whole(whole): void | Promise<void> {
-      sent(whole.response.body?.byteLength ?? 0);
+      count(whole.response.body?.byteLength ?? 0);
       return socket.send(() => isWanted() ? dialect.encodeResponse(id, whole) : undefined);
     },
     head(head, timing): void | Promise<void> {
@@ -70,8 +73,9 @@ export function createOutlet(
     },
     bytes: sendBytes,
     event(event): void | Promise<void> {
-      sent(new TextEncoder().encode(event.data).byteLength);
-      return sendPart({ type: "event", id: streamId, ...event });
+      const spending = spend(new TextEncoder().encode(event.data).byteLength);
+      const send = (): void | Promise<void> => sendPart({ type: "event", id: streamId, ...event });
+      return spending === undefined ? send() : spending.then(send);
     },
     end: () => sendPart({ type: "end", id: streamId }),
   };

@@ -5,16 +5,19 @@
  * @module
  */
 import type { Dialect } from "../dialect/dialect.ts";
-import type { Decision } from "../policy/policy.ts";
+import type { Limiter } from "../limits/limiter.ts";
 import { ProxyError } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { elapsed, type ExchangeContext, type RunExchange } from "./exchange.ts";
+import type { Decided } from "./check.ts";
+import { type Caller, elapsed, type ExchangeContext, type RunExchange } from "./exchange.ts";
 import { type Exchange, type ExchangeRecord, recordDecision } from "./in_flight.ts";
 import { createOutlet } from "./outlet.ts";
 import type { FrameSocket } from "./socket.ts";
 
 /** What a run works with. */
 export interface RunDeps {
+  readonly caller: Caller;
+  readonly limiter: Limiter;
   readonly dialect: Dialect;
   readonly socket: FrameSocket;
   readonly runExchange: RunExchange;
@@ -26,12 +29,15 @@ export interface RunDeps {
 /** Runs an exchange to its end, which is when its last frame was handed over. */
 export async function run(
   exchange: Exchange,
-  { dialect, socket, runExchange, telemetry, ended }: RunDeps,
+  { caller, limiter, dialect, socket, runExchange, telemetry, ended }: RunDeps,
 ): Promise<void> {
   const { id, request, controller, credit, record, upload } = exchange;
   const isWanted = (): boolean => !exchange.cancelled;
   const startedAt = performance.now();
+  const failed = (error: unknown): void =>
+    telemetry.failed({ connection: record.connection, error });
   const context: ExchangeContext = {
+    caller,
     controller,
     ...(upload !== undefined && { upload: upload.body }),
     outlet: createOutlet(id, {
@@ -39,9 +45,17 @@ export async function run(
       socket,
       credit,
       isWanted,
-      sent: (bytes) => record.responseBytes += bytes,
+      count(bytes): void {
+        record.responseBytes += bytes;
+        const counting = limiter.count(caller.key, bytes);
+        if (counting !== undefined) counting.catch(failed);
+      },
+      spend(bytes): void | Promise<void> {
+        record.responseBytes += bytes;
+        return limiter.spend(caller.key, bytes, controller.signal);
+      },
     }),
-    decided: (url, decision) => noteDecision(record, { url, decision, telemetry }),
+    decided: noteDecisions(record, telemetry),
     answered: (waitMs, status) => Object.assign(record, { waitMs, status }),
   };
   exchange.uploaded = () => context.onUploaded?.();
@@ -74,12 +88,10 @@ export function toProxyError(
   return new ProxyError("proxy_internal_error", "The proxy failed; its log says why");
 }
 
-function noteDecision(
-  record: ExchangeRecord,
-  { url, decision, telemetry }: { url: URL; decision: Decision; telemetry: Telemetry },
-): void {
-  recordDecision(record, url, decision);
-  const { connection, exchange, host } = record;
-  const { allow, reason } = decision;
-  telemetry.decided({ connection, exchange, host, allow, reason });
+function noteDecisions(record: ExchangeRecord, telemetry: Telemetry): Decided {
+  return (url, { allow, reason }) => {
+    recordDecision(record, url, { allow, reason });
+    const { connection, exchange, host } = record;
+    telemetry.decided({ connection, exchange, host, allow, reason });
+  };
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import {
+  type AuthenticatedFrame,
   type Chunk,
   type EncodeOptions,
   type EndFrame,
@@ -33,11 +34,12 @@ export type Incoming =
   | { readonly type: "grant"; readonly id: number; readonly bytes: number }
   | { readonly type: "chunk"; readonly chunk: Chunk }
   | { readonly type: "ping"; readonly data?: string }
+  | { readonly type: "auth"; readonly token: string }
   /** To be answered with this error. */
   | { readonly type: "invalid"; readonly id: ExchangeId; readonly error: ProxyError };
 
 /** Frames that belong to the connection, not to an exchange. */
-export type ConnectionFrame = HelloFrame | PongFrame | GoawayFrame;
+export type ConnectionFrame = HelloFrame | PongFrame | AuthenticatedFrame | GoawayFrame;
 
 /** A response that comes whole, and whether the client wants its body as bytes. */
 export interface WholeResponse extends EncodeOptions {

@@ -12,9 +12,10 @@ import {
   type ProxyRequest,
 } from "../protocol/mod.ts";
 import {
-  appendQuery,
-  parseUrl,
+  addQuery,
+  parseTarget,
   refuseBodyOf,
+  type Target,
   toHeaderPairs,
   withJsonType,
 } from "../protocol/request.ts";
@@ -79,11 +80,11 @@ function decode(data: string | ArrayBuffer): Incoming {
 
 function toRequest(frame: PlainFrame, text: string): ProxyRequest {
   const method = frame.method.toUpperCase();
-  const url = parseUrl(frame.url);
+  const target = parseTarget(frame.url);
   const headers = toHeaderPairs(frame.headers ?? []);
   const bodiless = {
     method,
-    url,
+    target,
     headers,
     body: null,
     redirect: "follow",
@@ -93,8 +94,7 @@ function toRequest(frame: PlainFrame, text: string): ProxyRequest {
   const { data } = frame;
   if (data === undefined || data === null) return bodiless;
   if (method === "GET" || method === "HEAD") {
-    appendData(url, data, method);
-    return bodiless;
+    return { ...bodiless, target: addData(target, data, method) };
   }
   if (typeof data === "string") return { ...bodiless, body: new TextEncoder().encode(data) };
   return {
@@ -104,10 +104,10 @@ function toRequest(frame: PlainFrame, text: string): ProxyRequest {
   };
 }
 
-function appendData(url: URL, data: unknown, method: string): void {
+function addData(target: Target, data: unknown, method: string): Target {
   if (!isObject(data)) refuseBodyOf(method);
   if (!isQueryField(data)) throw new ProxyError("bad_request", describeDataFault(data));
-  appendQuery(url, data);
+  return addQuery(target, data);
 }
 
 function describeDataFault(data: unknown): string {

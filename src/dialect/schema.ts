@@ -5,7 +5,7 @@
  * @module
  */
 import * as z from "zod";
-import { MAX_ID } from "../protocol/mod.ts";
+import { MAX_ID, type RequestFrame } from "../protocol/mod.ts";
 import {
   describeToken,
   type Fault,
@@ -14,8 +14,6 @@ import {
   type HeadersField,
   type QueryField,
 } from "./fields.ts";
-
-const NOT_YET = "is not supported yet";
 
 // An error names at most so many faults, and quotes so much of a name, however much is wrong.
 const MAX_ISSUES = 5;
@@ -63,8 +61,8 @@ export const requestSchema = z.strictObject({
   type: z.literal("request"),
   id: idSchema,
   url: z.string(must("be a string")).exactOptional(),
-  upstream: z.string(must("be a string")).refine(() => false, NOT_YET).exactOptional(),
-  path: z.string(must("be a string")).refine(() => false, NOT_YET).exactOptional(),
+  upstream: z.string(must("be a string")).exactOptional(),
+  path: z.string(must("be a string")).exactOptional(),
   method: token.exactOptional(),
   headers: headersSchema.exactOptional(),
   query: querySchema.exactOptional(),
@@ -83,9 +81,8 @@ export const requestSchema = z.strictObject({
   windowBytes: z.int("must be a whole number of bytes").min(0, "must be at least 0")
     .exactOptional(),
 }).readonly().superRefine((frame, context) => {
-  if (frame.url === undefined && frame.upstream === undefined) {
-    context.addIssue({ code: "custom", path: ["url"], message: "is missing" });
-  }
+  const fault = findTargetFault(frame);
+  if (fault !== undefined) context.addIssue({ code: "custom", ...fault, path: [...fault.path] });
   const bodies = BODY_FIELDS.filter((name) => frame[name] !== undefined);
   if (bodies.length > 1) {
     context.addIssue({
@@ -102,6 +99,20 @@ export const requestSchema = z.strictObject({
     });
   }
 });
+
+/** A request goes to a URL, or to a path of an upstream. */
+function findTargetFault(
+  { url, upstream, path }: Pick<RequestFrame, "url" | "upstream" | "path">,
+): Fault | undefined {
+  if (url !== undefined) {
+    const other = upstream !== undefined ? "upstream" : path !== undefined ? "path" : undefined;
+    return other && { path: [other], message: 'cannot stand beside "url": a request goes one way' };
+  }
+  if (upstream !== undefined) {
+    return path === undefined ? { path: ["path"], message: "is missing" } : undefined;
+  }
+  return { path: [path === undefined ? "url" : "upstream"], message: "is missing" };
+}
 
 /** {@linkcode CancelFrame} */
 export const cancelSchema = z.strictObject({ type: z.literal("cancel"), id: idSchema }).readonly();
@@ -123,12 +134,19 @@ export const pingSchema = z.strictObject({
     .exactOptional(),
 }).readonly();
 
+/** {@linkcode AuthFrame} */
+export const authSchema = z.strictObject({
+  type: z.literal("auth"),
+  token: z.string(must("be a string")),
+}).readonly();
+
 /** {@linkcode ClientFrame} */
 export const clientFrameSchema = z.discriminatedUnion("type", [
   requestSchema,
   cancelSchema,
   grantSchema,
   pingSchema,
+  authSchema,
 ]);
 
 /** A frame of the plain dialect. */

@@ -30,6 +30,7 @@ const TYPES = [
   "cancel",
   "grant",
   "ping",
+  "auth",
 ] as const satisfies readonly ClientFrame["type"][];
 
 /** wsfetch.v1 as PROTOCOL.md has it. */

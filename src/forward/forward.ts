@@ -16,14 +16,29 @@ import { toBodyError, toRequestError } from "./failure.ts";
 import { filterRequestHeaders, filterResponseHeaders, isContentDecoded } from "./headers.ts";
 import { asSent, followRedirect, type Hop, redirectLocation, refuseRedirect } from "./redirect.ts";
 
-/** Where a hop may connect. */
+/** Where a hop may connect, and what goes with it. */
 export interface Route {
-  /** The addresses that were checked, in the order to try them; absent: the host is an address. */
+  /** The addresses that were checked, in the order to try them; absent: wherever the host is. */
   readonly addresses?: readonly string[];
+  /** Fields for this hop and no other; they win over the request's of the same name. */
+  readonly headers?: HeaderPairs;
+  /** Makes the hop in its own way: again when an attempt fails, or not at all. Default: one attempt. */
+  readonly send?: SendHop;
 }
 
+/** Makes a hop by none, one or more attempts, each of which gives a response whose body was not read. */
+export type SendHop = (
+  attempt: () => Promise<Response>,
+  hop: {
+    readonly method: string;
+    /** The hop can be attempted again. */
+    readonly replayable: boolean;
+    readonly signal: AbortSignal;
+  },
+) => Promise<Response>;
+
 /** Checks a hop before it is made; throws the {@linkcode ProxyError} that forbids it. */
-export type Check = (url: URL) => Route | Promise<Route>;
+export type Check = (url: URL, method: string) => Route | Promise<Route>;
 
 /** A response whose head has come and whose body has not been read. */
 export interface ForwardResponse extends Omit<HttpResponse, "body"> {
@@ -129,19 +144,32 @@ export function createForward({ client, fetch = globalThis.fetch }: ForwardDeps)
     throw failure;
   }
 
-  async function makeHop(hop: Hop, { check, signal }: ForwardOptions): Promise<Response> {
-    const { addresses } = await check(hop.url);
-    signal.throwIfAborted();
+  async function attemptHop(
+    hop: Hop,
+    { addresses, headers }: Route,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const dressed = headers === undefined ? hop : { ...hop, headers: override(hop, headers) };
     // A certificate has to match the name, so a name that is rebound fails its handshake.
     const response = addresses === undefined || hop.url.protocol === "https:"
-      ? await send(hop, { target: hop.url, headers: hop.headers, signal })
-      : await sendPinned(hop, addresses, signal);
+      ? await send(dressed, { target: hop.url, headers: dressed.headers, signal })
+      : await sendPinned(dressed, addresses, signal);
     if (response.status !== STATUS_CODE.SwitchingProtocols) return response;
     await response.body?.cancel();
     throw new ProxyError(
       "http_protocol_error",
       "The destination switched protocols without being asked to",
     );
+  }
+
+  async function makeHop(hop: Hop, { check, signal }: ForwardOptions): Promise<Response> {
+    const checked = check(hop.url, hop.method);
+    const route = checked instanceof Promise ? await checked : checked;
+    signal.throwIfAborted();
+    if (route.send === undefined) return await attemptHop(hop, route, signal);
+    const { method, body } = hop;
+    const replayable = !(body instanceof ReadableStream);
+    return await route.send(() => attemptHop(hop, route, signal), { method, replayable, signal });
   }
 
   return async function forward(request, options): Promise<ForwardResponse> {
@@ -165,6 +193,12 @@ export function createForward({ client, fetch = globalThis.fetch }: ForwardDeps)
       }
     }
   };
+}
+
+/** The hop's fields, with these in place of its own of the same name. */
+function override(hop: Hop, headers: HeaderPairs): HeaderPairs {
+  const names = new Set(headers.map(([name]) => name.toLowerCase()));
+  return [...hop.headers.filter(([name]) => !names.has(name.toLowerCase())), ...headers];
 }
 
 /** The same URL with an address in place of the name. */

@@ -27,6 +27,10 @@ export const ERROR_CODES = {
   frame_too_large: { sent: "no", retryable: false },
   request_too_large: { sent: "no", retryable: false },
   too_many_in_flight: { sent: "no", retryable: true },
+  rate_limited: { sent: "no", retryable: true },
+  unauthorized: { sent: "no", retryable: false },
+  forbidden: { sent: "no", retryable: false },
+  unknown_upstream: { sent: "no", retryable: false },
   draining: { sent: "no", retryable: true },
   destination_ip_prohibited: { sent: "no", retryable: false },
   http_request_denied: { sent: "no", retryable: false },
@@ -56,6 +60,7 @@ export const CLOSE_CODES = {
   1001: "Going away",
   4029: "The client does not read",
   4500: "Too many malformed frames",
+  4501: "The credential is bad or has expired",
   4509: "An id was used while in flight",
 } as const;
 
@@ -66,13 +71,16 @@ export type CloseCode = keyof typeof CLOSE_CODES;
 export const HTTP_ERRORS = {
   bad_request: 400,
   bad_handshake: 400,
+  unauthorized: 401,
   origin_not_allowed: 403,
   not_found: 404,
   method_not_allowed: 405,
   upgrade_required: 426,
   too_many_connections: 429,
+  rate_limited: 429,
   internal_error: 500,
   draining: 503,
+  authentication_unavailable: 503,
 } as const;
 
 /** The code of a refusal over HTTP. */

@@ -32,11 +32,11 @@ export interface RequestFrame {
   readonly type: "request";
   /** 1 to {@linkcode MAX_ID}, not the `id` of another exchange in flight. */
   readonly id: number;
-  /** An absolute http or https URL. */
+  /** An absolute http or https URL, or `name:/path` for a named upstream. */
   readonly url?: string;
   /** Instead of `url`: a named upstream… */
   readonly upstream?: string;
-  /** …and a path, with its query, below the upstream's base URL. */
+  /** …and a path, with its query, below the upstream's base URL; begins with `/`. */
   readonly path?: string;
   /** Default `GET`; made upper-case. */
   readonly method?: string;
@@ -86,14 +86,20 @@ export interface GrantFrame {
   readonly bytes: number;
 }
 
+/** Renews the credential of the connection in place; the identity stays what it was. */
+export interface AuthFrame {
+  readonly type: "auth";
+  readonly token: string;
+}
+
 /** Every frame that a client may send, told apart by `type`; binary chunks stand beside them. */
-export type ClientFrame = RequestFrame | CancelFrame | GrantFrame | PingFrame;
+export type ClientFrame = RequestFrame | CancelFrame | GrantFrame | PingFrame | AuthFrame;
 
 /** What the server enforces; see {@linkcode HelloFrame}. */
 export interface Limits {
   /** Bytes of one text frame from the client. */
   readonly maxFrameBytes: number;
-  /** Exchanges of one connection at a time. */
+  /** Exchanges of one connection at a time, and no more of one identity. */
   readonly maxInFlight: number;
   /** Bytes of one request body. */
   readonly maxRequestBytes: number;
@@ -103,6 +109,14 @@ export interface Limits {
   readonly maxTimeoutMs: number;
   /** Credit in payload bytes that every upload starts with. */
   readonly windowBytes: number;
+  /** Connections of one identity at a time; absent: no limit, as with those below. */
+  readonly maxConnections?: number;
+  /** Requests of one identity. */
+  readonly requestsPerSecond?: number;
+  /** Requests of one identity beyond that, within 10 seconds. */
+  readonly requestBurst?: number;
+  /** Bytes of response bodies to one identity. */
+  readonly bytesPerMinute?: number;
 }
 
 /** The server's first frame. */
@@ -115,6 +129,8 @@ export interface HelloFrame {
   readonly connection: string;
   /** Who the connection was authenticated as. */
   readonly identity: string | null;
+  /** When the credential ends (RFC 3339), or `null`. */
+  readonly expiresAt: string | null;
   /** Named upstreams that this identity may use. */
   readonly upstreams: readonly string[];
   readonly limits: Limits;
@@ -173,6 +189,14 @@ export interface PongFrame {
   readonly data?: string;
 }
 
+/** The answer to {@linkcode AuthFrame}: the credential counts from now on. */
+export interface AuthenticatedFrame {
+  readonly type: "authenticated";
+  readonly identity: string | null;
+  /** When the credential ends (RFC 3339); `null`: never. */
+  readonly expiresAt: string | null;
+}
+
 /** The server drains: no new exchange begins, those in flight have `graceMs` to finish. */
 export interface GoawayFrame {
   readonly type: "goaway";
@@ -188,4 +212,5 @@ export type ServerFrame =
   | GrantFrame
   | ErrorFrame
   | PongFrame
+  | AuthenticatedFrame
   | GoawayFrame;

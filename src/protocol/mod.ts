@@ -23,6 +23,8 @@ export type {
 } from "./errors.ts";
 export { MAX_ID, SUBPROTOCOL } from "./frames.ts";
 export type {
+  AuthenticatedFrame,
+  AuthFrame,
   CancelFrame,
   ClientFrame,
   EndFrame,
@@ -43,6 +45,13 @@ export type {
   Timing,
 } from "./frames.ts";
 export { decodeRequest, encodeRequest, MAX_URL_LENGTH } from "./request.ts";
-export type { HttpRequest, ProxyRequest, RequestOptions } from "./request.ts";
+export type {
+  HttpRequest,
+  ProxyRequest,
+  Query,
+  RequestOptions,
+  Target,
+  UpstreamTarget,
+} from "./request.ts";
 export { decodeResponse, encodeResponse, encodeStreamedResponse } from "./response.ts";
 export type { DecodedResponse, EncodeOptions, HttpResponse, ResponseHead } from "./response.ts";

@@ -21,6 +21,12 @@ export interface HttpRequest {
 /** The longest URL that is requested, in characters: what Deno's HTTP client takes. */
 export const MAX_URL_LENGTH = 65_534;
 
+/** Query parameters; a list repeats its name. */
+export type Query = Readonly<Record<string, QueryValue | readonly QueryValue[]>>;
+
+// A name that could be a scheme, and a path: WHATWG URL reads `http:/x` as a host.
+const UPSTREAM_PATH = /^(?!https?:)([a-z][a-z0-9-]*):(\/(?!\/)[^]*)$/;
+
 /** How the server is to make a request; see {@linkcode RequestFrame}. */
 export interface RequestOptions {
   readonly timeoutMs?: number;
@@ -33,8 +39,19 @@ export interface RequestOptions {
   readonly bodyFollows?: boolean;
 }
 
+/** Where a request goes: a URL, or a path below a named upstream. */
+export type Target = URL | UpstreamTarget;
+
+/** A path below the base URL of an upstream that the operator has named. */
+export interface UpstreamTarget {
+  readonly upstream: string;
+  /** With its query, as the client wrote it. */
+  readonly path: string;
+}
+
 /** A request that came in a frame. */
-export interface ProxyRequest extends HttpRequest, RequestOptions {
+export interface ProxyRequest extends Omit<HttpRequest, "url">, RequestOptions {
+  readonly target: Target;
   readonly redirect: RedirectMode;
   readonly stream: StreamMode;
   readonly bodyFollows: boolean;
@@ -85,8 +102,12 @@ export function encodeRequest(id: number, request: HttpRequest & RequestOptions)
  */
 export function decodeRequest(frame: RequestFrame, text: string): ProxyRequest {
   const method = (frame.method ?? "GET").toUpperCase();
-  const url = parseUrl(frame.url ?? "");
-  if (frame.query !== undefined) appendQuery(url, frame.query);
+  const target = addQuery(
+    frame.upstream === undefined
+      ? parseTarget(frame.url ?? "")
+      : { upstream: frame.upstream, path: frame.path ?? "" },
+    frame.query,
+  );
   const headers = toHeaderPairs(frame.headers ?? []);
   const json = frame.json === undefined ? undefined : sliceMember(text, "json")?.trim();
   const body = decodeBody(frame, json, "bad_request");
@@ -94,7 +115,7 @@ export function decodeRequest(frame: RequestFrame, text: string): ProxyRequest {
   if (body !== null || bodyFollows) refuseBodyOf(method);
   return {
     method,
-    url,
+    target,
     headers: frame.json === undefined ? headers : withJsonType(headers),
     body,
     redirect: frame.redirect ?? "follow",
@@ -106,11 +127,13 @@ export function decodeRequest(frame: RequestFrame, text: string): ProxyRequest {
 }
 
 /**
- * Parses an absolute URL (WHATWG URL).
+ * Parses an absolute URL (WHATWG URL), or `name:/path`, which is a path below a named upstream.
  *
  * @throws {ProxyError} `bad_request`
  */
-export function parseUrl(text: string): URL {
+export function parseTarget(text: string): Target {
+  const [, upstream, path] = UPSTREAM_PATH.exec(text) ?? [];
+  if (upstream !== undefined && path !== undefined) return { upstream, path };
   const url = URL.parse(text);
   if (url === null) {
     throw new ProxyError(
@@ -123,20 +146,24 @@ export function parseUrl(text: string): URL {
 }
 
 /**
- * Appends parameters to a URL's query and leaves what stands there as it is.
+ * Gives the same target with parameters behind its query; what stands there stays as it is.
  *
  * @throws {ProxyError} `bad_request`: the URL is too long then.
  */
-export function appendQuery(
-  url: URL,
-  query: Readonly<Record<string, QueryValue | readonly QueryValue[]>>,
-): void {
+export function addQuery(target: Target, query: Query | undefined): Target {
   const added = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) {
+  for (const [name, value] of Object.entries(query ?? {})) {
     for (const item of [value].flat()) added.append(name, String(item));
   }
-  if (added.size > 0) url.search += `${url.search === "" ? "" : "&"}${added}`;
+  if (added.size === 0) return target;
+  if (!(target instanceof URL)) {
+    const [path = ""] = target.path.split("#");
+    return { ...target, path: `${path}${path.includes("?") ? "&" : "?"}${added}` };
+  }
+  const url = new URL(target);
+  url.search += `${url.search === "" ? "" : "&"}${added}`;
   refuseLongUrl(url);
+  return url;
 }
 
 /** Gives header fields as pairs, whichever way they were written. */

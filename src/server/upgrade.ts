@@ -5,15 +5,17 @@
  */
 import type { OriginCheck } from "../auth/origin.ts";
 import type { Connection } from "../connection/connection.ts";
-import { type HttpErrorCode, SUBPROTOCOL } from "../protocol/mod.ts";
+import type { SUBPROTOCOL } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { refuse } from "./responses.ts";
+import type { Admit, Admitted } from "./admission.ts";
+import { findMalformed, selectSubprotocol } from "./handshake.ts";
+import { type Refusal, refuse } from "./responses.ts";
 
 /** Makes the connection of an open WebSocket. */
 export type OpenConnection = (webSocket: WebSocket, context: ConnectionContext) => Connection;
 
 /** What the handshake said. */
-export interface ConnectionContext {
+export interface ConnectionContext extends Pick<Admitted, "identity" | "key"> {
   /** Names the connection in the log. */
   readonly id: string;
   /** The subprotocol that was agreed on; absent: the plain dialect. */
@@ -32,6 +34,9 @@ export interface UpgradeOptions {
 /** What an upgrade works with. */
 export interface UpgradeDeps {
   readonly isOriginAllowed: OriginCheck;
+  /** Gives the address of the client behind a socket, which may be a proxy's. */
+  readonly clientAddress: (headers: Headers, socketAddress: string) => string;
+  readonly admit: Admit;
   readonly openConnection: OpenConnection;
   /** Whether the service takes no more work. */
   readonly isDraining: () => boolean;
@@ -40,26 +45,24 @@ export interface UpgradeDeps {
 
 /** Answers a request for `/ws`. */
 export interface Upgrade {
-  (request: Request, info: Deno.ServeHandlerInfo): Response;
+  (request: Request, info: Deno.ServeHandlerInfo): Promise<Response>;
   /** The connections there are, those that are closing included. */
   readonly connections: ReadonlySet<Connection>;
 }
 
 // What a client that was refused for want of room is told to wait.
 const RETRY_AFTER_SECONDS = 5;
-const WEBSOCKET_VERSION = "13"; // RFC 6455 §4.1
-const WEBSOCKET_KEY = /^[A-Za-z0-9+/]{22}==$/; // 16 bytes in base64, RFC 6455 §4.1
 
-interface Refusal {
-  readonly code: HttpErrorCode;
-  readonly message: string;
-  readonly headers?: Record<string, string>;
+interface Entry extends Pick<Admitted, "lease"> {
+  readonly client: string;
+  /** Gives the reserved place back. */
+  readonly release: () => void;
 }
 
 /** Creates an {@linkcode Upgrade}. */
 export function createUpgrade(
   { maxConnections, idleTimeoutSeconds = 30, closeTimeoutMs = 1000 }: UpgradeOptions,
-  { isOriginAllowed, openConnection, isDraining, telemetry }: UpgradeDeps,
+  { isOriginAllowed, clientAddress, admit, openConnection, isDraining, telemetry }: UpgradeDeps,
 ): Upgrade {
   const connections = new Set<Connection>();
   let reserved = 0;
@@ -85,18 +88,26 @@ export function createUpgrade(
     };
   }
 
-  function listen(webSocket: WebSocket, context: ConnectionContext, client: string): void {
+  /** From the handshake to the open event a connection has a place but no object. */
+  function reserve(): () => void {
+    reserved++;
+    return once(() => reserved--);
+  }
+
+  function listen(
+    webSocket: WebSocket,
+    context: ConnectionContext,
+    { client, lease, release }: Entry,
+  ): void {
     let connection: Connection | undefined;
     let closing: ReturnType<typeof setTimeout> | undefined;
     let left = false;
-    // From here to the open event the connection has a place but no object.
-    reserved++;
-    const release = once(() => reserved--);
     /** A client that does not answer the closing handshake has left as well. */
     const leave = (code: number): void => {
       left = true;
       clearTimeout(closing);
       release();
+      lease[Symbol.dispose]();
       if (connection === undefined) return;
       connections.delete(connection);
       connection.closed(code);
@@ -113,8 +124,13 @@ export function createUpgrade(
     webSocket.onopen = () =>
       safely(() => {
         release();
-        const { id, subprotocol } = context;
-        telemetry.connected({ connection: id, dialect: subprotocol ?? "plain", client });
+        const { id, subprotocol, identity } = context;
+        telemetry.connected({
+          connection: id,
+          dialect: subprotocol ?? "plain",
+          client,
+          ...(identity !== undefined && { identity: identity.subject }),
+        });
         connection = openConnection(webSocket, context);
         connections.add(connection);
         connection.finished.then(() => {
@@ -127,68 +143,43 @@ export function createUpgrade(
     webSocket.onerror = () => {}; // a close event follows, and tells all there is
   }
 
-  function upgrade(request: Request, { remoteAddr }: Deno.ServeHandlerInfo): Response {
-    const client = "hostname" in remoteAddr ? remoteAddr.hostname : remoteAddr.transport;
+  function refuseAs({ code, message, headers }: Refusal, client: string): Response {
+    const response = refuse(code, message, headers);
+    telemetry.refused({ client, status: response.status, code, reason: message });
+    return response;
+  }
+
+  async function upgrade(
+    request: Request,
+    { remoteAddr }: Deno.ServeHandlerInfo,
+  ): Promise<Response> {
+    const { headers } = request;
+    const client = clientAddress(
+      headers,
+      "hostname" in remoteAddr ? remoteAddr.hostname : remoteAddr.transport,
+    );
     const refusal = findRefusal(request);
-    if (refusal !== undefined) {
-      const response = refuse(refusal.code, refusal.message, refusal.headers);
-      telemetry.refused({ client, status: response.status, code: refusal.code });
-      return response;
-    }
-    const subprotocol = offeredSubprotocols(request.headers).length > 0 ? SUBPROTOCOL : undefined;
+    if (refusal !== undefined) return refuseAs(refusal, client);
+    using stack = new DisposableStack();
+    const release = reserve();
+    stack.defer(release);
+    const admitted = await admit(headers, client);
+    if ("code" in admitted) return refuseAs(admitted, client);
+    const { identity, key, lease } = admitted;
+    stack.use(lease);
+    const subprotocol = selectSubprotocol(headers);
     const { socket, response } = Deno.upgradeWebSocket(request, {
       idleTimeout: idleTimeoutSeconds,
     });
     // Deno's own `protocol` option throws when the offer has no space, or two, after a comma.
     if (subprotocol !== undefined) response.headers.set("sec-websocket-protocol", subprotocol);
-    listen(socket, { id: crypto.randomUUID(), subprotocol }, client);
+    const context = { id: crypto.randomUUID(), subprotocol, identity, key };
+    listen(socket, context, { client, lease, release });
+    stack.move(); // both are given back when the connection has left
     return response;
   }
 
   return Object.assign(upgrade, { connections });
-}
-
-/** What is wrong with a WebSocket handshake (RFC 6455 §4.2.1). */
-function findMalformed(headers: Headers): Refusal | undefined {
-  if (!hasToken(headers, "upgrade", "websocket") || !hasToken(headers, "connection", "upgrade")) {
-    return {
-      code: "upgrade_required",
-      message: "This is a WebSocket endpoint; connect with a WebSocket client",
-      headers: { upgrade: "websocket", connection: "Upgrade" },
-    };
-  }
-  if (headers.get("sec-websocket-version") !== WEBSOCKET_VERSION) {
-    return {
-      code: "upgrade_required",
-      message: `The WebSocket version must be ${WEBSOCKET_VERSION}`,
-      headers: { "sec-websocket-version": WEBSOCKET_VERSION, upgrade: "websocket" },
-    };
-  }
-  if (!WEBSOCKET_KEY.test(headers.get("sec-websocket-key") ?? "")) {
-    return { code: "bad_handshake", message: "Sec-WebSocket-Key must be 16 bytes in base64" };
-  }
-  const offered = offeredSubprotocols(headers);
-  if (offered.length > 0 && !offered.includes(SUBPROTOCOL)) {
-    return {
-      code: "bad_handshake",
-      message: `None of the offered subprotocols is known; offer ${SUBPROTOCOL}, or none`,
-    };
-  }
-  return undefined;
-}
-
-function hasToken(headers: Headers, name: string, token: string): boolean {
-  return listOf(headers, name).some((item) => item.toLowerCase() === token);
-}
-
-function offeredSubprotocols(headers: Headers): readonly string[] {
-  return listOf(headers, "sec-websocket-protocol");
-}
-
-function listOf(headers: Headers, name: string): readonly string[] {
-  return (headers.get(name) ?? "").split(",").map((item) => item.trim()).filter((item) =>
-    item !== ""
-  );
 }
 
 function once(action: () => void): () => void {

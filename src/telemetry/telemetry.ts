@@ -10,8 +10,19 @@ export interface ConnectedEvent {
   readonly connection: string;
   /** The subprotocol, or `plain`. */
   readonly dialect: string;
-  /** The client's address, as the socket has it. */
+  /** The client's address. */
   readonly client: string;
+  /** Who was authenticated; absent: nobody. */
+  readonly identity?: string;
+}
+
+/** A credential was renewed on an open connection, or was to be. */
+export interface AuthenticatedEvent {
+  readonly connection: string;
+  readonly identity: string | undefined;
+  readonly outcome: "renewed" | "refused";
+  /** Why it was refused. */
+  readonly reason?: string;
 }
 
 /** A connection has ended. */
@@ -29,6 +40,8 @@ export interface RefusedEvent {
   readonly client: string;
   readonly status: number;
   readonly code: string;
+  /** What the client was told. */
+  readonly reason: string;
 }
 
 /** An exchange has ended: one for each, however it went. */
@@ -38,7 +51,10 @@ export interface ExchangedEvent {
   readonly exchange: number;
   /** The client's id; absent in the plain dialect. */
   readonly id?: number;
+  readonly identity?: string;
   readonly method: string;
+  /** The named upstream that the request was for. */
+  readonly upstream?: string;
   /** Host and port of the last hop that was decided on. */
   readonly host: string;
   readonly decision: "allow" | "deny" | "none";
@@ -85,9 +101,12 @@ export interface Telemetry {
   draining(event: { readonly connections: number; readonly graceMs: number }): void;
   /** The service has ended. */
   stopped(): void;
+  /** The upstreams were read again. */
+  reloaded(event: { readonly upstreams: readonly string[] }): void;
   connected(event: ConnectedEvent): void;
   disconnected(event: DisconnectedEvent): void;
   refused(event: RefusedEvent): void;
+  authenticated(event: AuthenticatedEvent): void;
   malformed(event: MalformedEvent): void;
   decided(event: DecidedEvent): void;
   exchanged(event: ExchangedEvent): void;

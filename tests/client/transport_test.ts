@@ -165,7 +165,8 @@ const CLOSE_CODES: readonly { code: number; again: boolean }[] = [
   { code: 4029, again: true },
   { code: 4499, again: true },
   { code: 4500, again: false },
-  { code: 4501, again: false },
+  { code: 4501, again: true },
+  { code: 4502, again: false },
   { code: 4999, again: false },
 ];
 for (const { code, again } of CLOSE_CODES) {

@@ -3,6 +3,8 @@ import { type Connection, createConnection } from "../../src/connection/connecti
 import type { ExchangeContext } from "../../src/connection/exchange.ts";
 import type { WholeResponse } from "../../src/dialect/dialect.ts";
 import { v1 } from "../../src/dialect/v1.ts";
+import { createLimiter } from "../../src/limits/limiter.ts";
+import { createMemoryStore } from "../../src/limits/memory_store.ts";
 import { decodeChunk, encodeChunk, ProxyError } from "../../src/protocol/mod.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import type { Frame } from "../helpers/client.ts";
@@ -21,6 +23,14 @@ interface Bench {
   readonly log: Log;
   request(id: number, members?: object): void;
 }
+
+const NO_LIMITS = {
+  maxConnections: 0,
+  maxInFlight: 0,
+  requestsPerSecond: 0,
+  requestBurst: 0,
+  bytesPerMinute: 0,
+};
 
 const WHOLE: WholeResponse = {
   response: {
@@ -63,13 +73,19 @@ function createBench({ write = (_text: string): void => {} } = {}): Bench {
   };
   const connection = createConnection({
     id: "c",
+    identity: undefined,
+    key: "address:127.0.0.1",
     server: "test",
+    upstreams: [],
     limits,
+    authGraceMs: 1,
     maxStreamBytes: 100,
     socket: { highWaterBytes: 1, sendTimeoutMs: 1 },
   }, {
     webSocket,
     dialect: v1,
+    authenticator: undefined,
+    limiter: createLimiter(NO_LIMITS, createMemoryStore),
     telemetry: createLogger({ level: "info", format: "json", write: writeBoth }),
     runExchange(_request, context): Promise<void> {
       const run = { ...Promise.withResolvers<void>(), context };

@@ -12,7 +12,7 @@ import { ProxyError, type ProxyRequest } from "../../src/protocol/mod.ts";
 
 const REQUEST: ProxyRequest = {
   method: "GET",
-  url: new URL("http://a.example:8080/path?secret"),
+  target: new URL("http://a.example:8080/path?secret"),
   headers: [],
   body: null,
   redirect: "follow",
@@ -25,7 +25,7 @@ function create(
   request: Partial<ProxyRequest> = {},
   upload?: Upload,
 ): Exchange {
-  const options = { connection: "c", sequence: 9 };
+  const options = { connection: "c", sequence: 9, identity: "alice" };
   return createExchange({ id, request: { ...REQUEST, ...request }, upload }, options);
 }
 
@@ -40,6 +40,7 @@ Deno.test("createExchange() begins a record that says what was asked for, and no
     connection: "c",
     exchange: 9,
     id: 7,
+    identity: "alice",
     method: "A".repeat(255),
     host: "a.example:8080",
     decision: "none",
@@ -49,6 +50,12 @@ Deno.test("createExchange() begins a record that says what was asked for, and no
     totalMs: 0,
   });
   assertEquals("id" in create('"a name"').record, false);
+});
+
+Deno.test("createExchange() begins a record that names the upstream, and not the path", () => {
+  const { record } = create(7, { target: { upstream: "github", path: "/secret" } });
+  assertEquals([record.upstream, record.host], ["github", ""]);
+  assertEquals(JSON.stringify(record).includes("secret"), false);
 });
 
 Deno.test("createExchange() gives the credit that the request says, or credit without end", () => {

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { createCredit, type Credit } from "../../src/connection/credit.ts";
-import type { Outlet } from "../../src/connection/exchange.ts";
+import type { Outlet } from "../../src/connection/delivery.ts";
 import { createOutlet } from "../../src/connection/outlet.ts";
 import type { FrameSocket, Message } from "../../src/connection/socket.ts";
 import { plain } from "../../src/dialect/plain.ts";
@@ -51,7 +51,8 @@ function createBench({ windowBytes = Infinity, full = false, dialect = v1 } = {}
       socket,
       credit,
       isWanted: () => isWanted,
-      sent: (bytes) => counted += bytes,
+      count: (bytes) => counted += bytes,
+      spend: (bytes) => void (counted += bytes),
     }),
     credit,
     texts,

@@ -15,7 +15,7 @@ Deno.test("plain.decode() gives the request that a frame describes", () => {
     id: '"d"',
     request: {
       method: "PUT",
-      url: new URL("http://x/"),
+      target: new URL("http://x/"),
       headers: [["a", "b"], ["content-type", "application/json"]],
       body: utf8('{"c" : 1.0}'),
       redirect: "follow",
@@ -37,7 +37,7 @@ for (const method of ["GET", "HEAD", "get"]) {
   ) {
     Deno.test(`plain.decode() appends data ${data} to the query of ${method}`, () => {
       const { request } = decode(`{"url":"http://x/?a=1#b","method":"${method}","data":${data}}`);
-      assertEquals([request.url.href, request.body], [`http://x/${query}#b`, null]);
+      assertEquals([request.target.href, request.body], [`http://x/${query}#b`, null]);
     });
   }
   for (const data of ['"a=b"', '""', "[]", "0", '{"a":null}', '{"a":[[]]}']) {
@@ -51,7 +51,7 @@ for (const method of ["GET", "HEAD", "get"]) {
 for (const data of ['{"b":1.0,"__proto__":12345678901234567890}', " [ 1e400]\n", "-0", "false"]) {
   Deno.test(`plain.decode() sends data ${data} as JSON, byte for byte`, () => {
     const { request } = decode(`{"method":"PUT","url":"http://x/?a","data":${data}}`);
-    assertEquals([request.url.href, request.body], ["http://x/?a", utf8(data.trim())]);
+    assertEquals([request.target.href, request.body], ["http://x/?a", utf8(data.trim())]);
     assertEquals(request.headers, [["content-type", "application/json"]]);
   });
 }
@@ -152,6 +152,11 @@ Deno.test("plain has no frames of the connection, and nothing streams in it", ()
   ]);
 });
 
+Deno.test("plain.decode() takes name:/path for a path below an upstream", () => {
+  const { request } = decode('{"url":"github:/user","method":"GET","data":{"a":1}}');
+  assertEquals(request.target, { upstream: "github", path: "/user?a=1" });
+});
+
 Deno.test("plain.decode() gives what its type says, of anything, and never throws", () => {
   const names = fc.constantFrom("url", "method", "data", "headers", "id", "__proto__", "json");
   const values = fc.oneof(fc.jsonValue(), fc.dictionary(names, fc.jsonValue({ maxDepth: 1 })));
@@ -165,7 +170,7 @@ Deno.test("plain.decode() gives what its type says, of anything, and never throw
   const answers = fc.property(junk, (data) => {
     const { type, id, request, error } = decode(data);
     assertEquals(type, request === undefined ? "invalid" : "request");
-    assert(request?.url instanceof URL || error instanceof ProxyError);
+    assert(request?.target instanceof URL || error instanceof ProxyError);
     const answer = JSON.parse(plain.encodeError(id, new ProxyError("dns_error", "")));
     assert(["undefined", "string", "number"].includes(typeof answer.id));
   });

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type * as z from "zod";
 import type {
+  AuthFrame,
   CancelFrame,
   ClientFrame,
   GrantFrame,
@@ -8,6 +9,7 @@ import type {
   RequestFrame,
 } from "../../src/protocol/mod.ts";
 import {
+  type authSchema,
   type cancelSchema,
   clientFrameSchema,
   describeIssues,
@@ -28,8 +30,9 @@ Deno.test("clientFrameSchema has exactly the types of the frames", () => {
     Equal<z.output<typeof cancelSchema>, CancelFrame>,
     Equal<z.output<typeof grantSchema>, GrantFrame>,
     Equal<z.output<typeof pingSchema>, PingFrame>,
+    Equal<z.output<typeof authSchema>, AuthFrame>,
     Equal<z.output<typeof clientFrameSchema>, ClientFrame>,
-  ] = [true, true, true, true, true];
+  ] = [true, true, true, true, true, true];
   assert(equal.every(Boolean));
 });
 
@@ -66,6 +69,7 @@ const QUERY = "must be a string, a number, a boolean or a list of these";
 
 const GRANT = { type: "grant", id: 1, url: undefined, bytes: 1 };
 const PING = { type: "ping", id: undefined, url: undefined };
+const AUTH = { ...PING, type: "auth" };
 
 /** What is said, and of what. */
 const ISSUES: readonly (readonly [expected: string, ...inputs: Record<string, unknown>[]])[] = [
@@ -73,13 +77,18 @@ const ISSUES: readonly (readonly [expected: string, ...inputs: Record<string, un
   [ID, ...[0, -1, 1.5, 4294967296, 2 ** 53, "1", null, [1]].map((id) => ({ id }))],
   ['"url" is missing', { url: undefined }],
   ['"url" must be a string', { url: null }],
-  ['"upstream" is not supported yet', { upstream: "a", url: undefined }],
+  ['"path" is missing', { upstream: "a", url: undefined }],
+  ['"upstream" is missing', { path: "/", url: undefined }],
   ['"upstream" must be a string', { upstream: 1 }],
   [
-    '"upstream" is not supported yet; "path" is not supported yet',
+    '"upstream" cannot stand beside "url": a request goes one way',
+    { upstream: "a" },
     { upstream: "a", path: "/" },
   ],
+  ['"path" cannot stand beside "url": a request goes one way', { path: "/" }],
   ['"path" must be a string', { path: {} }],
+  ['"token" is missing', AUTH],
+  ['"token" must be a string', { ...AUTH, token: 1 }],
   ['"method" must be a string', { method: 1 }],
   [`"method" ${TOKEN}`, { method: "" }, { method: "GET / HTTP/1.1\r\n" }, { method: "G\u00c9T" }],
   ['"method" must be at most 1024 characters', { method: "A".repeat(1025) }],

@@ -21,7 +21,7 @@ Deno.test("v1.decode() gives the request that a frame describes", () => {
     id: 7,
     request: {
       method: "PUT",
-      url: new URL("http://x/a?d=1&d=true"),
+      target: new URL("http://x/a?d=1&d=true"),
       headers: [["b", "c"], ["content-type", "application/json"]],
       body: new TextEncoder().encode('{"e" : 1.0}'),
       redirect: "manual",
@@ -133,14 +133,16 @@ Deno.test("v1.decode() keeps a member __proto__ of headers and query", () => {
   for (const member of ["headers", "query"]) {
     const incoming = v1.decode(JSON.stringify({ ...REQUEST, [member]: { ["__proto__"]: "a" } }));
     if (incoming.type !== "request") throw new Error(incoming.type);
-    const { headers, url } = incoming.request;
-    assertEquals([...headers, ...url.searchParams].flat().includes("__proto__"), true);
+    const { headers, target } = incoming.request;
+    if (!(target instanceof URL)) throw new Error("not a URL");
+    assertEquals([...headers, ...target.searchParams].flat().includes("__proto__"), true);
   }
 });
 
 const names = fc.constantFrom(
   ...["type", "id", "url", "method", "headers", "query", "json", "text", "base64", "timeoutMs"],
   ...["redirect", "stream", "windowBytes", "bodyFollows", "data", "__proto__", "constructor"],
+  ...["upstream", "path", "token"],
 );
 const values = fc.oneof(
   fc.jsonValue(),
@@ -154,6 +156,7 @@ const frames = fc.tuple(
   fc.constantFrom(
     ...[REQUEST, { ...REQUEST, method: "PUT", stream: true }],
     ...[{ type: "cancel", id: 7 }, { type: "grant", id: 7, bytes: 1 }, { type: "ping" }],
+    ...[{ type: "auth", token: "a" }, { type: "request", id: 7, upstream: "a", path: "/" }],
   ),
   fc.dictionary(names, values, { maxKeys: 4 }),
 ).map(([frame, members]) => JSON.stringify({ ...frame, ...members }));
@@ -235,8 +238,9 @@ function isId(id: unknown): boolean {
 
 function assertIncoming(incoming: Incoming): void {
   if (incoming.type === "request") {
-    const { method, url, headers, body } = incoming.request;
-    assert(isId(incoming.id) && /^[^a-z\s]+$/.test(method) && url instanceof URL);
+    const { method, target, headers, body } = incoming.request;
+    assert(isId(incoming.id) && /^[^a-z\s]+$/.test(method));
+    assert(target instanceof URL || typeof target.path === "string");
     assert(headers.flat().every((part) => typeof part === "string"));
     assert(body === null || body instanceof Uint8Array);
   } else if (incoming.type === "invalid") {
@@ -245,5 +249,6 @@ function assertIncoming(incoming: Incoming): void {
   } else if (incoming.type === "cancel") assert(isId(incoming.id));
   else if (incoming.type === "ping") assert((incoming.data ?? "").length <= 125);
   else if (incoming.type === "grant") assert(isId(incoming.id) && incoming.bytes >= 1);
+  else if (incoming.type === "auth") assert(typeof incoming.token === "string");
   else assert(incoming.chunk.payload instanceof Uint8Array && incoming.chunk.id >= 0);
 }

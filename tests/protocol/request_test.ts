@@ -53,8 +53,10 @@ Deno.test("decodeRequest() gives what encodeRequest() was given", () => {
     const text = encodeRequest(id, request);
     const frame: RequestFrame = JSON.parse(text);
     assertEquals(frame.id, id);
+    const { url: target, ...rest } = request;
     assertEquals(decodeRequest(frame, text), {
-      ...request,
+      ...rest,
+      target,
       redirect: request.redirect ?? "follow",
       stream: request.stream ?? false,
       bodyFollows: request.bodyFollows ?? false,
@@ -96,7 +98,7 @@ const QUERIES: readonly {
 
 for (const { name, url, query, expected } of QUERIES) {
   Deno.test(`decodeRequest() appends ${name}`, () => {
-    assertEquals(decode({ ...ITEMS, url, query }).url.href, `http://x${expected}`);
+    assertEquals(urlOf(decode({ ...ITEMS, url, query })).href, `http://x${expected}`);
   });
 }
 
@@ -104,7 +106,7 @@ Deno.test("decodeRequest() appends to any URL and leaves the rest of it", () => 
   const values = fc.array(fc.string(), { minLength: 1 });
   fc.assert(fc.property(urls, fc.string(), values, (text, name, values) => {
     const before = new URL(text);
-    const after = decode({ ...ITEMS, url: text, query: { [name]: values } }).url;
+    const after = urlOf(decode({ ...ITEMS, url: text, query: { [name]: values } }));
     assert(after.search.startsWith(before.search));
     const added = after.searchParams.getAll(name).slice(-values.length);
     assertEquals(added, values.map((value) => value.toWellFormed()));
@@ -161,9 +163,9 @@ for (const { name, frame, expected } of HEADERS) {
 }
 
 Deno.test("decodeRequest() gives no body, no time, no stream and following where the frame says nothing", () => {
-  const url = new URL(ITEMS.url);
+  const target = new URL(ITEMS.url);
   const options = { redirect: "follow", stream: false, bodyFollows: false } as const;
-  assertEquals(decode(ITEMS), { method: "GET", url, headers: [], body: null, ...options });
+  assertEquals(decode(ITEMS), { method: "GET", target, headers: [], body: null, ...options });
 });
 
 Deno.test("decodeRequest() makes the method upper-case", () => {
@@ -197,10 +199,53 @@ for (const url of ["", "/items", "api.example.com", "http://", "http://x:99999/"
 
 Deno.test("decodeRequest() refuses a URL that is too long, with its query", () => {
   const url = `http://x/${"a".repeat(65_534 - "http://x/".length)}`;
-  assertEquals(decode({ ...ITEMS, url }).url.href, url);
+  assertEquals(urlOf(decode({ ...ITEMS, url })).href, url);
   assertRefused({ ...ITEMS, url: `${url}a` }, '"url" has more than 65534 characters');
   assertRefused({ ...ITEMS, url, query: { a: 1 } }, '"url" has more than 65534 characters');
 });
+
+const GITHUB = { type: "request", id: 1, upstream: "github", path: "/user?a=1#b" } as const;
+
+Deno.test("decodeRequest() takes name:/path for a path below an upstream", () => {
+  const expected = { upstream: "github", path: "/user?a=1#b" };
+  assertEquals(decode(GITHUB).target, expected);
+  assertEquals(decode({ type: "request", id: 1, url: "github:/user?a=1#b" }).target, expected);
+});
+
+for (
+  const [path, expected] of [
+    ["/", "/?x=1&x=a+b"],
+    ["/user?a=1", "/user?a=1&x=1&x=a+b"],
+    ["/user#b", "/user?x=1&x=a+b"],
+    ["/user#?", "/user?x=1&x=a+b"],
+  ] as const
+) {
+  Deno.test(`decodeRequest() appends a query to ${path} below an upstream`, () => {
+    const { target } = decode({ ...GITHUB, path, query: { x: [1, "a b"] } });
+    assertEquals(target, { upstream: "github", path: expected });
+  });
+}
+
+for (
+  const url of [
+    "http:/x",
+    "https:/x",
+    "github://x/",
+    "github:user",
+    "GitHub:/user",
+    " github:/user",
+    "file:///etc/passwd",
+  ]
+) {
+  Deno.test(`decodeRequest() does not take "${url}" for a path below an upstream`, () => {
+    assert(decode({ ...ITEMS, url }).target instanceof URL);
+  });
+}
+
+function urlOf({ target }: ProxyRequest): URL {
+  if (target instanceof URL) return target;
+  throw new Error(`Below the upstream ${target.upstream}`);
+}
 
 function decode(frame: RequestFrame): ProxyRequest {
   return decodeRequest(frame, JSON.stringify(frame));

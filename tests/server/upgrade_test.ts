@@ -111,6 +111,7 @@ Deno.test("hello is the first frame of wsfetch.v1, and the plain dialect has non
     server: hello.server,
     connection,
     identity: null,
+    expiresAt: null,
     upstreams: [],
     limits: {
       maxFrameBytes: 1048576,

@@ -1,0 +1,111 @@
+/**
+ * The credential of a connection: until when it counts, and how another takes its place.
+ *
+ * @module
+ */
+import type { Authenticator, Identity } from "../auth/authenticator.ts";
+import { ProxyError } from "../protocol/mod.ts";
+
+/** What a connection was authenticated with. */
+export interface Credential {
+  /** The error of a request that comes now; `undefined`: the credential counts. */
+  findRefusal(): ProxyError | undefined;
+  /**
+   * Puts another credential of the same identity in its place.
+   *
+   * @throws {ProxyError} `unauthorized`; `retryable` only when it could not be checked now.
+   */
+  renew(token: string): Promise<Identity | undefined>;
+  /** To be called when the connection has ended. */
+  close(): void;
+}
+
+/** What a credential goes by. */
+export interface CredentialOptions {
+  /** `undefined`: nobody is authenticated here, and nothing expires. */
+  readonly identity: Identity | undefined;
+  /** After its end, how long another is waited for, in milliseconds. */
+  readonly graceMs: number;
+  /** After that, how long exchanges in flight may take to finish, in milliseconds. */
+  readonly finishMs: number;
+}
+
+/** What a credential works with. */
+export interface CredentialDeps {
+  readonly authenticator: Authenticator | undefined;
+  /** Called when the grace is over: the connection is to end with its last exchange. */
+  readonly expired: () => void;
+  /** Called when that has taken too long as well. */
+  readonly overdue: () => void;
+}
+
+// Deno's timers hold a signed 32-bit number of milliseconds.
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+/** Creates a {@linkcode Credential}. */
+export function createCredential(
+  { identity, graceMs, finishMs }: CredentialOptions,
+  { authenticator, expired, overdue }: CredentialDeps,
+): Credential {
+  let expiresAt = identity?.expiresAt;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isRenewing = false;
+  let isClosed = false;
+
+  /** Calls back at a time, which may be further away than a timer reaches. */
+  function at(time: number, callback: () => void): void {
+    const delayMs = time - Date.now();
+    timer = delayMs > MAX_DELAY_MS
+      ? setTimeout(() => at(time, callback), MAX_DELAY_MS)
+      : setTimeout(callback, delayMs);
+  }
+
+  function watch(): void {
+    clearTimeout(timer);
+    if (expiresAt === undefined || isClosed) return;
+    const end = expiresAt + graceMs;
+    at(end, () => {
+      expired();
+      if (!isClosed) at(end + finishMs, overdue);
+    });
+  }
+
+  async function check(token: string): Promise<Identity | undefined> {
+    const renewed = await authenticator?.authenticate(token);
+    if (renewed?.subject === identity?.subject) return renewed;
+    throw new ProxyError(
+      "unauthorized",
+      "The credential is of another identity; open a connection",
+    );
+  }
+
+  watch();
+  return {
+    findRefusal(): ProxyError | undefined {
+      if (expiresAt === undefined || Date.now() < expiresAt) return undefined;
+      return new ProxyError(
+        "unauthorized",
+        'The credential has expired; send another in an "auth" frame, or open a connection with it',
+      );
+    },
+    async renew(token): Promise<Identity | undefined> {
+      if (isRenewing) {
+        const message = "A credential is being checked already; wait for the answer";
+        throw new ProxyError("unauthorized", message, { retryable: true });
+      }
+      isRenewing = true;
+      try {
+        const renewed = await check(token);
+        expiresAt = renewed?.expiresAt;
+        watch();
+        return renewed;
+      } finally {
+        isRenewing = false;
+      }
+    },
+    close(): void {
+      isClosed = true;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,82 @@
+/**
+ * Takes secrets out of texts, also when they are encoded.
+ *
+ * @module
+ */
+
+/** Gives a text without the secrets. */
+export type Redactor = (text: string) => string;
+
+const REDACTED = "[redacted]";
+
+// Shorter ones stand in any text by chance.
+const MIN_LENGTH = 4;
+
+/**
+ * Creates a redactor: every secret in a text, also percent-encoded, JSON-escaped or in base64 or base64url,
+ * becomes `[redacted]`. A secret of fewer than 4 characters only does when it is the whole text.
+ *
+ * @returns `undefined` when there is nothing to look for.
+ */
+export function createRedactor(secrets: readonly string[]): Redactor | undefined {
+  const known = [...new Set(secrets)].filter((secret) => secret !== "");
+  if (known.length === 0) return undefined;
+  const short = new Set(known.filter((secret) => secret.length < MIN_LENGTH));
+  const forms = known.filter((secret) => secret.length >= MIN_LENGTH).flatMap(formsOf);
+  const pattern = forms.length === 0 ? undefined : compile(forms);
+  return function redact(text: string): string {
+    if (short.has(text)) return REDACTED;
+    return pattern === undefined ? text : text.replace(pattern, REDACTED);
+  };
+}
+
+/** How a secret may be spelled: its length, to try the longest first, and the source of a RegExp. */
+interface Form {
+  readonly length: number;
+  readonly source: string;
+}
+
+// Each source matches one text or fixed variants of it, so a text is read once whatever it holds.
+function compile(forms: readonly Form[]): RegExp {
+  const sources = forms.toSorted((a, b) => b.length - a.length).map(({ source }) => source);
+  return new RegExp([...new Set(sources)].join("|"), "g");
+}
+
+function formsOf(secret: string): readonly Form[] {
+  const percent = encodeURIComponent(secret.toWellFormed());
+  const escaped = JSON.stringify(secret).slice(1, -1);
+  const bytes = new TextEncoder().encode(secret);
+  const base64 = bytes.toBase64({ omitPadding: true });
+  const base64url = bytes.toBase64({ alphabet: "base64url", omitPadding: true });
+  return [
+    toForm(secret),
+    { length: percent.length, source: percent.split(/(%..)/).map(toPercentSource).join("") },
+    { length: escaped.length, source: toJsonSource(escaped) },
+    { ...toForm(base64), source: `${RegExp.escape(base64)}={0,2}` },
+    { ...toForm(base64url), source: `${RegExp.escape(base64url)}={0,2}` },
+  ];
+}
+
+function toForm(text: string): Form {
+  return { length: text.length, source: RegExp.escape(text) };
+}
+
+/** Hex digits in either case; a space also as forms have it. */
+function toPercentSource(part: string): string {
+  if (part === "%20") return "(?:%20|\\+)";
+  return part.startsWith("%") ? anyCase(part) : RegExp.escape(part);
+}
+
+/** As any JSON encoder writes it: slashes with a backslash or not, what is not ASCII as it is or as `\u`. */
+function toJsonSource(escaped: string): string {
+  return escaped.split("").map((unit) => {
+    if (unit === "/") return "\\\\?/";
+    const source = RegExp.escape(unit);
+    if (unit < "\x7f") return source;
+    return `(?:${source}|\\\\u${anyCase(unit.charCodeAt(0).toString(16).padStart(4, "0"))})`;
+  }).join("");
+}
+
+function anyCase(text: string): string {
+  return text.replace(/[a-f]/gi, (digit) => `[${digit.toLowerCase()}${digit.toUpperCase()}]`);
+}

@@ -1,0 +1,171 @@
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { ProxyError } from "../../src/protocol/mod.ts";
+import { buildUpstreamUrl, isBelow, pathBelow } from "../../src/upstream/path.ts";
+import { BASES, HARMLESS_PATHS, HOSTILE_PATHS, mayEscape } from "./path_corpus.ts";
+
+const BASE = new URL("https://api.example.com/v1");
+const PIECES = [
+  ..."/.%2e5f\\;?#:@au0cC ",
+  ..."../ /.. %2e %2E %2f %5c %25 %252e %c0%ae %c0 %ae %u002e %00 %3b %3f ..; v1 base/path".split(
+    " ",
+  ),
+  ..."\uff0e\uff0f\uff3c\u2025\u200b\u0301\ufe6a\u037e\u3002",
+  "\t",
+  "\ud800",
+];
+
+/** The URL of a path, or `undefined` when it is refused as it is to be. */
+function build(base: URL, path: string): URL | undefined {
+  try {
+    return buildUpstreamUrl(base, path);
+  } catch (error) {
+    if (!(error instanceof ProxyError)) throw error;
+    assert(["bad_request", "http_request_denied"].includes(error.code), error.code);
+    assertEquals(error.sent, "no");
+    return undefined;
+  }
+}
+
+function assertBelow(base: URL, url: URL): void {
+  assertEquals(url.origin, base.origin);
+  assert(`${url.pathname}/`.startsWith(base.pathname.replace(/\/?$/, "/")), url.href);
+  assert(!mayEscape(base, url.pathname), url.href);
+  assert(isBelow(base, url), url.href);
+}
+
+for (const base of BASES) {
+  Deno.test(`buildUpstreamUrl() lets no hostile path out of ${base}`, () => {
+    for (const path of HOSTILE_PATHS) {
+      const url = build(base, path);
+      if (url !== undefined) assertBelow(base, url);
+    }
+  });
+
+  Deno.test(`buildUpstreamUrl() takes what is harmless below ${base}`, () => {
+    for (const [path, expected] of HARMLESS_PATHS) {
+      const url = buildUpstreamUrl(base, path);
+      assertEquals(url.href, base.href.replace(/\/$/, "") + expected);
+      assertBelow(base, url);
+    }
+  });
+
+  Deno.test(`buildUpstreamUrl() lets nothing out of ${base}, whatever it is made of`, () => {
+    const paths = fc.array(fc.constantFrom(...PIECES), { maxLength: 12 });
+    fc.assert(
+      fc.property(paths, (pieces) => {
+        const url = build(base, `/${pieces.join("")}`);
+        if (url !== undefined) assertBelow(base, url);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  Deno.test(`isBelow() admits no target that may leave ${base}`, () => {
+    const paths = fc.array(fc.constantFrom(...PIECES), { maxLength: 12 });
+    fc.assert(
+      fc.property(paths, fc.boolean(), (pieces, below) => {
+        const start = below ? base.pathname.replace(/\/?$/, "/") : "/";
+        const url = URL.parse(start + pieces.join(""), base);
+        if (url !== null && isBelow(base, url)) assertBelow(base, url);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+}
+
+Deno.test("buildUpstreamUrl() refuses every hostile path", () => {
+  const taken = HOSTILE_PATHS.filter((path) => build(BASE, path) !== undefined);
+  assertEquals(taken, []);
+  assert(HOSTILE_PATHS.length >= 70);
+});
+
+Deno.test("mayEscape() sees through what it is there for", () => {
+  const escapes = ["/v1/..", "/v1/%2e%2e/x", "/v1/..%252f", "/v1/..;/x", "/v1/%c0%ae./", "/v2"];
+  for (const path of escapes) assert(mayEscape(BASE, path), path);
+  for (const path of ["/v1", "/v1/a/../b", "/v1/a%2fb"]) assert(!mayEscape(BASE, path), path);
+});
+
+const REFUSED = [
+  { name: "no path", path: "repos", code: "bad_request", message: 'must begin with "/"' },
+  { name: "an absolute URL", path: "https://x.test/", code: "bad_request", message: "must begin" },
+  { name: "a tab", path: "/a\tb", code: "bad_request", message: "control character" },
+  { name: "a line end in the query", path: "/a?b\n", code: "bad_request", message: "control" },
+  { name: "half a character", path: "/\ud83d", code: "bad_request", message: "half a character" },
+  { name: "two slashes", path: "//x.test", code: "http_request_denied", message: "two slashes" },
+  { name: "a backslash", path: "/a\\b", code: "http_request_denied", message: "backslash" },
+  { name: "an encoded NUL", path: "/a%00", code: "http_request_denied", message: "control" },
+  { name: "a dot segment", path: "/a/..", code: "http_request_denied", message: '".."' },
+  { name: "overlong UTF-8", path: "/%c0%af", code: "http_request_denied", message: "overlong" },
+  {
+    name: "endless encoding",
+    path: `/%${"25".repeat(20)}`,
+    code: "http_request_denied",
+    message: "too many times",
+  },
+];
+
+for (const { name, path, code, message } of REFUSED) {
+  Deno.test(`buildUpstreamUrl() refuses ${name} and says so`, () => {
+    const error = assertThrows(() => buildUpstreamUrl(BASE, path), ProxyError, message);
+    assertEquals([error.code, error.retryable], [code, false]);
+    assert(error.message.startsWith('"path" '), error.message);
+  });
+}
+
+Deno.test("buildUpstreamUrl() takes a path as long as a URL may be, and none longer", () => {
+  const room = 65_534 - BASE.href.length;
+  assertEquals(buildUpstreamUrl(BASE, `/${"a".repeat(room - 1)}`).href.length, 65_534);
+  const tooLong = [
+    `/${"a".repeat(room)}`,
+    `/#${"a".repeat(65_533)}`,
+    `/${"a".repeat(65_534)}`,
+    `/${"\u00e9".repeat(20_000)}`,
+  ];
+  for (const path of tooLong) {
+    const error = assertThrows(() => buildUpstreamUrl(BASE, path), ProxyError, "65534 characters");
+    assertEquals(error.code, "bad_request");
+  }
+});
+
+const TARGETS = [
+  { name: "the base itself", target: "https://api.example.com/v1", expected: "/" },
+  { name: "the base with a slash", target: "https://api.example.com/v1/", expected: "/" },
+  { name: "a path below", target: "https://api.example.com/v1/a%2Fb?c#d", expected: "/a%2Fb" },
+  { name: "the default port", target: "https://api.example.com:443/v1/a", expected: "/a" },
+  { name: "what begins like the base", target: "https://api.example.com/v10/a" },
+  { name: "a path above", target: "https://api.example.com/" },
+  { name: "the base in capitals", target: "https://api.example.com/V1/a" },
+  { name: "the base encoded", target: "https://api.example.com/%761/a" },
+  { name: "another scheme", target: "http://api.example.com/v1/a" },
+  { name: "another port", target: "https://api.example.com:8443/v1/a" },
+  { name: "another host", target: "https://api.example.com.evil.test/v1/a" },
+  { name: "a user", target: "https://user@api.example.com/v1/a" },
+  { name: "a password", target: "https://:secret@api.example.com/v1/a" },
+];
+
+for (const { name, target, expected } of TARGETS) {
+  Deno.test(`isBelow() ${expected === undefined ? "refuses" : "admits"} ${name}`, () => {
+    const url = new URL(target);
+    assertStrictEquals(isBelow(BASE, url), expected !== undefined);
+    if (expected !== undefined) return assertEquals(pathBelow(BASE, url), expected);
+    const error = assertThrows(() => pathBelow(BASE, url), ProxyError);
+    assertEquals(error.code, "http_request_denied");
+  });
+}
+
+for (
+  const path of ["/v1/..%2fx", "/v1/..;/x", "/v1/%252e%252e/x", "/v1/x%00", "/v1//x", "/v1/a%5cb"]
+) {
+  Deno.test(`isBelow() refuses a redirect to ${path}`, () => {
+    assert(!isBelow(BASE, new URL(path, BASE)));
+  });
+}
+
+Deno.test("pathBelow() gives what stands behind a base that ends with a slash, or is the root", () => {
+  const root = new URL("https://api.example.com/");
+  const deep = new URL("http://127.0.0.1:8080/base/path/");
+  assertEquals(pathBelow(deep, new URL("http://127.0.0.1:8080/base/path/a/b?c")), "/a/b");
+  assertEquals(pathBelow(deep, new URL("http://127.0.0.1:8080/base/path")), "/");
+  assertEquals(pathBelow(root, new URL("https://api.example.com/a?b")), "/a");
+});

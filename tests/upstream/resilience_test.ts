@@ -1,0 +1,274 @@
+import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals } from "@std/assert";
+import { toRequestError } from "../../src/forward/failure.ts";
+import { ProxyError } from "../../src/protocol/mod.ts";
+import { createResilience, type Hop } from "../../src/upstream/resilience.ts";
+import { createFakeTimers } from "../client/fake_timers.ts";
+import { startHttp } from "../helpers/upstream.ts";
+
+const HOP: Hop = {
+  method: "GET",
+  replayable: true,
+  signal: new AbortController().signal,
+  countsTimeouts: true,
+};
+const RETRY = { attempts: 3, backoffMs: 1, maxBackoffMs: 10_000 };
+const BREAKER = { failures: 2, openMs: 30_000 };
+
+async function fetchHead(url: string, signal?: AbortSignal): Promise<Response> {
+  try {
+    return await fetch(url, { ...(signal && { signal }) });
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    throw toRequestError(error, "GET");
+  }
+}
+
+/** A place that is taken until the test says otherwise. */
+function occupy(): { run: () => Promise<string>; leave(): void } {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  return { run: () => promise, leave: () => resolve("left") };
+}
+
+Deno.test("createResilience() with nothing configured calls through", async () => {
+  await using server = startHttp(() => new Response("x", { status: 503 }));
+  using resilience = createResilience({});
+  const running = Promise.resolve("done");
+  assertStrictEquals(resilience.within(() => running), running);
+  const response = new Response();
+  const sending = Promise.resolve(response);
+  assertStrictEquals(resilience.send(() => sending, HOP), sending);
+  for (let request = 0; request < 20; request++) {
+    const failed = await resilience.send(() => fetchHead(server.origin), HOP);
+    await failed.body?.cancel();
+    assertEquals(failed.status, 503);
+  }
+  assertEquals(server.requests.length, 20);
+});
+
+Deno.test("within() refuses one exchange too many at once, until one has ended", async () => {
+  using resilience = createResilience({ maxInFlight: 2 });
+  const [first, second] = [occupy(), occupy()];
+  const running = [resilience.within(first.run), resilience.within(second.run)];
+  const refused = await assertRejects(
+    () => resilience.within(() => Promise.resolve(1)),
+    ProxyError,
+  );
+  assertEquals([refused.code, refused.sent, refused.retryable], ["too_many_in_flight", "no", true]);
+  assertMatch(refused.message, /upstream takes 2 requests at a time/);
+  first.leave();
+  assertEquals(await running[0], "left");
+  assertEquals(await resilience.within(() => Promise.resolve(1)), 1);
+  second.leave();
+  await running[1];
+});
+
+Deno.test("within() frees the place of an exchange that fails, and throws its error", async () => {
+  using resilience = createResilience({ maxInFlight: 1 });
+  const failure = new ProxyError("connection_refused", "refused");
+  for (let exchange = 0; exchange < 3; exchange++) {
+    const thrown = await assertRejects(() => resilience.within(() => Promise.reject(failure)));
+    assertStrictEquals(thrown, failure);
+  }
+});
+
+Deno.test("within() keeps upstreams apart", async () => {
+  using one = createResilience({ maxInFlight: 1 });
+  using other = createResilience({ maxInFlight: 1 });
+  const place = occupy();
+  const running = one.within(place.run);
+  assertEquals(await other.within(() => Promise.resolve(1)), 1);
+  place.leave();
+  await running;
+});
+
+Deno.test("send() retries with real timers until the server is well", async () => {
+  const answers = [503, 503, 200];
+  await using server = startHttp(() => new Response("x", { status: answers.shift() ?? 599 }));
+  using resilience = createResilience({ retry: RETRY });
+  const response = await resilience.send(() => fetchHead(server.origin), HOP);
+  await response.body?.cancel();
+  assertEquals([response.status, server.requests.length], [200, 3]);
+});
+
+Deno.test("send() waits for as long as Retry-After says before it asks again", async () => {
+  const timers = createFakeTimers();
+  let isFirst = true;
+  await using server = startHttp(() => {
+    const status = isFirst ? 503 : 200;
+    isFirst = false;
+    return new Response("x", { status, headers: { "retry-after": "7" } });
+  });
+  using resilience = createResilience({ retry: RETRY }, { timers });
+  const waiting = timers.until(7000);
+  const sending = resilience.send(() => fetchHead(server.origin), HOP);
+  await waiting;
+  timers.advance(6999);
+  assertEquals([server.requests.length, timers.delays()], [1, [7000]]);
+  timers.advance(1);
+  const response = await sending;
+  await response.body?.cancel();
+  assertEquals([response.status, server.requests.length, timers.delays()], [200, 2, []]);
+});
+
+Deno.test("send() counts a Retry-After that is a date from the clock it is given", async () => {
+  const timers = createFakeTimers();
+  const answers = [
+    new Response(null, {
+      status: 503,
+      headers: { "retry-after": "Thu, 01 Jan 2026 00:00:04 GMT" },
+    }),
+    new Response(),
+  ];
+  using resilience = createResilience({ retry: RETRY }, {
+    timers,
+    now: () => Date.UTC(2026, 0, 1),
+  });
+  const waiting = timers.until(4000);
+  const sending = resilience.send(() => Promise.resolve(answers.shift() ?? Response.error()), HOP);
+  await waiting;
+  timers.advance(4000);
+  assertEquals((await sending).status, 200);
+});
+
+Deno.test("send() ends its wait at once with the signal's reason, and leaves no timer", async () => {
+  const timers = createFakeTimers();
+  await using server = startHttp(() =>
+    new Response("x", { status: 503, headers: { "retry-after": "5" } })
+  );
+  using resilience = createResilience({ retry: RETRY }, { timers });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const waiting = timers.until(5000);
+  const sending = resilience.send(() => fetchHead(server.origin, signal), { ...HOP, signal });
+  await waiting;
+  const reason = new ProxyError("http_response_timeout", "Too late", { method: "GET" });
+  controller.abort(reason);
+  assertStrictEquals(await assertRejects(() => sending), reason);
+  assertEquals([server.requests.length, timers.delays()], [1, []]);
+});
+
+Deno.test("send() does not go on to retry a request that is aborted while it is made", async () => {
+  const arrived = Promise.withResolvers<void>();
+  const end = Promise.withResolvers<Response>();
+  await using server = startHttp(() => {
+    arrived.resolve();
+    return end.promise;
+  });
+  using resilience = createResilience({ retry: RETRY, breaker: { failures: 1, openMs: 1000 } });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const sending = resilience.send(() => fetchHead(server.origin, signal), { ...HOP, signal });
+  await arrived.promise;
+  controller.abort();
+  assertStrictEquals(await assertRejects(() => sending), signal.reason);
+  end.resolve(new Response());
+  const response = await resilience.send(() => fetchHead(server.origin), HOP); // still closed
+  await response.body?.cancel();
+  assertEquals(server.requests.length, 2);
+});
+
+Deno.test("send() counts each attempt, and stops when the breaker opens with the response that did it", async () => {
+  await using server = startHttp(() => new Response("failing", { status: 503 }));
+  using resilience = createResilience({ retry: { ...RETRY, attempts: 5 }, breaker: BREAKER });
+  const response = await resilience.send(() => fetchHead(server.origin), HOP);
+  assertEquals([response.status, await response.text()], [503, "failing"]);
+  assertEquals(server.requests.length, 2);
+  for (let request = 0; request < 5; request++) {
+    const refused = await assertRejects(
+      () => resilience.send(() => fetchHead(server.origin), HOP),
+      ProxyError,
+    );
+    assertEquals([refused.code, refused.sent], ["destination_unavailable", "no"]);
+  }
+  assertEquals(server.requests.length, 2);
+});
+
+Deno.test("send() does not retry a refusal, and does not deny what it has sent before", async () => {
+  const timers = createFakeTimers();
+  await using server = startHttp(() =>
+    new Response("x", { status: 503, headers: { "retry-after": "3" } })
+  );
+  using resilience = createResilience({ retry: RETRY, breaker: BREAKER }, { timers });
+  const waiting = timers.until(3000);
+  const sending = resilience.send(() => fetchHead(server.origin), HOP);
+  await waiting;
+  const other = await resilience.send(() => fetchHead(server.origin), { ...HOP, method: "POST" });
+  await other.body?.cancel(); // the second failure: the breaker opens during the wait
+  timers.advance(3000);
+  const refused = await assertRejects(() => sending, ProxyError);
+  assertEquals(
+    [refused.code, refused.sent, refused.retryAfterMs],
+    ["destination_unavailable", "yes", BREAKER.openMs - 3000],
+  );
+  assertEquals([server.requests.length, timers.delays()], [2, []]);
+});
+
+Deno.test("send() opens the breaker after exactly so many refused connections", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  using resilience = createResilience({ breaker: { failures: 3, openMs: 30_000 } });
+  let attempts = 0;
+  const codes: string[] = [];
+  for (let request = 0; request < 6; request++) {
+    const thrown = await assertRejects(() =>
+      resilience.send(() => {
+        attempts++;
+        return fetchHead(`http://127.0.0.1:${port}`);
+      }, HOP), ProxyError);
+    codes.push(thrown.code);
+  }
+  assertEquals(codes.slice(0, 3), Array(3).fill("connection_refused"));
+  assertEquals(codes.slice(3), Array(3).fill("destination_unavailable"));
+  assertEquals(attempts, 3);
+});
+
+Deno.test("16 exchanges at once against a failing server open its breaker; then none reaches it", async () => {
+  const all = Promise.withResolvers<void>();
+  const server = startHttp(async () => {
+    if (server.requests.length === 16) all.resolve();
+    await all.promise;
+    return new Response("x", { status: 503 });
+  });
+  await using _server = server;
+  using resilience = createResilience({ maxInFlight: 16, retry: RETRY, breaker: BREAKER });
+  const exchange = (): Promise<number> =>
+    resilience.within(async () => {
+      const response = await resilience.send(() => fetchHead(server.origin), HOP);
+      await response.body?.cancel();
+      return response.status;
+    });
+  const running = Array.from({ length: 16 }, exchange);
+  const refused = await assertRejects(exchange, ProxyError);
+  assertEquals(refused.code, "too_many_in_flight");
+  const ends = await Promise.allSettled(running);
+  assert(
+    ends.every((end) => end.status === "fulfilled" ? end.value === 503 : end.reason.sent === "yes"),
+  );
+  const open = await assertRejects(exchange, ProxyError);
+  assertEquals([open.code, server.requests.length], ["destination_unavailable", 16]);
+});
+
+Deno.test("the timers of a probe and of a wait do not keep the process alive", async () => {
+  const module = import.meta.resolve("../../src/upstream/resilience.ts");
+  const code = `
+    import { createResilience } from ${JSON.stringify(module)};
+    const openMs = 60_000, signal = new AbortController().signal;
+    const { send } = createResilience(
+      { breaker: { failures: 1, openMs } },
+      { probe: () => Promise.resolve(true) },
+    );
+    const hop = { method: "GET", replayable: true, signal, countsTimeouts: true };
+    const failing = () => Promise.resolve(new Response(null, { status: 503, headers: { "retry-after": "60" } }));
+    await send(failing, hop);
+    const again = createResilience({ retry: { attempts: 2, backoffMs: 1, maxBackoffMs: openMs } });
+    again.send(failing, hop);
+    console.log("waiting");
+  `;
+  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--ext=ts", code],
+    cwd: new URL("../../", import.meta.url),
+    signal: AbortSignal.timeout(30_000),
+  }).output();
+  assertEquals([success, new TextDecoder().decode(stdout).trim()], [true, "waiting"]);
+});
