@@ -80,6 +80,45 @@ Deno.test("wrong settings end the start with 2 and a line for each", async () =>
   ]);
 });
 
+Deno.test("a service that others can reach does not start without authentication", async () => {
+  for (const HOST of ["0.0.0.0", "::"]) {
+    const { code, stdout, stderr } = await startCommand({ HOST, PORT: "0" }).output();
+    assertEquals([code, stdout.length], [2, 0]);
+    assertStringIncludes(new TextDecoder().decode(stderr), "AUTH_TOKENS");
+    await using open = await startProcess({ HOST, AUTH: "none" });
+    const alive = await fetch(`http://127.0.0.1:${open.port}/healthz`);
+    assertEquals(await alive.json(), { status: "alive" });
+  }
+});
+
+/** Logs, at SIGUSR1, what the process may still do. */
+const ASK = "data:application/javascript," + encodeURIComponent(`
+  Deno.addSignalListener("SIGUSR1", () => {
+    const names = ["env", "read", "net", "write", "run", "sys", "ffi"];
+    const granted = names.filter((name) => Deno.permissions.querySync({ name }).state === "granted");
+    console.log(JSON.stringify({ event: "asked", granted }));
+  });
+`);
+
+Deno.test("the process gives up its environment, and files unless it reads them again", async () => {
+  await using upstream = startHttp(() => new Response("found"));
+  const file = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(file, '{"a":"http://127.0.0.1:1/"}');
+    for (const [UPSTREAMS, expected] of [["", ["net"]], [file, ["read", "net"]]] as const) {
+      await using service = await startProcess({ ...LOOPBACK, UPSTREAMS }, ["--preload", ASK]);
+      service.kill("SIGUSR1");
+      assertEquals((await service.log.logged("asked")).granted, expected);
+      // A name that is looked up, a request that is made: neither needs more than the network.
+      await using client = await connectV1(service.url);
+      client.send({ type: "request", id: 1, url: `http://localhost:${upstream.port}/` });
+      assertEquals((await client.next()).text, "found");
+    }
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
 Deno.test("a port that is taken ends the start with 1 and says so", async () => {
   await using other = startHttp(() => new Response());
   const { code, stderr } = await startCommand({ PORT: String(other.port) }).output();
