@@ -22,13 +22,15 @@ export interface CheckDeps {
   readonly signal: AbortSignal;
   /** Called with every decision, before the hop is made. */
   readonly decided: Decided;
-  /** Called before and after a host is looked up. */
+  /** Called before and after a hop is decided on. */
   readonly lookingUp: (isLookingUp: boolean) => void;
+  /** Called when a host had to be looked up. */
+  readonly lookedUp: (durationMs: number) => void;
 }
 
 /** Creates a {@linkcode Check} for the hops of one exchange. */
 export function createCheck(
-  { upstream, countsTimeouts = true, policy, signal, decided, lookingUp }: CheckDeps,
+  { upstream, countsTimeouts = true, policy, signal, decided, lookingUp, lookedUp }: CheckDeps,
 ): Check {
   let isAtUpstream = upstream !== undefined;
 
@@ -58,6 +60,10 @@ export function createCheck(
     if (route !== undefined) return route;
     const decision = policy.decide(url);
     if (!(decision instanceof Promise)) return obey(url, decision);
-    return abortable(decision, signal).then((decision: Decision) => obey(url, decision));
+    const startedAt = performance.now();
+    return abortable(decision, signal).then((decision: Decision) => {
+      lookedUp(performance.now() - startedAt);
+      return obey(url, decision);
+    });
   };
 }

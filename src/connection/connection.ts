@@ -9,24 +9,24 @@ import type { Limiter } from "../limits/limiter.ts";
 import {
   type Chunk,
   type CloseCode,
-  type HelloFrame,
-  isIdempotent,
   type Limits,
   ProxyError,
   type ProxyRequest,
   SUBPROTOCOL,
 } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { createCredential, type Credential } from "./credential.ts";
+import { describeIdentity } from "./credential.ts";
 import { type Caller, elapsed, type RunExchange } from "./exchange.ts";
 import {
   createExchange,
   createInFlight,
   createRecord,
   type Exchange,
+  type ExchangeRecord,
   failExchange,
   type Place,
 } from "./in_flight.ts";
+import { createLifetime } from "./lifetime.ts";
 import { run, toProxyError } from "./run.ts";
 import { createFrameSocket, type FrameSocketOptions, type WebSocketLike } from "./socket.ts";
 import { createUpload, type Upload } from "./upload.ts";
@@ -98,10 +98,6 @@ export function createConnection(
   const gone = Promise.withResolvers<void>();
   let exchanges = 0;
   let malformed = 0;
-  let draining = false;
-  let expired = false;
-  /** With which code the connection is to end behind its last exchange. */
-  let leaving: CloseCode | undefined;
   let closedWith: CloseCode | undefined;
   let disconnected = false;
 
@@ -110,37 +106,33 @@ export function createConnection(
     { ...options.socket, maxWaiting: limits.maxInFlight + MAX_WAITING_ANSWERS },
     { ended },
   );
-  const credential: Credential = createCredential({
+  const lifetime = createLifetime({
+    connection: connectionId,
     identity,
     graceMs: options.authGraceMs,
     finishMs: limits.maxTimeoutMs,
-  }, {
-    authenticator,
-    expired: () => retire(leaving ?? 4501),
-    overdue: () => failAll("unauthorized", "The credential has expired"),
-  });
+  }, { authenticator, dialect, socket, inFlight, telemetry });
 
   function ended(code: CloseCode): void {
     closedWith = code;
-    credential.close();
+    lifetime.close();
     inFlight.cancelAll();
     finished.resolve();
   }
 
-  function answerError(id: ExchangeId, error: ProxyError): void {
+  function refuse(id: ExchangeId, error: ProxyError): void {
+    // A malformed request that has an id is an exchange all the same, which has failed.
+    if (id !== undefined) return refuseExchange(id, createRecord(id, nextPlace()), error);
+    telemetry.malformed({ connection: connectionId, code: error.code });
     const text = dialect.encodeError(id, error);
     socket.send(() => text);
+    if (error.code === "bad_frame" && ++malformed >= MAX_MALFORMED) socket.close(4500);
   }
 
-  function refuse(id: ExchangeId, error: ProxyError): void {
-    if (id === undefined) telemetry.malformed({ connection: connectionId, code: error.code });
-    else {
-      // A malformed request that has an id is an exchange all the same, which has failed.
-      const { code } = error;
-      telemetry.exchanged({ ...createRecord(id, nextPlace()), outcome: "error", code });
-    }
-    answerError(id, error);
-    if (error.code === "bad_frame" && ++malformed >= MAX_MALFORMED) socket.close(4500);
+  function refuseExchange(id: ExchangeId, record: ExchangeRecord, error: ProxyError): void {
+    telemetry.exchanged({ ...record, outcome: "error", code: error.code });
+    const text = dialect.encodeError(id, error, record.requestId);
+    socket.send(() => text);
   }
 
   function nextPlace(): Place {
@@ -153,14 +145,11 @@ export function createConnection(
       request,
       upload: request.bodyFollows ? expectBody(id, () => exchange) : undefined,
     }, nextPlace());
-    const refusal = findRefusal();
-    if (refusal !== undefined) {
-      telemetry.exchanged({ ...exchange.record, outcome: "error", code: refusal.code });
-      return answerError(id, refusal);
-    }
+    const refusal = lifetime.findRefusal() ?? findCrowd();
+    if (refusal !== undefined) return refuseExchange(id, exchange.record, refusal);
     inFlight.add(exchange);
     run(exchange, { caller, limiter, dialect, socket, runExchange, telemetry, ended: forget })
-      .then(leaveIfDone, (error) => telemetry.failed({ connection: connectionId, error }));
+      .then(lifetime.leaveIfDone, (error) => telemetry.failed({ connection: connectionId, error }));
   }
 
   /** A body that the client sends in chunks, with grants for it as it is read. */
@@ -198,61 +187,13 @@ export function createConnection(
     }
   }
 
-  function findRefusal(): ProxyError | undefined {
-    if (draining) {
-      return new ProxyError("draining", "The server is going away; open a new connection");
-    }
-    const refusal = credential.findRefusal();
-    if (refusal !== undefined || inFlight.size < limits.maxInFlight) return refusal;
+  function findCrowd(): ProxyError | undefined {
+    if (inFlight.size < limits.maxInFlight) return undefined;
     const message = `${limits.maxInFlight} exchanges are in flight; wait for one to end`;
     return new ProxyError("too_many_in_flight", message);
   }
 
   const forget = (exchange: Exchange): void => inFlight.delete(exchange);
-
-  /** Ends the connection behind its last exchange. */
-  function retire(code: CloseCode): void {
-    leaving = code;
-    leaveIfDone();
-  }
-
-  function leaveIfDone(): void {
-    if (leaving !== undefined && inFlight.size === 0) leave(leaving);
-  }
-
-  /** Closes once the client has been handed everything, or at once when the grace is over. */
-  function leave(code: CloseCode): void {
-    if (expired) return socket.close(code);
-    socket.flushed().then(() => {
-      if (leaving === code) socket.close(code);
-    });
-  }
-
-  function failAll(code: "draining" | "unauthorized", message: string): void {
-    inFlight.failAll(({ request: { method } }) =>
-      new ProxyError(code, message, { sent: "maybe", retryable: isIdempotent(method) })
-    );
-  }
-
-  function renew(token: string): void {
-    const { identity } = caller;
-    credential.renew(token).then((renewed) => {
-      // It may have come just in time.
-      if (leaving === 4501) leaving = undefined;
-      telemetry.authenticated({ connection: connectionId, identity, outcome: "renewed" });
-      const frame = dialect.encodeConnectionFrame({
-        type: "authenticated",
-        ...describeIdentity(renewed),
-      });
-      socket.send(() => frame);
-    }).catch((thrown) => {
-      const error = toProxyError(thrown, telemetry, connectionId);
-      const { message: reason } = error;
-      telemetry.authenticated({ connection: connectionId, identity, outcome: "refused", reason });
-      if (error.retryable || error.code !== "unauthorized") return answerError(undefined, error);
-      socket.close(4501);
-    });
-  }
 
   function greet(): void {
     const hello = dialect.encodeConnectionFrame({
@@ -295,14 +236,14 @@ export function createConnection(
           return void socket.send(() => pong);
         }
         case "auth":
-          return renew(incoming.token);
+          return lifetime.renew(incoming.token);
       }
     },
 
     closed(code: number): void {
       if (disconnected) return;
       disconnected = true;
-      credential.close();
+      lifetime.close();
       socket.closed();
       inFlight.cancelAll();
       finished.resolve();
@@ -317,33 +258,11 @@ export function createConnection(
     },
 
     drain(graceMs: number): void {
-      if (draining || disconnected) return;
-      draining = true;
-      const goaway = dialect.encodeConnectionFrame({ type: "goaway", graceMs });
-      socket.send(() => goaway);
-      retire(1001);
+      if (!disconnected) lifetime.drain(graceMs);
     },
-
-    expire(): void {
-      expired = true;
-      // Nobody waits for a client that does not read.
-      if (inFlight.size === 0 || socket.isWaiting()) return socket.close(1001);
-      failAll("draining", "The server went away before the exchange had ended");
-    },
-
+    expire: lifetime.expire,
     finished: finished.promise,
     gone: gone.promise,
-  };
-}
-
-/** Who a client is, as frames say it. */
-function describeIdentity(
-  identity: Identity | undefined,
-): Pick<HelloFrame, "identity" | "expiresAt"> {
-  const { subject = null, expiresAt } = identity ?? {};
-  return {
-    identity: subject,
-    expiresAt: expiresAt === undefined ? null : new Date(expiresAt).toISOString(),
   };
 }
 

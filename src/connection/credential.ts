@@ -4,7 +4,7 @@
  * @module
  */
 import type { Authenticator, Identity } from "../auth/authenticator.ts";
-import { ProxyError } from "../protocol/mod.ts";
+import { type HelloFrame, ProxyError } from "../protocol/mod.ts";
 
 /** What a connection was authenticated with. */
 export interface Credential {
@@ -107,5 +107,16 @@ export function createCredential(
       isClosed = true;
       clearTimeout(timer);
     },
+  };
+}
+
+/** Says who a client is, as frames do. */
+export function describeIdentity(
+  identity: Identity | undefined,
+): Pick<HelloFrame, "identity" | "expiresAt"> {
+  const { subject = null, expiresAt } = identity ?? {};
+  return {
+    identity: subject,
+    expiresAt: expiresAt === undefined ? null : new Date(expiresAt).toISOString(),
   };
 }

@@ -49,7 +49,8 @@ export interface DeliverDeps {
 export interface Delivery {
   readonly mode: StreamMode;
   readonly outlet: Outlet;
-  readonly timing: () => Timing;
+  /** Gives the times so far; `isWhole`: the body has been read. */
+  readonly timing: (isWhole: boolean) => Timing;
   /** Of the exchange; while a body is streamed, it is for the destination's silence. */
   readonly deadline: Deadline;
   /** Gives the error of a silence that was too long. */
@@ -88,7 +89,7 @@ export function createDeliver(
     const chunks = isStreamed(response, mode) ? response.chunks(maxStreamBytes) : undefined;
     if (chunks === undefined || chunks === null) {
       const whole = await readWhole(response, maxResponseBytes);
-      return await outlet.whole({ response: whole, timing: timing(), asBytes: mode === true });
+      return await outlet.whole({ response: whole, timing: timing(true), asBytes: mode === true });
     }
     const { length = Infinity } = response;
     const watched = watch(chunks, delivery);
@@ -96,9 +97,9 @@ export function createDeliver(
     const body = await ahead?.whole(length);
     if (body !== undefined) {
       const whole = { ...toHead(response), body };
-      return await outlet.whole({ response: whole, timing: timing(), asBytes: true });
+      return await outlet.whole({ response: whole, timing: timing(true), asBytes: true });
     }
-    const head = outlet.head(toHead(response), timing());
+    const head = outlet.head(toHead(response), timing(false));
     if (head !== undefined) await head;
     if (mode === true) return await sendBytes(ahead?.chunks() ?? watched, outlet);
     const toEvents = mode === "events" ? toServerSentEvents : toLines;

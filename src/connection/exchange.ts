@@ -7,7 +7,7 @@
 import type { Forward } from "../forward/forward.ts";
 import type { Limiter } from "../limits/limiter.ts";
 import type { Policy } from "../policy/policy.ts";
-import { ProxyError, type ProxyRequest } from "../protocol/mod.ts";
+import { ProxyError, type ProxyRequest, type Timing } from "../protocol/mod.ts";
 import type { Registry, Upstream } from "../upstream/registry.ts";
 import { createCheck, type Decided } from "./check.ts";
 import { createDeadline } from "./deadline.ts";
@@ -43,6 +43,8 @@ export interface Caller {
 
 /** What the caller runs an exchange with. */
 export interface ExchangeContext {
+  /** When the request frame came, by `performance.now()`. */
+  readonly startedAt: number;
   readonly caller: Caller;
   /** Aborted by the caller to end the exchange; its reason is what the exchange throws. */
   readonly controller: AbortController;
@@ -86,9 +88,10 @@ export function createRunExchange(
     context: ExchangeContext,
     { url, upstream }: Destination,
   ): Promise<void> {
-    const { controller, outlet, upload } = context;
+    const { startedAt, controller, outlet, upload } = context;
     const { signal } = controller;
-    const startedAt = performance.now();
+    const queueMs = elapsed(startedAt);
+    let dnsMs: number | undefined;
     const ownTimeoutMs = upstream?.timeoutMs ?? options.timeoutMs;
     const maxTimeoutMs = upstream?.timeoutMs ?? options.maxTimeoutMs;
     const timeoutMs = Math.min(request.timeoutMs ?? ownTimeoutMs, maxTimeoutMs);
@@ -102,6 +105,7 @@ export function createRunExchange(
       signal,
       decided: context.decided,
       lookingUp: (isLookingUp) => stage = isLookingUp ? "lookup" : "head",
+      lookedUp: (durationMs) => dnsMs = round((dnsMs ?? 0) + durationMs),
       ...(upstream !== undefined && { upstream, countsTimeouts: timeoutMs >= ownTimeoutMs }),
     });
 
@@ -120,7 +124,16 @@ export function createRunExchange(
       await deliver(upstream === undefined ? response : upstream.conceal(response), {
         mode: request.stream,
         outlet,
-        timing: () => ({ waitMs, totalMs: elapsed(startedAt) }),
+        timing(isWhole): Timing {
+          const totalMs = elapsed(startedAt);
+          return {
+            queueMs,
+            ...(dnsMs !== undefined && { dnsMs }),
+            waitMs,
+            ...(isWhole && { transferMs: round(totalMs - waitMs) }),
+            totalMs,
+          };
+        },
         deadline,
         silent: () => timedOut(STAGES.stream, options.streamIdleMs, request.method),
       });
@@ -164,7 +177,11 @@ interface Destination {
 
 /** Milliseconds since then, to the microsecond. */
 export function elapsed(startedAt: number): number {
-  return Math.round((performance.now() - startedAt) * 1000) / 1000;
+  return round(performance.now() - startedAt);
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
 }
 
 function refuseRequest(

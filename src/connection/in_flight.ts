@@ -131,6 +131,7 @@ export function createRecord(
   return {
     connection,
     exchange: sequence,
+    requestId: `${connection}-${sequence}`,
     ...(typeof id === "number" && { id }),
     ...(identity !== undefined && { identity }),
     method: "",

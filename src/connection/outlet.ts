@@ -17,6 +17,8 @@ import type { FrameSocket } from "./socket.ts";
 
 /** What an outlet works with. */
 export interface OutletDeps {
+  /** The exchange's name in the log. */
+  readonly requestId: string;
   readonly dialect: Dialect;
   readonly socket: FrameSocket;
   /** For the payload of chunks. */
@@ -32,7 +34,7 @@ export interface OutletDeps {
 /** Creates the {@linkcode Outlet} of an exchange. */
 export function createOutlet(
   id: ExchangeId,
-  { dialect, socket, credit, isWanted, count, spend }: OutletDeps,
+  { requestId, dialect, socket, credit, isWanted, count, spend }: OutletDeps,
 ): Outlet {
   const { stream } = dialect;
   // Only a dialect that streams has requests that stream, and its ids are numbers.
@@ -66,10 +68,14 @@ export function createOutlet(
     ready: () => socket.send(() => undefined),
     whole(whole): void | Promise<void> {
       count(whole.response.body?.byteLength ?? 0);
-      return socket.send(() => isWanted() ? dialect.encodeResponse(id, whole) : undefined);
+      return socket.send(() =>
+        isWanted() ? dialect.encodeResponse(id, { ...whole, requestId }) : undefined
+      );
     },
     head(head, timing): void | Promise<void> {
-      return socket.send(() => isWanted() ? stream?.encodeHead(streamId, head, timing) : undefined);
+      return socket.send(() =>
+        isWanted() ? stream?.encodeHead(streamId, head, timing, { requestId }) : undefined
+      );
     },
     bytes: sendBytes,
     event(event): void | Promise<void> {

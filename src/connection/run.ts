@@ -37,10 +37,12 @@ export async function run(
   const failed = (error: unknown): void =>
     telemetry.failed({ connection: record.connection, error });
   const context: ExchangeContext = {
+    startedAt,
     caller,
     controller,
     ...(upload !== undefined && { upload: upload.body }),
     outlet: createOutlet(id, {
+      requestId: record.requestId,
       dialect,
       socket,
       credit,
@@ -67,7 +69,9 @@ export async function run(
       const error = toProxyError(thrown, telemetry, record.connection);
       record.outcome = "error";
       record.code = error.code;
-      const waiting = socket.send(() => isWanted() ? dialect.encodeError(id, error) : undefined);
+      const waiting = socket.send(() =>
+        isWanted() ? dialect.encodeError(id, error, record.requestId) : undefined
+      );
       if (waiting !== undefined) await waiting;
     }
   }

@@ -49,7 +49,12 @@ export interface WholeResponse extends EncodeOptions {
 
 /** The frames of an exchange whose response comes in parts. */
 export interface StreamDialect {
-  encodeHead(id: number, head: ResponseHead, timing: Timing): string;
+  encodeHead(
+    id: number,
+    head: ResponseHead,
+    timing: Timing,
+    options?: Pick<EncodeOptions, "requestId">,
+  ): string;
   /**
    * A chunk of the body, or an event frame, an end or a grant.
    *
@@ -68,7 +73,8 @@ export interface Dialect {
   /** Reads one WebSocket message. */
   decode(data: string | ArrayBuffer): Incoming;
   encodeResponse(id: ExchangeId, whole: WholeResponse): string;
-  encodeError(id: ExchangeId, error: ProxyError): string;
+  /** `requestId`: the exchange's name in the log. */
+  encodeError(id: ExchangeId, error: ProxyError, requestId?: string): string;
   /** `undefined`: this dialect has no such frame. */
   encodeConnectionFrame(frame: ConnectionFrame): string | undefined;
   /** Absent: nothing streams in this dialect, and no request asks for it. */

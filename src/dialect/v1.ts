@@ -39,8 +39,8 @@ export const v1: Dialect = {
   decode: (data) => orInvalid(undefined, () => decode(data)),
   encodeResponse: (id: ExchangeId, { response, timing, ...options }: WholeResponse) =>
     encodeResponse(toNumber(id) ?? 0, response, timing, options),
-  encodeError: (id: ExchangeId, error: ProxyError) =>
-    JSON.stringify(toErrorFrame(error, toNumber(id))),
+  encodeError: (id: ExchangeId, error: ProxyError, requestId?: string) =>
+    JSON.stringify(toErrorFrame(error, toNumber(id), requestId)),
   encodeConnectionFrame: (frame: ConnectionFrame) => JSON.stringify(frame),
   stream: {
     encodeHead: encodeStreamedResponse,

@@ -135,6 +135,8 @@ export class ProxyError extends Error {
 export interface ErrorFrame {
   readonly type: "error";
   readonly id?: number;
+  /** The exchange's name in the server's log. */
+  readonly requestId?: string;
   readonly code: ErrorCode;
   readonly message: string;
   /** May the same request succeed if it is sent again? */
@@ -145,10 +147,11 @@ export interface ErrorFrame {
 }
 
 /** Gives the error frame of a failure, tied to the exchange `id` where there is one. */
-export function toErrorFrame(error: ProxyError, id?: number): ErrorFrame {
+export function toErrorFrame(error: ProxyError, id?: number, requestId?: string): ErrorFrame {
   return {
     type: "error",
     ...(id !== undefined && { id }),
+    ...(requestId !== undefined && { requestId }),
     code: error.code,
     message: error.message,
     retryable: error.retryable,

@@ -136,11 +136,17 @@ export interface HelloFrame {
   readonly limits: Limits;
 }
 
-/** How long an exchange took, in milliseconds since the server took the request. */
+/** How long an exchange took, in milliseconds. */
 export interface Timing {
-  /** To the response head. */
+  /** From the request frame until the request was made: for limits, and for a place at an upstream. */
+  readonly queueMs?: number;
+  /** In that which follows, for looking up hosts; absent: none had to be. */
+  readonly dnsMs?: number;
+  /** From the request frame to the response head. */
   readonly waitMs: number;
-  /** To the response frame. */
+  /** From the response head to the end of the body; absent: the body follows. */
+  readonly transferMs?: number;
+  /** From the request frame to the response frame. */
   readonly totalMs: number;
 }
 
@@ -151,6 +157,8 @@ export interface Timing {
 export interface ResponseFrame {
   readonly type: "response";
   readonly id: number;
+  /** The exchange's name in the server's log. */
+  readonly requestId?: string;
   readonly status: number;
   readonly statusText: string;
   /** Of the last hop, without its fragment. */

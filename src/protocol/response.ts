@@ -26,6 +26,8 @@ export interface HttpResponse extends ResponseHead {
 
 /** How a response frame is written. */
 export interface EncodeOptions {
+  /** The exchange's name in the server's log. */
+  readonly requestId?: string;
   /** Never as `json`: for a client that wants bytes. Default `false`. */
   readonly asBytes?: boolean;
 }
@@ -59,18 +61,24 @@ export function encodeResponse(
   id: number,
   response: HttpResponse,
   timing: Timing,
-  { asBytes = false }: EncodeOptions = {},
+  { asBytes = false, requestId }: EncodeOptions = {},
 ): string {
   const { body, headers } = response;
-  const head = JSON.stringify(toFrame(id, response, timing));
+  const head = JSON.stringify(toFrame(id, response, { timing, requestId }));
   if (body === null) return head;
   const { kind, text } = formBody(asBytes ? undefined : contentTypeOf(headers), body);
   return `${head.slice(0, -1)},"${kind}":${kind === "json" ? text : JSON.stringify(text)}}`;
 }
 
 /** Gives the text of a response frame whose body follows in frames of its own. */
-export function encodeStreamedResponse(id: number, head: ResponseHead, timing: Timing): string {
-  return JSON.stringify({ ...toFrame(id, head, timing), stream: true } satisfies ResponseFrame);
+export function encodeStreamedResponse(
+  id: number,
+  head: ResponseHead,
+  timing: Timing,
+  { requestId }: Pick<EncodeOptions, "requestId"> = {},
+): string {
+  const frame = toFrame(id, head, { timing, requestId });
+  return JSON.stringify({ ...frame, stream: true } satisfies ResponseFrame);
 }
 
 /**
@@ -108,9 +116,13 @@ export function contentTypeOf(headers: HeaderPairs): string | undefined {
   return headers.find(([name]) => name === "content-type")?.[1];
 }
 
-function toFrame(id: number, head: ResponseHead, timing: Timing): ResponseFrame {
-  const { status, statusText, url, redirected, headers } = head;
-  return { type: "response", id, status, statusText, url, redirected, headers, timing };
+function toFrame(
+  id: number,
+  { status, statusText, url, redirected, headers }: ResponseHead,
+  { timing, requestId }: { readonly timing: Timing; readonly requestId: string | undefined },
+): ResponseFrame {
+  const name = requestId === undefined ? {} : { requestId };
+  return { type: "response", id, ...name, status, statusText, url, redirected, headers, timing };
 }
 
 function parseJson(text: string): unknown {

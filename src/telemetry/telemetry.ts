@@ -49,6 +49,8 @@ export interface ExchangedEvent {
   readonly connection: string;
   /** Counts the exchanges of the connection, from 1. */
   readonly exchange: number;
+  /** What the client was told the exchange is called here. */
+  readonly requestId: string;
   /** The client's id; absent in the plain dialect. */
   readonly id?: number;
   readonly identity?: string;

@@ -50,7 +50,7 @@ function formsOf(secret: string): readonly Form[] {
   const base64url = bytes.toBase64({ alphabet: "base64url", omitPadding: true });
   return [
     toForm(secret),
-    { length: percent.length, source: percent.split(/(%..)/).map(toPercentSource).join("") },
+    { length: percent.length, source: toPercentSource(secret.toWellFormed()) },
     { length: escaped.length, source: toJsonSource(escaped) },
     { ...toForm(base64), source: `${RegExp.escape(base64)}={0,2}` },
     { ...toForm(base64url), source: `${RegExp.escape(base64url)}={0,2}` },
@@ -61,10 +61,14 @@ function toForm(text: string): Form {
   return { length: text.length, source: RegExp.escape(text) };
 }
 
-/** Hex digits in either case; a space also as forms have it. */
-function toPercentSource(part: string): string {
-  if (part === "%20") return "(?:%20|\\+)";
-  return part.startsWith("%") ? anyCase(part) : RegExp.escape(part);
+/** Hex digits in either case; every encoder leaves other characters as they are; a space also as forms have it. */
+function toPercentSource(text: string): string {
+  return Array.from(text, (character) => {
+    const source = RegExp.escape(character);
+    const encoded = encodeURIComponent(character);
+    if (encoded === character) return source;
+    return `(?:${anyCase(encoded)}|${source}${character === " " ? "|\\+" : ""})`;
+  }).join("");
 }
 
 /** As any JSON encoder writes it: slashes with a backslash or not, what is not ASCII as it is or as `\u`. */

@@ -39,6 +39,7 @@ Deno.test("createExchange() begins a record that says what was asked for, and no
   assertEquals(record, {
     connection: "c",
     exchange: 9,
+    requestId: "c-9",
     id: 7,
     identity: "alice",
     method: "A".repeat(255),

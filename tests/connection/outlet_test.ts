@@ -47,6 +47,7 @@ function createBench({ windowBytes = Infinity, full = false, dialect = v1 } = {}
   };
   return {
     outlet: createOutlet(7, {
+      requestId: "c-1",
       dialect,
       socket,
       credit,
