@@ -206,7 +206,7 @@ Deno.test("whole() sends a response frame, and counts its body", async () => {
   const response = { ...HEAD, body: new TextEncoder().encode("[1]") };
   const whole = { response, timing: TIMING, asBytes: true };
   assertEquals(await outlet.whole(whole), undefined);
-  assertEquals([texts, counted()], [[v1.encodeResponse(7, whole)], 3]);
+  assertEquals([texts, counted()], [[v1.encodeResponse(7, { ...whole, requestId: "c-1" })], 3]);
 });
 
 Deno.test("head(), event() and end() send the frames of a stream", async () => {
@@ -216,6 +216,7 @@ Deno.test("head(), event() and end() send the frames of a stream", async () => {
   await outlet.end();
   const [head, event, end] = texts.map((text) => JSON.parse(text));
   assertEquals([head.type, head.id, head.stream], ["response", 7, true]);
+  assertEquals(head.requestId, "c-1");
   assertEquals(event, {
     type: "event",
     id: 7,
