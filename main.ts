@@ -41,6 +41,8 @@ function main(args: readonly string[]): void {
 
 function serve(config: Config, env: Readonly<Record<string, string>>): void {
   let readsFiles = false;
+  // Before anything that takes time: where nobody listens, SIGHUP ends the process. Windows has none.
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", () => reload());
   const app = createApp(config, {
     sources: {
       env: (name) => Object.hasOwn(env, name) ? env[name] : undefined,
@@ -92,10 +94,9 @@ function serve(config: Config, env: Readonly<Record<string, string>>): void {
 
   keepListening();
   Deno.addSignalListener("SIGINT", () => end(EXIT_SIGINT));
-  // Windows has no SIGTERM and no SIGHUP to listen for.
+  // Windows has no SIGTERM to listen for.
   if (Deno.build.os !== "windows") {
     Deno.addSignalListener("SIGTERM", () => end(EXIT_SIGTERM));
-    Deno.addSignalListener("SIGHUP", reload);
   }
   // The last line of defence: whatever escapes every handler is logged, and the process stays up.
   globalThis.addEventListener("unhandledrejection", (event) => {

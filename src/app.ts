@@ -13,7 +13,7 @@ import { createTokenCheck } from "./auth/token.ts";
 import { type Config, ConfigError, hasAuthentication } from "./config.ts";
 import { createConnection } from "./connection/connection.ts";
 import { createRunExchange } from "./connection/exchange.ts";
-import page from "./console/index.html" with { type: "text" };
+import { CONSOLE_PAGE, CONSOLE_SOURCES, CONSOLE_STYLE } from "./console_sources.ts";
 import { plain } from "./dialect/plain.ts";
 import { v1 } from "./dialect/v1.ts";
 import { toLines, toServerSentEvents } from "./forward/events.ts";
@@ -25,6 +25,8 @@ import { createResolver, type Resolver } from "./policy/resolver.ts";
 import type { HeaderPairs, Limits } from "./protocol/mod.ts";
 import { createAdmission } from "./server/admission.ts";
 import { createAssets } from "./server/assets.ts";
+import { createConsoleAssets } from "./server/console_assets.ts";
+import { createHandshakeCheck } from "./server/handshake_check.ts";
 import { CLIENT_SOURCES } from "./client_sources.ts";
 import { createRouter, type Handler } from "./server/router.ts";
 import { createUpgrade } from "./server/upgrade.ts";
@@ -71,6 +73,13 @@ const LAST_WORDS_MS = 2000;
 
 // A health check is not a client: it has no redirects, and nobody reads what it says.
 const PROBE = { method: "GET", body: null, redirect: "manual" } as const;
+
+const CONSOLE_PARTS = {
+  page: CONSOLE_PAGE,
+  style: CONSOLE_STYLE,
+  sources: CONSOLE_SOURCES,
+  shared: CLIENT_SOURCES,
+} as const;
 
 const NO_SOURCES: UpstreamSources = {
   env: () => undefined,
@@ -121,13 +130,22 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     highWaterBytes: config.SEND_BUFFER_BYTES,
     sendTimeoutMs: config.SEND_TIMEOUT_MS,
   };
-  const upgrade = createUpgrade({ maxConnections: config.MAX_CONNECTIONS }, {
+  // The WebSocket and the console's question about it are decided by the same.
+  const gate = {
     isOriginAllowed: createOriginCheck({
       allowedOrigins: config.ALLOWED_ORIGINS,
       listenHost: config.HOST,
     }),
     clientAddress: createClientAddress({ trustProxy: config.TRUST_PROXY }),
     admit: createAdmission({ authenticator, readCredential, toAddressKey, limiter }),
+    isDraining,
+    telemetry,
+  };
+  const upgrade = createUpgrade({
+    maxConnections: config.MAX_CONNECTIONS,
+    mayWait: config.JWT_JWKS_URL !== undefined,
+  }, {
+    ...gate,
     openConnection: (webSocket, { id, subprotocol, identity, key }) =>
       createConnection({
         id,
@@ -137,6 +155,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
         upstreams: registry.namesFor(identity?.subject),
         limits,
         authGraceMs: config.AUTH_GRACE_MS,
+        creditIdleMs: config.STREAM_IDLE_MS,
         maxStreamBytes,
         socket,
       }, {
@@ -147,9 +166,9 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
         runExchange,
         telemetry,
       }),
-    isDraining,
-    telemetry,
   });
+  const hasConsole = config.CONSOLE === "on";
+  const isFull = (): boolean => upgrade.connections.size >= config.MAX_CONNECTIONS;
 
   async function drainConnections(): Promise<void> {
     const graceMs = config.DRAIN_MS;
@@ -171,8 +190,11 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   return {
     handler: createRouter({
       upgrade,
-      page,
-      assets: createAssets(CLIENT_SOURCES),
+      assets: {
+        ...createAssets(CLIENT_SOURCES),
+        ...(hasConsole && createConsoleAssets(CONSOLE_PARTS)),
+      },
+      checkHandshake: hasConsole ? createHandshakeCheck({ ...gate, isFull }) : undefined,
       isDraining,
       telemetry,
     }),
@@ -198,8 +220,12 @@ function createUpstreams(
 ): Registry {
   async function getStatus(url: URL, headers: HeaderPairs, signal: AbortSignal): Promise<number> {
     const check = (): { readonly headers: HeaderPairs } => ({ headers });
-    const response = await forward({ ...PROBE, url, headers: [] }, { check, signal });
-    response.chunks(0)?.[Symbol.asyncIterator]().return?.();
+    const done = new AbortController();
+    const response = await forward(
+      { ...PROBE, url, headers: [] },
+      { check, signal: AbortSignal.any([signal, done.signal]) },
+    );
+    done.abort(); // lets go of the body, which may have no end
     return response.status;
   }
   return createRegistry(readUpstreams(config, sources), { getStatus });
@@ -257,6 +283,7 @@ function createAuthentication(config: Config, telemetry: Telemetry): Authenticat
     ...(JWT_ISSUER !== "" && { issuer: JWT_ISSUER }),
     ...(JWT_AUDIENCE !== "" && { audience: JWT_AUDIENCE }),
     ...(JWT_ALGORITHMS.length > 0 && { algorithms: JWT_ALGORITHMS }),
+    reservedSubjects: new Set(AUTH_TOKENS.map(({ name }) => name)),
   };
   const onKeysFailed = (error: unknown): void => telemetry.failed({ error });
   return createAuthenticator([

@@ -201,7 +201,7 @@ export const configSchema = z.object({
   MAX_TIMEOUT_MS: setting("300000", "The longest time that a request may name", whole(1, MAX_MS)),
   STREAM_IDLE_MS: setting(
     "300000",
-    "A streamed response that sends nothing for so long is ended",
+    "A streamed response that sends nothing for so long, or whose client takes nothing, is ended",
     whole(1, MAX_MS),
   ),
   SEND_BUFFER_BYTES: setting(
@@ -218,6 +218,11 @@ export const configSchema = z.object({
     "10000",
     "Time for exchanges in flight to finish after SIGTERM or SIGINT",
     whole(0, MAX_MS),
+  ),
+  CONSOLE: setting(
+    "on",
+    "`on`: the page at `/` sends requests and shows what comes; `off`: there is no such page",
+    oneOf(["on", "off"]),
   ),
   LOG_LEVEL: setting("info", `What is logged: ${quoteAll(LOG_LEVELS)}`, oneOf(LOG_LEVELS)),
   LOG_FORMAT: setting(
@@ -258,8 +263,8 @@ export class ConfigError extends Error {
 }
 
 const PREFIX = "WSFETCH_";
-// Set on Deno Deploy, where HOST says nothing about who can connect.
-const DEPLOY_VARIABLES = ["DENO_DEPLOYMENT_ID", "DENO_DEPLOY"] as const;
+// With one of these set, as on Deno Deploy, HOST says nothing about who can connect.
+const DEPLOY_VARIABLES = ["DENO_DEPLOYMENT_ID", "DENO_DEPLOY", "DENO_SERVE_ADDRESS"] as const;
 
 /**
  * Gives the settings that an environment holds, with defaults for the rest.

@@ -20,6 +20,8 @@ const MAY_IMPORT: Readonly<
   dialect: { values: ["protocol"] },
   client: { values: ["protocol"] },
   client_sources: { values: ["client", "protocol"] },
+  console: { values: ["client", "protocol"] },
+  console_sources: { values: ["console"] },
   connection: {
     values: ["protocol", "dialect"],
     types: ["auth", "policy", "forward", "limits", "telemetry", "upstream"],
@@ -31,7 +33,7 @@ const MAY_IMPORT: Readonly<
       "client_sources",
       "config",
       "connection",
-      "console",
+      "console_sources",
       "deno.json",
       "dialect",
       "forward",
@@ -51,8 +53,8 @@ const DOORS = [
   {
     name: "fetch",
     pattern: /\bfetch\(|globalThis\.fetch/,
-    // What clients ask for, and the operator's key set.
-    files: ["src/auth/key_set.ts", "src/forward/forward.ts"],
+    // The operator's key set, the page in a browser, and what clients ask for.
+    files: ["src/auth/key_set.ts", "src/console/handshake.ts", "src/forward/forward.ts"],
   },
   { name: "Deno.env", pattern: /Deno\.env\b/, files: ["main.ts"] },
   { name: "Deno.serve", pattern: /Deno\.serve\(/, files: ["main.ts"] },

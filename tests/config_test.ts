@@ -48,6 +48,7 @@ Deno.test("parseConfig() gives the default of every setting", () => {
     SEND_BUFFER_BYTES: 262_144,
     SEND_TIMEOUT_MS: 30_000,
     DRAIN_MS: 10_000,
+    CONSOLE: "on",
     LOG_LEVEL: "info",
     LOG_FORMAT: "json",
   });
@@ -66,6 +67,7 @@ Deno.test("parseConfig() leaves other variables alone", () => {
 });
 
 const READ: readonly { name: keyof Config; input: string; expected: unknown }[] = [
+  { name: "CONSOLE", input: "off", expected: "off" },
   { name: "HOST", input: "::1", expected: "::1" },
   { name: "AUTH", input: "none", expected: "none" },
   { name: "TRUST_PROXY", input: "2", expected: 2 },
@@ -145,6 +147,7 @@ const WRONG: readonly { name: keyof Config; input: string; expected: string }[] 
   { name: "JWT_JWKS_URL", input: "http://a.test/|", expected: "must be an https URL" },
   { name: "JWT_JWKS_URL", input: "http://8.8.8.8/|", expected: "must be an https URL" },
   { name: "LOG_LEVEL", input: "INFO|", expected: "must be one of debug, info, warn, error, off" },
+  { name: "CONSOLE", input: "yes|", expected: "must be one of on, off" },
   { name: "LOG_FORMAT", input: "|", expected: "must be one of json, pretty" },
 ];
 

@@ -41,7 +41,9 @@ export function readCredential(headers: Headers): Credential {
   if (authorization.type === "token") {
     return malformed('Send the credential either in "Authorization" or as a subprotocol, not both');
   }
-  if (protocols.length > 1) return malformed("Offer one bearer subprotocol, not several");
+  if (protocols.length > 1) {
+    return malformed("Offer one subprotocol with a credential, not several");
+  }
   return readProtocol(protocol.slice(BEARER_PROTOCOL.length));
 }
 

@@ -31,7 +31,9 @@ export interface JwtOptions extends KeySetOptions {
   readonly audience?: string | readonly string[];
   /** Default: {@linkcode defaultAlgorithms}. */
   readonly algorithms?: readonly string[];
-  /** How far `exp` and `nbf` may be off. Default 5. */
+  /** Subjects that belong to others: no JWT may be theirs. */
+  readonly reservedSubjects?: ReadonlySet<string>;
+  /** How far `nbf` may be off. Default 5. */
   readonly clockToleranceSeconds?: number;
 }
 
@@ -60,7 +62,10 @@ const ALGORITHMS: Readonly<Record<KeyKind, readonly string[]>> = {
   secret: ["HS256", "HS384", "HS512"],
 };
 
-const SUBJECT = /^[^\p{Cc}\p{Cs}]{1,255}$/u; // it goes into logs and the keys of limits
+const EXPIRED = "The credential has expired; get a new one";
+const MAX_TIME_MS = 253_402_300_799_999; // the last that RFC 3339 can write
+// It goes into logs and the keys of limits: no characters that are not seen, or turn lines around.
+const SUBJECT = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]{1,255}$/u;
 
 /** Gives the algorithms that are accepted unless the operator names some. */
 export function defaultAlgorithms(kind: KeyKind): readonly string[] {
@@ -109,7 +114,11 @@ export function createJwtCheck(options: JwtOptions, deps: JwtDeps = {}): Credent
   const verify = createVerify(options, deps);
   return async function checkJwt(token: string): Promise<Identity> {
     try {
-      return toIdentity(await verify(token, new Date(now())));
+      const identity = toIdentity(await verify(token, new Date(now())));
+      // What nothing could be requested with is no credential: the tolerance is for what comes too early.
+      if (now() >= identity.expiresAt) throw invalidCredential(EXPIRED);
+      if (options.reservedSubjects?.has(identity.subject)) throw invalidCredential();
+      return identity;
     } catch (error) {
       throw error instanceof ProxyError ? error : toRefusal(error);
     }
@@ -191,11 +200,11 @@ function isKeyUnknown(error: unknown, token: string): boolean {
       decodeProtectedHeader(token).kid === undefined;
 }
 
-function toIdentity({ sub, exp }: JWTPayload): Identity {
+function toIdentity({ sub, exp }: JWTPayload): Required<Identity> {
   const expiresAt = Math.floor((exp ?? NaN) * 1000);
   // "sub" is what the token says, whatever the type says.
   if (typeof sub !== "string" || !SUBJECT.test(sub)) throw invalidCredential();
-  if (!Number.isSafeInteger(expiresAt)) throw invalidCredential();
+  if (!(Math.abs(expiresAt) <= MAX_TIME_MS)) throw invalidCredential();
   return { subject: sub, expiresAt };
 }
 
@@ -204,7 +213,7 @@ function toRefusal(error: unknown): ProxyError {
   // Only the code: jose's messages and causes have parts of the token.
   const cause = error instanceof errors.JOSEError ? new Error(error.code) : error;
   if (error instanceof errors.JWTExpired) {
-    return invalidCredential("The credential has expired; get a new one", cause);
+    return invalidCredential(EXPIRED, cause);
   }
   if (error instanceof errors.JWTClaimValidationFailed) {
     const { claim, reason } = error;

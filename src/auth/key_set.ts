@@ -37,6 +37,8 @@ export interface KeySetDeps {
   readonly onKeysFailed?: (cause: unknown) => void;
 }
 
+const MAX_WAITING = 1000;
+
 /** Keys that are fetched; fetches are numbered from 1. */
 export interface KeySet {
   /** The number of the last fetch that has begun. */
@@ -73,8 +75,17 @@ export function createKeySet(url: URL, options: KeySetOptions, deps: KeySetDeps)
   let begunAt = -Infinity;
   let loaded = 0; // the number of the fetch that brought the keys
   let loadedAt = -Infinity;
+  let waiting = 0;
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
+
+  function unavailable(cause?: unknown): ProxyError {
+    return new ProxyError("unauthorized", "The credential cannot be checked now; try again", {
+      retryable: true,
+      retryAfterMs: reloadMs,
+      cause,
+    });
+  }
 
   async function fetchKeys(): Promise<void> {
     const number = ++begun;
@@ -84,12 +95,8 @@ export function createKeySet(url: URL, options: KeySetOptions, deps: KeySetDeps)
       loaded = number;
       loadedAt = startedAt;
     } catch (cause) {
-      onKeysFailed?.(cause);
-      throw new ProxyError("unauthorized", "The credential cannot be checked now; try again", {
-        retryable: true,
-        retryAfterMs: reloadMs,
-        cause,
-      });
+      onKeysFailed?.(toKeysError(cause));
+      throw unavailable(cause);
     } finally {
       running = undefined;
     }
@@ -105,8 +112,15 @@ export function createKeySet(url: URL, options: KeySetOptions, deps: KeySetDeps)
     await (running = fetchKeys());
   }
 
-  function load(): Promise<void> {
-    return running ?? (next ??= fetchInTurn());
+  async function load(): Promise<void> {
+    // Strangers can ask for keys that there are not, and each that waits costs memory.
+    if (waiting >= MAX_WAITING) throw unavailable();
+    waiting++;
+    try {
+      await (running ?? (next ??= fetchInTurn()));
+    } finally {
+      waiting--;
+    }
   }
 
   return {
@@ -127,4 +141,14 @@ export function createKeySet(url: URL, options: KeySetOptions, deps: KeySetDeps)
 
 async function sleepQuietly(delayMs: number): Promise<void> {
   await sleep(delayMs, undefined, { ref: false });
+}
+
+/** Why there are no keys, without the URL, whose query may hold a key of another kind. */
+function toKeysError(cause: unknown): Error {
+  const { message, cause: reason } = cause instanceof Error ? cause : new Error(String(cause));
+  const text = reason instanceof Error ? reason.message : message;
+  const start = text.indexOf("client error (");
+  const isAboutUrl = start < 0 && text.includes("://");
+  const what = isAboutUrl ? "the request failed" : text.slice(Math.max(start, 0));
+  return new Error(`The key set of JWTs could not be fetched: ${what}`);
 }

@@ -62,6 +62,8 @@ export interface ConnectionOptions {
   readonly limits: Limits;
   /** How long another credential is waited for when one has expired, in milliseconds. */
   readonly authGraceMs: number;
+  /** How long a client may give no credit for a stream, in milliseconds. */
+  readonly creditIdleMs: number;
   /** Bytes of a request body that is streamed. */
   readonly maxStreamBytes: number;
   readonly socket: Omit<FrameSocketOptions, "maxWaiting">;
@@ -148,7 +150,17 @@ export function createConnection(
     const refusal = lifetime.findRefusal() ?? findCrowd();
     if (refusal !== undefined) return refuseExchange(id, exchange.record, refusal);
     inFlight.add(exchange);
-    run(exchange, { caller, limiter, dialect, socket, runExchange, telemetry, ended: forget })
+    const { creditIdleMs } = options;
+    run(exchange, {
+      creditIdleMs,
+      caller,
+      limiter,
+      dialect,
+      socket,
+      runExchange,
+      telemetry,
+      ended: forget,
+    })
       .then(lifetime.leaveIfDone, (error) => telemetry.failed({ connection: connectionId, error }));
   }
 

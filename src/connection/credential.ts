@@ -57,7 +57,7 @@ export function createCredential(
     const delayMs = time - Date.now();
     timer = delayMs > MAX_DELAY_MS
       ? setTimeout(() => at(time, callback), MAX_DELAY_MS)
-      : setTimeout(callback, delayMs);
+      : setTimeout(callback, Math.max(0, delayMs));
   }
 
   function watch(): void {

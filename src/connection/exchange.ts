@@ -106,7 +106,11 @@ export function createRunExchange(
       decided: context.decided,
       lookingUp: (isLookingUp) => stage = isLookingUp ? "lookup" : "head",
       lookedUp: (durationMs) => dnsMs = round((dnsMs ?? 0) + durationMs),
-      ...(upstream !== undefined && { upstream, countsTimeouts: timeoutMs >= ownTimeoutMs }),
+      ...(upstream !== undefined && {
+        upstream,
+        // A client may be what an upload waits for.
+        countsTimeouts: upload === undefined && timeoutMs >= ownTimeoutMs,
+      }),
     });
 
     restart();

@@ -10,8 +10,10 @@ import {
   type EventFrame,
   MAX_CHUNK_BYTES,
   MAX_CHUNK_MESSAGE_BYTES,
+  ProxyError,
 } from "../protocol/mod.ts";
 import type { Credit } from "./credit.ts";
+import type { StreamEvent } from "../forward/events.ts";
 import type { Outlet } from "./delivery.ts";
 import type { FrameSocket } from "./socket.ts";
 
@@ -23,6 +25,10 @@ export interface OutletDeps {
   readonly socket: FrameSocket;
   /** For the payload of chunks. */
   readonly credit: Credit;
+  /** How long a client may give no credit, in milliseconds. */
+  readonly creditIdleMs: number;
+  /** Ends the exchange. */
+  readonly fail: (error: ProxyError) => void;
   /** Whether anybody still wants the response. */
   readonly isWanted: () => boolean;
   /** Counts the bytes of a body that goes whole. */
@@ -34,8 +40,9 @@ export interface OutletDeps {
 /** Creates the {@linkcode Outlet} of an exchange. */
 export function createOutlet(
   id: ExchangeId,
-  { requestId, dialect, socket, credit, isWanted, count, spend }: OutletDeps,
+  deps: OutletDeps,
 ): Outlet {
+  const { requestId, dialect, socket, credit, isWanted, count, spend } = deps;
   const { stream } = dialect;
   // Only a dialect that streams has requests that stream, and its ids are numbers.
   const streamId = typeof id === "number" ? id : 0;
@@ -46,13 +53,26 @@ export function createOutlet(
     return socket.sendPart(() => isWanted() ? stream?.encodePart(part, scratch) : undefined);
   }
 
+  /** A client that takes nothing must not hold an upstream's place for ever. */
+  async function waitForCredit(taking: Promise<number>): Promise<number> {
+    const { creditIdleMs, fail } = deps;
+    const message = `The client granted no credit within ${creditIdleMs} ms`;
+    const timer = setTimeout(
+      () => fail(new ProxyError("flow_control_error", message, { sent: "yes" })),
+      creditIdleMs,
+    );
+    const size = await taking;
+    clearTimeout(timer);
+    return size;
+  }
+
   async function sendBytes(bytes: Uint8Array<ArrayBuffer>, fin: boolean): Promise<void> {
     // A WebSocket copies what it is given, so that one piece of memory serves every chunk.
     scratch ??= new Uint8Array(MAX_CHUNK_MESSAGE_BYTES);
     let rest = bytes;
     while (rest.byteLength > 0 && isWanted()) {
       const taking = credit.take(Math.min(rest.byteLength, MAX_CHUNK_BYTES));
-      const size = typeof taking === "number" ? taking : await taking;
+      const size = typeof taking === "number" ? taking : await waitForCredit(taking);
       if (size === 0) return; // the exchange has failed meanwhile
       const payload = rest.subarray(0, size);
       rest = rest.subarray(size);
@@ -79,10 +99,15 @@ export function createOutlet(
     },
     bytes: sendBytes,
     event(event): void | Promise<void> {
-      const spending = spend(new TextEncoder().encode(event.data).byteLength);
+      const spending = spend(sizeOf(event));
       const send = (): void | Promise<void> => sendPart({ type: "event", id: streamId, ...event });
       return spending === undefined ? send() : spending.then(send);
     },
     end: () => sendPart({ type: "end", id: streamId }),
   };
+}
+
+/** Every text of an event can be long, and each event repeats the last id. */
+function sizeOf({ event, data, lastEventId = "" }: StreamEvent): number {
+  return new TextEncoder().encode(data).byteLength + event.length + lastEventId.length;
 }

@@ -10,12 +10,14 @@ import { ProxyError } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Decided } from "./check.ts";
 import { type Caller, elapsed, type ExchangeContext, type RunExchange } from "./exchange.ts";
-import { type Exchange, type ExchangeRecord, recordDecision } from "./in_flight.ts";
+import { type Exchange, type ExchangeRecord, failExchange, recordDecision } from "./in_flight.ts";
 import { createOutlet } from "./outlet.ts";
 import type { FrameSocket } from "./socket.ts";
 
 /** What a run works with. */
 export interface RunDeps {
+  /** How long a client may give no credit, in milliseconds. */
+  readonly creditIdleMs: number;
   readonly caller: Caller;
   readonly limiter: Limiter;
   readonly dialect: Dialect;
@@ -29,7 +31,7 @@ export interface RunDeps {
 /** Runs an exchange to its end, which is when its last frame was handed over. */
 export async function run(
   exchange: Exchange,
-  { caller, limiter, dialect, socket, runExchange, telemetry, ended }: RunDeps,
+  { creditIdleMs, caller, limiter, dialect, socket, runExchange, telemetry, ended }: RunDeps,
 ): Promise<void> {
   const { id, request, controller, credit, record, upload } = exchange;
   const isWanted = (): boolean => !exchange.cancelled;
@@ -46,6 +48,8 @@ export async function run(
       dialect,
       socket,
       credit,
+      creditIdleMs,
+      fail: (error) => failExchange(exchange, error),
       isWanted,
       count(bytes): void {
         record.responseBytes += bytes;
@@ -53,8 +57,9 @@ export async function run(
         if (counting !== undefined) counting.catch(failed);
       },
       spend(bytes): void | Promise<void> {
-        record.responseBytes += bytes;
-        return limiter.spend(caller.key, bytes, controller.signal);
+        const spending = limiter.spend(caller.key, bytes, controller.signal);
+        const spent = (): void => void (record.responseBytes += bytes);
+        return spending === undefined ? spent() : spending.then(spent);
       },
     }),
     decided: noteDecisions(record, telemetry),

@@ -62,8 +62,8 @@ export interface Limiter extends Disposable {
    */
   count(key: string, bytes: number): void | Promise<void>;
   /**
-   * Counts bytes of a response, after they were sent or before the next are read. A promise fulfils when
-   * the key may have more: a stream is slowed down to the limit, never broken.
+   * Counts bytes of a stream before they are sent. A promise fulfils when the key may have more: a stream is
+   * slowed down to the limit, never broken.
    *
    * @throws The signal's reason when it is aborted during the wait, or what keeps the store from answering,
    * as a rejection.
@@ -123,12 +123,14 @@ export function createLimiter(
   }
 
   async function slowDown(key: string, sent: number, signal?: AbortSignal): Promise<void> {
-    let left = await bytes?.consume(key, sent);
+    // Looked at first: what waits is not counted until it goes, in the window in which it goes.
+    let left = await bytes?.peek(key);
     while (left?.allowed === false) {
       await waitOrClose(left.retryAfterMs, signal);
       if (closed.signal.aborted) return;
       left = await bytes?.peek(key); // other exchanges of the key may have used it up again
     }
+    await bytes?.consume(key, sent);
   }
 
   async function waitOrClose(ms: number, signal?: AbortSignal): Promise<void> {

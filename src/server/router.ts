@@ -17,10 +17,10 @@ export type Handler = (
 export interface RouterDeps {
   /** Answers `/ws`. */
   readonly upgrade: Handler;
-  /** The page at `/`. */
-  readonly page: string;
-  /** Answer the modules of the client, by path. */
+  /** Answer the modules of the client and, where there is one, the console, by path. */
   readonly assets: Readonly<Record<string, AssetHandler>>;
+  /** Answers the console when it asks why a handshake failed; absent: there is no console. */
+  readonly checkHandshake?: Handler | undefined;
   readonly isDraining: () => boolean;
   readonly telemetry: Telemetry;
 }
@@ -30,29 +30,22 @@ const SAFE_HEADERS = {
   "x-content-type-options": "nosniff",
 } as const;
 
-const PAGE_HEADERS = {
-  "cache-control": "no-cache",
-  "content-type": "text/html; charset=utf-8",
-  // The page has a style element and nothing else; a script on it could not be ours.
-  "content-security-policy":
-    "default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
-} as const;
+const CHECK_PATH = "/console/handshake";
 
 /** Creates the handler of every request. */
 export function createRouter(
-  { upgrade, page, assets, isDraining, telemetry }: RouterDeps,
+  { upgrade, assets, checkHandshake, isDraining, telemetry }: RouterDeps,
 ): Handler {
   const routes: Readonly<Record<string, Handler>> = {
-    "/": () => new Response(page, { headers: PAGE_HEADERS }),
     "/ws": upgrade,
     "/healthz": () => Response.json({ status: "alive" }, { headers: SAFE_HEADERS }),
     "/readyz": () =>
       isDraining()
         ? refuse("draining", "The service is going away", SAFE_HEADERS)
         : Response.json({ status: "ready" }, { headers: SAFE_HEADERS }),
+    ...(checkHandshake !== undefined && { [CHECK_PATH]: checkHandshake }),
   };
+  const places = [...(Object.hasOwn(assets, "/") ? ["/"] : []), "/ws", "/healthz", "/readyz"];
 
   function findRoute(pathname: string): Handler | undefined {
     if (Object.hasOwn(routes, pathname)) return routes[pathname];
@@ -68,11 +61,17 @@ export function createRouter(
     if (url === null) return refuse("bad_request", "The Host header and the path make no URL");
     const route = findRoute(url.pathname);
     if (route === undefined) {
-      return refuse("not_found", `Nothing is here; try ${Object.keys(routes).join(", ")}`);
+      return refuse("not_found", `Nothing is here; try ${places.join(", ")}`);
     }
-    if (method === "GET" || method === "HEAD" && route !== upgrade) return route(request, info);
-    const allow = route === upgrade ? "GET" : "GET, HEAD";
+    const methods = methodsOf(route);
+    if (methods.includes(method)) return route(request, info);
+    const allow = methods.join(", ");
     return refuse("method_not_allowed", `Only ${allow} is supported here`, { allow });
+  }
+
+  function methodsOf(route: Handler): readonly string[] {
+    if (route === upgrade) return ["GET"];
+    return route === checkHandshake ? ["POST"] : ["GET", "HEAD"];
   }
 
   return async function handle(request: Request, info: Deno.ServeHandlerInfo): Promise<Response> {

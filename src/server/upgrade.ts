@@ -25,8 +25,12 @@ export interface ConnectionContext extends Pick<Admitted, "identity" | "key"> {
 /** What an upgrade goes by. */
 export interface UpgradeOptions {
   readonly maxConnections: number;
+  /** Whether an admission may wait for another server, and the client may leave meanwhile. */
+  readonly mayWait?: boolean;
   /** A peer that sends nothing for so long is pinged, and dropped if it does not answer. In seconds. */
   readonly idleTimeoutSeconds?: number;
+  /** How long a WebSocket may take to open once its handshake is answered, in milliseconds. */
+  readonly openTimeoutMs?: number;
   /** How long a client may take to answer the closing handshake, in milliseconds. */
   readonly closeTimeoutMs?: number;
 }
@@ -53,6 +57,9 @@ export interface Upgrade {
 // What a client that was refused for want of room is told to wait.
 const RETRY_AFTER_SECONDS = 5;
 
+// Nobody hears it but the log.
+const GONE: Refusal = { code: "bad_handshake", message: "The client left before it was let in" };
+
 interface Entry extends Pick<Admitted, "lease"> {
   readonly client: string;
   /** Gives the reserved place back. */
@@ -61,11 +68,31 @@ interface Entry extends Pick<Admitted, "lease"> {
 
 /** Creates an {@linkcode Upgrade}. */
 export function createUpgrade(
-  { maxConnections, idleTimeoutSeconds = 30, closeTimeoutMs = 1000 }: UpgradeOptions,
+  {
+    maxConnections,
+    mayWait = false,
+    idleTimeoutSeconds = 30,
+    openTimeoutMs = 2000,
+    closeTimeoutMs = 1000,
+  }: UpgradeOptions,
   { isOriginAllowed, clientAddress, admit, openConnection, isDraining, telemetry }: UpgradeDeps,
 ): Upgrade {
   const connections = new Set<Connection>();
   let reserved = 0;
+
+  function findDraining(): Refusal | undefined {
+    if (!isDraining()) return undefined;
+    return { code: "draining", message: "The service is going away; try another" };
+  }
+
+  function findCrowd(): Refusal | undefined {
+    if (connections.size + reserved < maxConnections) return undefined;
+    return {
+      code: "too_many_connections",
+      message: `The service holds ${maxConnections} connections; try again later`,
+      headers: { "retry-after": String(RETRY_AFTER_SECONDS) },
+    };
+  }
 
   function findRefusal(request: Request): Refusal | undefined {
     const malformed = findMalformed(request.headers);
@@ -77,15 +104,7 @@ export function createUpgrade(
           "Pages of this origin may not connect; the operator can list it in ALLOWED_ORIGINS",
       };
     }
-    if (isDraining()) {
-      return { code: "draining", message: "The service is going away; try another" };
-    }
-    if (connections.size + reserved < maxConnections) return undefined;
-    return {
-      code: "too_many_connections",
-      message: `The service holds ${maxConnections} connections; try again later`,
-      headers: { "retry-after": String(RETRY_AFTER_SECONDS) },
-    };
+    return findDraining() ?? findCrowd();
   }
 
   /** From the handshake to the open event a connection has a place but no object. */
@@ -102,9 +121,12 @@ export function createUpgrade(
     let connection: Connection | undefined;
     let closing: ReturnType<typeof setTimeout> | undefined;
     let left = false;
+    // A client that was gone before the answer gets no event at all, neither open nor close.
+    const opening = setTimeout(() => safely(() => leave(0)), openTimeoutMs);
     /** A client that does not answer the closing handshake has left as well. */
     const leave = (code: number): void => {
       left = true;
+      clearTimeout(opening);
       clearTimeout(closing);
       release();
       lease[Symbol.dispose]();
@@ -118,11 +140,14 @@ export function createUpgrade(
         listener();
       } catch (error) {
         telemetry.failed({ connection: context.id, error });
+        if (connection === undefined) webSocket.close(); // nobody would ever answer
       }
     };
     webSocket.binaryType = "arraybuffer";
     webSocket.onopen = () =>
       safely(() => {
+        clearTimeout(opening);
+        if (left) return webSocket.close(); // it took too long, and its place is another's
         release();
         const { id, subprotocol, identity } = context;
         telemetry.connected({
@@ -160,13 +185,18 @@ export function createUpgrade(
     );
     const refusal = findRefusal(request);
     if (refusal !== undefined) return refuseAs(refusal, client);
-    using stack = new DisposableStack();
-    const release = reserve();
-    stack.defer(release);
+    // Asked for afterwards, it does not tell; asked for in vain, Deno warns of its older behaviour.
+    const signal = mayWait ? request.signal : undefined;
     const admitted = await admit(headers, client);
     if ("code" in admitted) return refuseAs(admitted, client);
     const { identity, key, lease } = admitted;
+    using stack = new DisposableStack();
     stack.use(lease);
+    const late = findDraining() ?? findCrowd();
+    if (late !== undefined) return refuseAs(late, client);
+    if (signal?.aborted) return refuseAs(GONE, client); // its WebSocket would have no event, not even close
+    const release = reserve();
+    stack.defer(release);
     const subprotocol = selectSubprotocol(headers);
     const { socket, response } = Deno.upgradeWebSocket(request, {
       idleTimeout: idleTimeoutSeconds,

@@ -1,8 +1,18 @@
 /**
- * Writes events as log lines: one line for each, JSON or for people.
+ * Writes events as log lines: one line for each, JSON or for people. Records, levels and sinks are
+ * LogTape's; its configuration is global and not used, since a process may have more than one log.
  *
  * @module
  */
+import {
+  compareLogLevel,
+  type LogLevel as RecordLevel,
+  type LogRecord,
+  type Sink,
+  type TextFormatter,
+} from "@logtape/logtape";
+import { createOutput } from "./output.ts";
+import { type Redact, redactTokens, withRedaction } from "./redaction.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 /** From the most to the least that is written. */
@@ -18,49 +28,105 @@ export type LogFormat = "json" | "pretty";
 export interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
-  /** Takes a line without its end. Default: standard output. */
+  /** Takes a line without its end. Default: standard output, written once in a turn of the event loop. */
   readonly write?: (line: string) => void;
+  /** Gives a text without the secrets of this service; what looks like a token is taken out without it. */
+  readonly redact?: Redact;
   /** The time. */
   readonly now?: () => Date;
 }
 
-type Level = Exclude<LogLevel, "off">;
+/** A log. */
+export interface Logger extends Telemetry {
+  /** Writes what has been logged, now. Errors and the end of the service need no call. */
+  flush(): void;
+}
 
-/** Creates a {@linkcode Telemetry} that logs. */
+const CATEGORY: readonly string[] = ["wsfetch"];
+
+const RECORD_LEVELS = {
+  debug: "debug",
+  info: "info",
+  warn: "warning",
+  error: "error",
+} as const satisfies Record<Exclude<LogLevel, "off">, RecordLevel>;
+
+/** Creates a {@linkcode Logger}. */
 export function createLogger(
-  { level, format, write = writeToConsole, now = () => new Date() }: LoggerOptions,
-): Telemetry {
-  const least = LOG_LEVELS.indexOf(level);
+  { level: least, format, write, redact, now = () => new Date() }: LoggerOptions,
+): Logger {
+  const output = write === undefined ? createOutput() : { write, flush: () => {} };
   const toLine = format === "json" ? toJsonLine : toPrettyLine;
+  const hide: Redact = redact === undefined ? redactTokens : (text) => redactTokens(redact(text));
+  const sink: Sink = withRedaction((record) => output.write(toLine(record)), hide);
 
-  function log(level: Level, event: string, fields: object): void {
-    if (LOG_LEVELS.indexOf(level) < least) return;
-    write(toLine(now().toISOString(), level, event, fields));
+  function isWritten(level: RecordLevel): boolean {
+    return least !== "off" && compareLogLevel(level, RECORD_LEVELS[least]) >= 0;
   }
 
+  function at(level: RecordLevel): (event: string, fields: object) => void {
+    if (!isWritten(level)) return () => {};
+    return (event, fields) =>
+      sink({
+        category: CATEGORY,
+        level,
+        message: [event],
+        rawMessage: event,
+        timestamp: now().getTime(),
+        properties: fields as Record<string, unknown>, // only read, by its own names
+      });
+  }
+
+  const [debug, info, warn, error] = [at("debug"), at("info"), at("warning"), at("error")];
+  const describesErrors = isWritten("error");
+
   return {
-    started: (event) => log("info", "started", event),
-    draining: (event) => log("info", "draining", event),
-    stopped: () => log("info", "stopped", {}),
-    connected: (event) => log("info", "connected", event),
-    disconnected: (event) => log("info", "disconnected", event),
-    reloaded: (event) => log("info", "reloaded", event),
-    refused: (event) => log("warn", "refused", event),
-    authenticated: (event) => log("info", "authenticated", event),
-    malformed: (event) => log("debug", "malformed", event),
-    decided: (event) => log("debug", "decided", event),
-    exchanged: (event) => log("info", "exchanged", event),
-    failed: ({ error, ...event }) => log("error", "failed", { ...event, error: describe(error) }),
+    started: (event) => info("started", event),
+    draining: (event) => info("draining", event),
+    stopped(): void {
+      info("stopped", {});
+      output.flush();
+    },
+    connected: (event) => info("connected", event),
+    disconnected: (event) => info("disconnected", event),
+    reloaded: (event) => info("reloaded", event),
+    refused: (event) => warn("refused", event),
+    authenticated: (event) => info("authenticated", event),
+    malformed: (event) => debug("malformed", event),
+    paused: (event) => debug("paused", event),
+    decided: (event) => debug("decided", event),
+    exchanged: (event) => info("exchanged", event),
+    failed(event): void {
+      if (!describesErrors) return;
+      error("failed", { ...event, error: describe(event.error) });
+      output.flush(); // what went wrong may end the process
+    },
+    flush: output.flush,
   };
 }
 
-function toJsonLine(time: string, level: Level, event: string, fields: object): string {
-  return JSON.stringify({ time, level, event, ...fields });
+const toJsonLine: TextFormatter = (record) =>
+  JSON.stringify({
+    time: toTime(record),
+    level: toLevel(record),
+    event: record.rawMessage,
+    ...record.properties,
+  });
+
+const toPrettyLine: TextFormatter = (record) => {
+  const pairs = Object.entries(record.properties).map(([name, value]) =>
+    `${name}=${toPrettyValue(value)}`
+  );
+  const level = toLevel(record).toUpperCase().padEnd(5);
+  return [toTime(record).slice(11, 23), level, record.rawMessage, ...pairs].join(" ");
+};
+
+function toTime({ timestamp }: LogRecord): string {
+  return new Date(timestamp).toISOString();
 }
 
-function toPrettyLine(time: string, level: Level, event: string, fields: object): string {
-  const pairs = Object.entries(fields).map(([name, value]) => `${name}=${toPrettyValue(value)}`);
-  return [time.slice(11, 23), level.toUpperCase().padEnd(5), event, ...pairs].join(" ");
+function toLevel({ level }: LogRecord): string {
+  return level === "warning" ? "warn" : level;
 }
 
 function toPrettyValue(value: unknown): string {
@@ -76,9 +142,4 @@ function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause === undefined ? "" : `\ncaused by ${describe(error.cause)}`;
   return `${error.stack ?? error}${cause}`;
-}
-
-function writeToConsole(line: string): void {
-  // deno-lint-ignore no-console -- the one place that writes
-  console.log(line);
 }

@@ -82,6 +82,11 @@ export interface DecidedEvent {
   readonly reason: string;
 }
 
+/** A connection's frames have begun to wait, because its client reads too slowly. */
+export interface PausedEvent {
+  readonly connection: string;
+}
+
 /** A frame was answered with an error before it became an exchange. */
 export interface MalformedEvent {
   readonly connection: string;
@@ -110,6 +115,7 @@ export interface Telemetry {
   refused(event: RefusedEvent): void;
   authenticated(event: AuthenticatedEvent): void;
   malformed(event: MalformedEvent): void;
+  paused(event: PausedEvent): void;
   decided(event: DecidedEvent): void;
   exchanged(event: ExchangedEvent): void;
   failed(event: FailedEvent): void;

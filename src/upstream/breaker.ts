@@ -84,6 +84,7 @@ const FAILING_CODES: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 const PROBE_TIMEOUT_MS = 5000;
+const TEST_TIMEOUT_MS = 5000;
 // Nobody knows how long a test takes; it is not worth a whole openMs.
 const TEST_RETRY_AFTER_MS = 1000;
 
@@ -121,7 +122,10 @@ export function createBreaker(
     }
     const { promise, resolve } = Promise.withResolvers<Verdict>();
     const tested = policy.execute(() => promise); // half open from here on
+    let isConcluded = false;
     return async (verdict): Promise<void> => {
+      if (isConcluded) return;
+      isConcluded = true;
       resolve(verdict);
       await tested;
       if (verdict === "unknown") testAt = timers.now(); // the next request is the test
@@ -159,7 +163,12 @@ export function createBreaker(
       hop.signal.throwIfAborted(); // it would be a test that says nothing
       const refused = refusal();
       if (refused !== undefined) throw refused;
+      const isTest = policy.state !== CircuitState.Closed;
       const conclude = judge();
+      // A client may draw its request out: its test holds nobody up for longer.
+      const limit = isTest
+        ? timers.setTimeout(() => void conclude("unknown"), TEST_TIMEOUT_MS)
+        : undefined;
       let verdict: Verdict = "unknown";
       try {
         const response = await attempt();
@@ -169,6 +178,7 @@ export function createBreaker(
         verdict = toVerdict(error, hop);
         throw error;
       } finally {
+        if (isTest) timers.clearTimeout(limit);
         await conclude(verdict);
       }
     },

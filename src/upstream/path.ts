@@ -90,19 +90,41 @@ function sliceBelow(base: URL, url: URL): string | undefined {
   return url.pathname.startsWith(`${prefix}/`) ? url.pathname.slice(prefix.length) : undefined;
 }
 
-/** Looks at a path as it stands, and at each of its decodings until there is nothing left to decode. */
-function findEscape(path: string): string | undefined {
+/**
+ * Gives a path as it stands, and each of its decodings until there is nothing left to decode, or there are
+ * too many.
+ *
+ * @param normalize Is done to each before it is decoded further. Default: nothing.
+ */
+export function readingsOf(
+  path: string,
+  normalize = (text: string): string => text,
+): readonly string[] {
+  const readings: string[] = [];
   let text = path;
-  for (let decodings = 0; decodings <= MAX_DECODINGS; decodings++) {
-    // NFKD finds the compatibility characters that NFKC does, and joins no mark to the "e" of "%2e".
-    const normal = text.normalize("NFKD");
-    const reason = findFault(normal);
-    if (reason !== undefined) return reason;
-    const decoded = decodeOnce(normal);
-    if (decoded === normal) return undefined;
-    text = decoded;
+  while (readings.length <= MAX_DECODINGS + 1) {
+    const normal = normalize(text);
+    readings.push(normal);
+    text = decodeOnce(normal);
+    if (text === normal) break;
   }
-  return "is percent-encoded too many times";
+  return readings;
+}
+
+function findEscape(path: string): string | undefined {
+  // NFKD finds the compatibility characters that NFKC does, and joins no mark to the "e" of "%2e".
+  const toNormal = (text: string): string => text.normalize("NFKD");
+  const kept = readingsOf(path, toNormal);
+  // What a server drops may have stood inside "%2e".
+  const dropped = readingsOf(path, (text) => toNormal(text).replace(DROPPED, ""));
+  if (Math.max(kept.length, dropped.length) > MAX_DECODINGS + 1) {
+    return "is percent-encoded too many times";
+  }
+  for (const reading of [...kept, ...dropped]) {
+    const reason = findFault(reading);
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
 }
 
 function findFault(text: string): string | undefined {

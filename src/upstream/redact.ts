@@ -61,12 +61,12 @@ function toForm(text: string): Form {
   return { length: text.length, source: RegExp.escape(text) };
 }
 
-/** Hex digits in either case; every encoder leaves other characters as they are; a space also as forms have it. */
+/** As any encoder writes it: each leaves other characters as they are, and forms have "+" for a space. */
 function toPercentSource(text: string): string {
   return Array.from(text, (character) => {
     const source = RegExp.escape(character);
-    const encoded = encodeURIComponent(character);
-    if (encoded === character) return source;
+    if (/[\da-z]/i.test(character)) return source;
+    const encoded = new TextEncoder().encode(character).toHex().replace(/../g, "%$&");
     return `(?:${anyCase(encoded)}|${source}${character === " " ? "|\\+" : ""})`;
   }).join("");
 }

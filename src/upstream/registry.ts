@@ -5,7 +5,7 @@
  */
 import { type HeaderPairs, ProxyError, type ResponseHead } from "../protocol/mod.ts";
 import type { UpstreamDefinition } from "./definition.ts";
-import { buildUpstreamUrl, isBelow, pathBelow } from "./path.ts";
+import { buildUpstreamUrl, isBelow, pathBelow, readingsOf } from "./path.ts";
 import { createRedactor } from "./redact.ts";
 import { createResilience, type Resilience } from "./resilience.ts";
 
@@ -143,17 +143,9 @@ function createUpstream(
 /** Whichever way a server reads the path, as it stands or decoded, a pattern has to match it. */
 function isListed(path: string, patterns: readonly URLPattern[] | undefined): boolean {
   return patterns === undefined ||
-    [path, decodePath(path)].every((pathname) =>
+    [path, ...readingsOf(path)].every((pathname) =>
       patterns.some((pattern) => pattern.test({ pathname }))
     );
-}
-
-function decodePath(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path; // there is only one way to read it
-  }
 }
 
 /** Where an upstream is, is the operator's business. */

@@ -79,6 +79,7 @@ function createBench({ write = (_text: string): void => {} } = {}): Bench {
     upstreams: [],
     limits,
     authGraceMs: 1,
+    creditIdleMs: 60_000,
     maxStreamBytes: 100,
     socket: { highWaterBytes: 1, sendTimeoutMs: 1 },
   }, {

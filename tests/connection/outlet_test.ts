@@ -48,6 +48,8 @@ function createBench({ windowBytes = Infinity, full = false, dialect = v1 } = {}
   return {
     outlet: createOutlet(7, {
       requestId: "c-1",
+      creditIdleMs: 60_000,
+      fail: (error) => Promise.reject(error),
       dialect,
       socket,
       credit,

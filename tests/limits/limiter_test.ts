@@ -262,13 +262,16 @@ Deno.test("spend() waits as long as the store says, and asks again without count
   });
   await limiter.spend("a", 10);
   assertEquals(waits, [20_000, 700]);
-  assertEquals(store.calls, ["consume a 10", "peek a", "peek a"]);
+  assertEquals(store.calls, ["peek a", "peek a", "peek a", "consume a 10"]);
 });
 
 Deno.test("spend() goes on when the window of a memory store is over", async () => {
   const createStore: CreateStore = (options) => createMemoryStore({ ...options, durationMs: 50 });
   using limiter = createLimiter({ ...NO_LIMITS, bytesPerMinute: 9 }, createStore);
-  await Promise.all([limiter.spend("a", 10), limiter.spend("a", 10)]);
+  for (let times = 0; times < 3; times++) await limiter.spend("a", 10);
+  await limiter.spend("a", 0);
+  assertBreach(await limiter.begin("a"));
+  await limiter.spend("a", 1);
   assertLease(await limiter.begin("a"));
 });
 
@@ -330,4 +333,35 @@ Deno.test("createLimiter() lets go of whoever waits when it is disposed of, and 
   assert(stores.length === 2 && stores.every(({ calls }) => calls.includes("dispose")));
   const bytes = stores.find(({ calls }) => calls.includes("consume a 10"));
   assertEquals(bytes?.calls, ["consume a 10", "consume a 1", "peek a", "dispose"]);
+});
+
+Deno.test("count() counts and never waits, though the key has overdrawn", async () => {
+  const store = fakeStore([ALLOWED, refusal(HOUR_MS)]);
+  using limiter = createLimiter({ ...NO_LIMITS, bytesPerMinute: 9 }, () => store, {
+    wait: () => fail("nothing is to be waited for"),
+  });
+  assertEquals(limiter.count("a", 0), undefined);
+  for (const bytes of [5, 5]) assertEquals(await limiter.count("a", bytes), undefined);
+  assertEquals(store.calls, ["consume a 5", "consume a 5"]);
+});
+
+Deno.test("count() leaves nothing for the requests and streams of a key that has overdrawn", async () => {
+  using limiter = createLimiter({ ...NO_LIMITS, bytesPerMinute: 9 }, endless);
+  await limiter.count("a", 10);
+  assertEquals(assertBreach(await limiter.begin("a")).limit, "bytes");
+  const over = new Error("over");
+  const spent = limiter.spend("a", 1, AbortSignal.abort(over));
+  assertStrictEquals(await assertRejects(async () => await spent), over);
+  assertLease(await limiter.begin("b"));
+});
+
+Deno.test("count() asks no store where bytes have no limit", () => {
+  using limiter = createLimiter({ ...NO_LIMITS, maxInFlight: 1 }, noStore);
+  assertEquals(limiter.count("a", 2 ** 40), undefined);
+});
+
+Deno.test("count() rejects with what keeps the store from counting", async () => {
+  const down = new Error("the store is down");
+  using limiter = createLimiter({ ...NO_LIMITS, bytesPerMinute: 9 }, () => fakeStore([down]));
+  assertStrictEquals(await assertRejects(async () => await limiter.count("a", 1)), down);
 });

@@ -38,6 +38,7 @@ const EVENTS: readonly {
     expected: ["warn", ' client=::1 code=""'],
   },
   { name: "malformed", input: { connection }, expected: ["debug", " connection=c1"] },
+  { name: "paused", input: { connection }, expected: ["debug", " connection=c1"] },
   {
     name: "decided",
     input: { host: "a.test", reason: "deny list" },
@@ -140,18 +141,37 @@ Deno.test("createLogger() writes a field without value for people", () => {
   assertEquals(lines, ["03:04:05.678 INFO  connected connection=null"]);
 });
 
-Deno.test("createLogger() writes to standard output, with the time, unless told otherwise", () => {
-  const { log } = console;
-  const written: unknown[][] = [];
-  Object.assign(console, { log: (...args: unknown[]) => written.push(args) });
-  const before = Date.now();
-  try {
-    createLogger({ level: "info", format: "json" }).stopped();
-  } finally {
-    Object.assign(console, { log });
+Deno.test("createLogger() builds nothing for a level that is off", () => {
+  const unreadable = {
+    get connection(): string {
+      throw new Error("was read");
+    },
+    get error(): unknown {
+      throw new Error("was read");
+    },
+  };
+  for (const name of ["connected", "malformed", "exchanged", "failed"] as const) {
+    const now = (): Date => {
+      throw new Error("asked for the time");
+    };
+    const logger = createLogger({ level: "off", format: "json", write: () => {}, now });
+    Reflect.apply(logger[name], logger, [unreadable]);
   }
-  const [[line, ...rest] = []] = written;
-  const { time, ...fields } = JSON.parse(String(line));
-  assertEquals([written.length, rest, fields], [1, [], { level: "info", event: "stopped" }]);
+});
+
+Deno.test("createLogger() writes to standard output, with the time, unless told otherwise", async () => {
+  const logger = new URL("../../src/telemetry/logger.ts", import.meta.url);
+  const before = Date.now();
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      `import { createLogger } from "${logger}";
+       createLogger({ level: "info", format: "json" }).stopped();`,
+    ],
+    cwd: new URL("../../", import.meta.url),
+  }).output();
+  const [line = "", ...rest] = new TextDecoder().decode(stdout).split("\n");
+  const { time, ...fields } = JSON.parse(line);
+  assertEquals([fields, rest], [{ level: "info", event: "stopped" }, [""]]);
   assertEquals(Date.parse(time) >= before && Date.parse(time) <= Date.now(), true);
 });

@@ -1,0 +1,197 @@
+/**
+ * The body of a response: while it comes, and in every way to look at it when it is there.
+ *
+ * @module
+ */
+import { classifyBody, headerOf, type ViewKind } from "./body_kind.ts";
+import { button, element } from "./dom.ts";
+import { createEventsView, type LiveView } from "./events_view.ts";
+import { type ExchangeRecord, headersOf, isOver } from "./exchanges.ts";
+import { formatBytes } from "./format.ts";
+import { findJsonFault } from "./json_layout.ts";
+import { readJson } from "./json_text.ts";
+import { createJsonView } from "./json_view.ts";
+import { createGrowingText, createHexView, createTextView } from "./text_view.ts";
+
+const NAMES = { json: "JSON", text: "Text", image: "Image", hex: "Hex" } as const;
+// What is worth reading before all of it is there.
+const TEXT_TYPE = /^(?:text\/|application\/(?:[^;]*\+)?(?:json|xml|x-ndjson|javascript|yaml)|$)/i;
+
+/** Shows the body of an exchange, and goes on as it comes. */
+export function createBodyView(record: ExchangeRecord): LiveView {
+  const box = element("div", { class: "stack body-view" });
+  let stage = "";
+  let live: (() => void) | undefined;
+
+  function show(view: LiveView): void {
+    box.replaceChildren(view.element);
+    live = view.refresh;
+  }
+
+  function note(text: string): void {
+    live = undefined;
+    box.replaceChildren(element("p", { class: "hint pad" }, text));
+  }
+
+  function enter(next: string): void {
+    if (next === "events") show(createEventsView(record));
+    else if (next === "live") show(createLiveBody(record));
+    else if (next === "whole") show({ element: createWholeBody(record), refresh(): void {} });
+    else note(toNote(record));
+  }
+
+  return {
+    element: box,
+    refresh(): void {
+      const next = toStage(record);
+      if (next !== stage) enter(next);
+      stage = next;
+      live?.();
+    },
+  };
+}
+
+function toStage(record: ExchangeRecord): string {
+  const { phase, body, head, events, draft } = record;
+  const isEvents = draft.mode === "events" || draft.mode === "lines";
+  if (events.length > 0 || (isEvents && phase === "receiving" && body === undefined)) {
+    return "events";
+  }
+  if (body !== undefined && body.bytes > 0) return isOver(record) ? "whole" : "live";
+  return `${phase} ${head === undefined}`;
+}
+
+function toNote({ phase, head, isPaused }: ExchangeRecord): string {
+  if (phase === "queued") return "Waiting for a place on the connection.";
+  if (phase === "waiting") return "Waiting for the response.";
+  if (phase === "receiving") return isPaused ? "Paused." : "Waiting for the body.";
+  if (head === undefined) return "No response came.";
+  return phase === "done" ? "The response has no body." : "Nothing of the body came.";
+}
+
+function createLiveBody(record: ExchangeRecord): LiveView {
+  const type = headerOf(headersOf(record), "content-type");
+  if (!TEXT_TYPE.test(type)) {
+    const progress = element("p", { class: "hint pad" });
+    return {
+      element: progress,
+      refresh: () => void (progress.textContent = `${formatBytes(record.receivedSize)} so far.`),
+    };
+  }
+  const text = createGrowingText();
+  const decoder = new TextDecoder();
+  let offset = 0;
+  return {
+    element: text.element,
+    refresh(): void {
+      const bytes = record.body?.readFrom(offset) ?? new Uint8Array();
+      if (bytes.byteLength === 0) return;
+      offset += bytes.byteLength;
+      text.append(decoder.decode(bytes, { stream: true }));
+    },
+  };
+}
+
+function createWholeBody(record: ExchangeRecord): HTMLElement {
+  const { body } = record;
+  const bytes = body?.read() ?? new Uint8Array();
+  if (body === undefined || bytes.byteLength === 0) {
+    return element(
+      "p",
+      { class: "hint pad" },
+      "The body was let go to save memory. Send the request again to see it.",
+    );
+  }
+  const type = headerOf(headersOf(record), "content-type");
+  const { views, text } = classifyBody(type, bytes);
+  const content = element("div", { class: "stack" });
+  const makers: Readonly<Record<ViewKind, () => HTMLElement>> = {
+    json: () => createJson(text ?? ""),
+    text: () => createTextView(text ?? ""),
+    image: () => createImage(bytes, type),
+    hex: () => createHexView(bytes),
+  };
+  const draw = (kind: ViewKind): void => content.replaceChildren(makers[kind]());
+  const name = `view-${record.key}`;
+  const choice = element(
+    "fieldset",
+    { class: "segments" },
+    element("legend", { class: "hidden" }, "View"),
+    ...views.map((kind, index) => {
+      const input = element("input", { type: "radio", name, value: kind, checked: index === 0 });
+      input.addEventListener("input", () => draw(kind));
+      return element("label", {}, input, element("span", {}, NAMES[kind]));
+    }),
+  );
+  draw(views[0]);
+  const copy = button("Copy", async () => {
+    try {
+      await navigator.clipboard.writeText(text ?? "");
+      copy.textContent = "Copied";
+    } catch {
+      copy.textContent = "Not allowed here";
+    }
+    setTimeout(() => copy.textContent = "Copy", 2000);
+  });
+  copy.hidden = text === undefined;
+  const cut = body.isCut
+    ? `The first ${formatBytes(bytes.byteLength)} of ${formatBytes(body.bytes)}`
+    : "";
+  return element(
+    "div",
+    { class: "stack" },
+    element(
+      "div",
+      { class: "toolbar" },
+      choice,
+      element("span", { class: "hint" }, cut),
+      element(
+        "span",
+        { class: "actions" },
+        copy,
+        button("Download", () => download(bytes, record)),
+      ),
+    ),
+    content,
+  );
+}
+
+function createJson(text: string): HTMLElement {
+  const json = readJson(text);
+  if (json.type === "json") return createJsonView(json);
+  const note = json.type === "too_long"
+    ? "Too many lines to fold; this is the text."
+    : `Not valid JSON. ${findJsonFault(text) ?? ""}`;
+  return element(
+    "div",
+    { class: "stack" },
+    element("p", { class: "fault pad" }, note),
+    createTextView(text),
+  );
+}
+
+function createImage(bytes: Uint8Array<ArrayBuffer>, type: string): HTMLElement {
+  const url = URL.createObjectURL(new Blob([bytes], { type }));
+  const size = element("figcaption", { class: "hint" });
+  const image = element("img", { src: url, alt: "The image that came" });
+  image.addEventListener("load", () => {
+    size.textContent = `${image.naturalWidth} × ${image.naturalHeight}, ${
+      formatBytes(bytes.byteLength)
+    }`;
+    URL.revokeObjectURL(url);
+  });
+  image.addEventListener("error", () => {
+    size.textContent = "The browser cannot show this as an image; look at it in hexadecimal";
+    URL.revokeObjectURL(url);
+  });
+  return element("figure", { class: "preview" }, image, size);
+}
+
+function download(bytes: Uint8Array<ArrayBuffer>, { head, target }: ExchangeRecord): void {
+  const [path = ""] = (head?.url ?? target).split(/[?#]/);
+  const name = path.split("/").at(-1) || "response";
+  // Never as a type that a browser would open in this page's origin.
+  const url = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));
+  element("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

@@ -1,0 +1,206 @@
+/**
+ * A request written down for elsewhere: client code, frames, curl.
+ *
+ * @module
+ */
+import { defaultContentType, type Draft, toTarget } from "./draft.ts";
+import { toCompact } from "./json_layout.ts";
+import { readJson } from "./json_text.ts";
+
+/** Ways to write a request down, with the names that people see. */
+export const COPY_FORMATS = {
+  client: "Client code",
+  v1: "v1 frame",
+  plain: "Plain frame",
+  curl: "curl",
+} as const;
+
+/** A way to write a request down. */
+export type CopyFormat = keyof typeof COPY_FORMATS;
+
+/** What was written down. */
+export interface Copied {
+  readonly text: string;
+  /** What the format cannot say. */
+  readonly notes: readonly string[];
+}
+
+/** What surrounds a request. */
+export interface CopyContext {
+  /** The origin of the service, as `https://proxy.example`. */
+  readonly origin: string;
+  readonly needsToken: boolean;
+  /** The name of the file that is the body. */
+  readonly fileName?: string | undefined;
+}
+
+/** Writes a draft down. */
+export function copyAs(format: CopyFormat, draft: Draft, context: CopyContext): Copied {
+  if (format === "client") return toClientCode(draft, context);
+  if (format === "v1") return toV1Frame(draft);
+  return format === "plain" ? toPlainFrame(draft) : toCurl(draft, context);
+}
+
+function toClientCode(draft: Draft, { origin, needsToken, fileName }: CopyContext): Copied {
+  const { method, bodyKind, bodyText, timeoutMs, redirect, mode } = draft;
+  const headers = withContentType(draft);
+  const socketUrl = `${origin.replace(/^http/, "ws")}/ws`;
+  const body = bodyKind === "file"
+    ? `file, // ${JSON.stringify(fileName ?? "a File or Blob")}`
+    : bodyKind === "none"
+    ? undefined
+    : `${JSON.stringify(bodyText)},`;
+  const options = [
+    ...(method === "GET" ? [] : [`method: ${JSON.stringify(method)},`]),
+    ...(headers.length === 0 ? [] : [`headers: ${toPairs(headers)},`]),
+    ...(body === undefined ? [] : [`body: ${body}`]),
+    ...(redirect === "follow" ? [] : [`redirect: ${JSON.stringify(redirect)},`]),
+    ...(timeoutMs === null ? [] : [`wsfetch: { timeoutMs: ${timeoutMs} },`]),
+  ];
+  const init = options.length === 0 ? "" : `, {\n${options.map((line) => `  ${line}\n`).join("")}}`;
+  const call = mode === "events" ? "client.events" : "client.fetch";
+  const made = `${call}(${JSON.stringify(toTarget(draft))}${init})`;
+  const text = [
+    `import { createClient } from ${JSON.stringify(`${origin}/client/mod.js`)};`,
+    "",
+    `const client = createClient(${JSON.stringify(socketUrl)}${
+      needsToken ? ", { token: () => getToken() }" : ""
+    });`,
+    ...toReading(mode, made),
+  ].join("\n");
+  return { text: `${text}\n`, notes: [] };
+}
+
+const LOG = "console.log"; // in the code that is copied
+
+function toReading(mode: Draft["mode"], call: string): readonly string[] {
+  if (mode === "events") {
+    return [`for await (const { type, data } of ${call}) {`, `  ${LOG}(type, data);`, "}"];
+  }
+  const response = `const response = await ${call};`;
+  if (mode === "whole") {
+    return [response, `${LOG}(response.status, await response.text());`];
+  }
+  const chunks = mode === "chunks"
+    ? "response.body"
+    : "response.body.pipeThrough(new TextDecoderStream())";
+  return [response, `for await (const chunk of ${chunks}) {`, `  ${LOG}(chunk);`, "}"];
+}
+
+function toV1Frame(draft: Draft): Copied {
+  const { method, upstream, timeoutMs, redirect, mode, bodyKind, headers } = draft;
+  const target = toTarget(draft);
+  const head = {
+    type: "request",
+    id: 1,
+    ...(upstream === "" ? { url: target } : { upstream, path: target.slice(upstream.length + 1) }),
+    ...(method !== "GET" && { method }),
+    ...(headers.length > 0 || bodyKind === "text"
+      ? { headers: bodyKind === "json" ? headers : withContentType(draft) }
+      : {}),
+    ...(timeoutMs !== null && { timeoutMs }),
+    ...(redirect !== "follow" && { redirect }),
+    ...(mode !== "whole" && { stream: mode === "chunks" ? true : mode }),
+    ...(bodyKind === "file" && { bodyFollows: true }),
+  };
+  const body = bodyKind === "json"
+    ? `"json":${compact(draft.bodyText)}`
+    : bodyKind === "text"
+    ? `"text":${JSON.stringify(draft.bodyText)}`
+    : undefined;
+  return {
+    text: withMember(head, body),
+    notes: bodyKind === "file" ? ["The file follows in binary chunks, the last with FIN"] : [],
+  };
+}
+
+function toPlainFrame(draft: Draft): Copied {
+  const { method, timeoutMs, redirect, mode, bodyKind } = draft;
+  // JSON in a string is sent as it is, but without its type.
+  const headers = bodyKind === "text" ? withContentType(draft) : draft.headers;
+  const json = bodyKind === "json" ? compact(draft.bodyText) : undefined;
+  // A JSON string would be sent without its quotes, null not at all.
+  const isPlain = json !== undefined && /^["n]/.test(json);
+  const typed = isPlain ? withContentType(draft) : headers;
+  const head = {
+    url: toTarget(draft),
+    method,
+    ...(typed.length > 0 && { headers: Object.fromEntries(typed) }),
+  };
+  const data = bodyKind === "text" || isPlain ? JSON.stringify(json ?? draft.bodyText) : json;
+  const names = typed.map(([name]) => name.toLowerCase());
+  return {
+    text: withMember(head, data === undefined ? undefined : `"data":${data}`),
+    notes: [
+      ...(new Set(names).size < names.length ? ["Of repeated header fields only the last"] : []),
+      ...(bodyKind === "file" ? ["Without the file: plain frames hold text and JSON"] : []),
+      ...(timeoutMs !== null ? ["Without the timeout, which plain frames do not have"] : []),
+      ...(redirect !== "follow" ? ["Redirects are followed: plain frames know no other way"] : []),
+      ...(mode !== "whole" ? ["The body comes whole: plain frames know no other way"] : []),
+    ],
+  };
+}
+
+function toCurl(draft: Draft, { fileName }: CopyContext): Copied {
+  const { method, bodyKind, bodyText, timeoutMs, redirect, mode, upstream } = draft;
+  const hasBody = bodyKind !== "none";
+  const target = toTarget(draft);
+  const isNamed = upstream !== "" || !/^https?:/i.test(target);
+  const words = [
+    "curl",
+    ...(method === "HEAD" ? ["--head"] : method === (hasBody ? "POST" : "GET") ? [] : [
+      `--request ${quote(method)}`,
+    ]),
+    ...(/[[\]{}]/.test(target) ? ["--globoff"] : []),
+    quote(target),
+    ...withContentType(draft).map(([name, value]) =>
+      `--header ${quote(value === "" ? `${name};` : `${name}: ${value}`)}`
+    ),
+    ...(bodyKind === "file" ? [`--data-binary ${quote(`@${fileName ?? "file"}`)}`] : []),
+    ...(bodyKind === "json" || bodyKind === "text" ? [`--data-raw ${quote(bodyText)}`] : []),
+    ...(redirect === "follow" ? ["--location --max-redirs 10"] : []),
+    ...(timeoutMs === null ? [] : [`--max-time ${timeoutMs / 1000}`]),
+    ...(mode === "whole" ? ["--compressed"] : ["--no-buffer"]),
+  ];
+  return {
+    text: words.join(" \\\n  "),
+    notes: [
+      "Straight to the destination, not through wsfetch",
+      ...(isNamed ? ["Put the upstream's base URL in place of its name"] : []),
+    ],
+  };
+}
+
+function withContentType(draft: Draft): Draft["headers"] {
+  const type = defaultContentType(draft);
+  return type === undefined || draft.bodyKind === "file"
+    ? draft.headers
+    : [...draft.headers, ["content-type", type]];
+}
+
+function toPairs(headers: Draft["headers"]): string {
+  const names = headers.map(([name]) => name.toLowerCase());
+  const isUnique = new Set(names).size === names.length;
+  const lines = headers.map(([name, value]) =>
+    isUnique
+      ? `${JSON.stringify(name)}: ${JSON.stringify(value)}`
+      : `[${JSON.stringify(name)}, ${JSON.stringify(value)}]`
+  );
+  return isUnique ? `{ ${lines.join(", ")} }` : `[${lines.join(", ")}]`;
+}
+
+function withMember(head: unknown, member: string | undefined): string {
+  const text = JSON.stringify(head);
+  return member === undefined ? text : `${text.slice(0, -1)},${member}}`;
+}
+
+/** On one line, as terminals send it; as it stands where it is no JSON. */
+function compact(text: string): string {
+  const json = readJson(text, Infinity);
+  return json.type === "json" ? toCompact(json) : text;
+}
+
+/** For a POSIX shell. */
+function quote(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,124 @@
+/**
+ * The two dialogs: a request written down for elsewhere, and as a link.
+ *
+ * @module
+ */
+import { COPY_FORMATS, copyAs, type CopyContext, type CopyFormat } from "./copy_as.ts";
+import { button, byId, element } from "./dom.ts";
+import type { Draft } from "./draft.ts";
+import { encodeShare } from "./share.ts";
+
+/** The dialogs. */
+export interface Dialogs {
+  copyAs(draft: Draft, context: CopyContext): void;
+  /** @param secrets What must not be in the link. */
+  share(draft: Draft, secrets: readonly string[]): void;
+}
+
+/** Brings the page's dialog to life. */
+export function createDialogs({ announce }: { announce(text: string): void }): Dialogs {
+  const dialog = byId("dialog", HTMLDialogElement);
+  const title = byId("dialog-title", HTMLElement);
+  const content = byId("dialog-content", HTMLElement);
+  let format: CopyFormat = "client";
+  byId("dialog-close", HTMLElement).addEventListener("click", () => dialog.close());
+  // A click on the backdrop is one on the dialog itself.
+  dialog.addEventListener("click", ({ target }) => {
+    if (target === dialog) dialog.close();
+  });
+
+  function open(name: string, ...children: readonly (Node | string)[]): void {
+    title.textContent = name;
+    content.replaceChildren(...children);
+    dialog.showModal();
+  }
+
+  function copyButton(field: HTMLTextAreaElement): HTMLButtonElement {
+    const copy = button("Copy", async () => {
+      const isCopied = await copyText(field);
+      copy.textContent = isCopied ? "Copied" : "Press Ctrl+C";
+      announce(isCopied ? "Copied" : "Press Control C to copy");
+      setTimeout(() => copy.textContent = "Copy", 2000);
+    }, { class: "primary" });
+    return copy;
+  }
+
+  return {
+    copyAs(draft, context): void {
+      const text = element("textarea", {
+        readonly: true,
+        "aria-label": "The request, written down",
+        class: "code",
+        rows: 14,
+        spellcheck: "false",
+      });
+      const notes = element("ul", { class: "hint" });
+      const draw = (): void => {
+        const copied = copyAs(format, draft, context);
+        text.value = copied.text;
+        notes.replaceChildren(...copied.notes.map((note) => element("li", {}, note)));
+      };
+      const choice = element(
+        "fieldset",
+        { class: "segments" },
+        element("legend", { class: "hidden" }, "Format"),
+        ...Object.entries(COPY_FORMATS).map(([value, label]) => {
+          const input = element("input", {
+            type: "radio",
+            name: "copy-format",
+            value,
+            checked: value === format,
+          });
+          input.addEventListener("input", () => {
+            format = value as CopyFormat; // a key of the table
+            draw();
+          });
+          return element("label", {}, input, element("span", {}, label));
+        }),
+      );
+      draw();
+      open("Copy as", choice, text, notes, copyButton(text));
+    },
+    share(draft, secrets): void {
+      const { fragment, omitted } = encodeShare(draft, secrets);
+      const text = element("textarea", {
+        readonly: true,
+        "aria-label": "Link to the request",
+        class: "code",
+        rows: 6,
+        spellcheck: "false",
+      });
+      text.value = `${location.origin}${location.pathname}${fragment}`;
+      const note = omitted.length === 0
+        ? element(
+          "p",
+          { class: "hint" },
+          "Whoever opens the link sees this request in the editor; nothing is sent until they send it. The link holds no token.",
+        )
+        : element(
+          "div",
+          { class: "hint" },
+          element(
+            "p",
+            {},
+            "Whoever opens the link sees this request in the editor. Left out, as they could be credentials or are too long:",
+          ),
+          element("ul", {}, ...omitted.map((what) => element("li", {}, what))),
+        );
+      open("Share", text, note, copyButton(text));
+    },
+  };
+}
+
+/** Copies a field's text; gives `false` when the browser does not let it. */
+export async function copyText(field: HTMLTextAreaElement): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(field.value);
+    return true;
+  } catch {
+    // Not allowed, or the page is not in a secure context: then the text is at least selected.
+    field.focus();
+    field.select();
+    return document.execCommand("copy");
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * The console: builds the parts of the page and joins them.
+ *
+ * @module
+ */
+import type { WebSocketConstructor } from "../client/socket.ts";
+import { platformTimers } from "../client/timers.ts";
+import { createAccessView } from "./access_view.ts";
+import { createAnswerView } from "./answer_view.ts";
+import { createConnectionView } from "./connection_view.ts";
+import { createDialogs } from "./dialogs.ts";
+import { byId, onNextFrame } from "./dom.ts";
+import { type Draft, EMPTY_DRAFT } from "./draft.ts";
+import { createExchangesView } from "./exchanges_view.ts";
+import { createExchanges } from "./exchanges.ts";
+import { createFrameLog } from "./frame_log.ts";
+import { createFramesView } from "./frames_view.ts";
+import { formatCount } from "./format.ts";
+import { createHandshakeCheck } from "./handshake.ts";
+import { createHistory } from "./history.ts";
+import { createHistoryView } from "./history_view.ts";
+import { createOperator } from "./operator.ts";
+import { createRequestView } from "./request_view.ts";
+import { createSession } from "./session.ts";
+import { decodeShare } from "./share.ts";
+import { createSplitter } from "./splitter.ts";
+import { createTabs } from "./tabs.ts";
+
+const FIRST_DRAFT: Draft = { ...EMPTY_DRAFT, url: "https://example.com/" };
+/** How often running clocks and bars move, in milliseconds. */
+const TICK_MS = 80;
+const IDLE_TICK_MS = 1000;
+
+const now = (): number => performance.now();
+const panel = (name: string): HTMLElement => byId(`panel-${name}`, HTMLElement);
+const since = now();
+
+const log = createFrameLog({}, { now });
+const exchanges = createExchanges({}, { now, date: () => Date.now() });
+const history = createHistory(findStorage());
+const announcer = byId("announcer", HTMLElement);
+const announce = (text: string): void => {
+  announcer.textContent = text;
+};
+const session = createSession({ url: new URL("ws", location.href).href.replace(/^http/, "ws") }, {
+  // The platform's says more of its events than the client needs.
+  WebSocket: WebSocket as WebSocketConstructor,
+  timers: platformTimers,
+  random: Math.random,
+  checkHandshake: createHandshakeCheck({ fetch: globalThis.fetch.bind(globalThis) }),
+  frame: (...frame) => operator.frame(...frame),
+  happened: (event) => connectionView.add(event),
+  changed(): void {
+    requestView.setUpstreams(session.hello?.upstreams ?? []);
+    refresh();
+  },
+});
+const operator = createOperator({
+  session,
+  exchanges,
+  history,
+  log,
+  now,
+  announce,
+  changed: () => refresh(),
+});
+
+const requestView = createRequestView({ edited(): void {} });
+const answerView = createAnswerView(byId("answer", HTMLElement), {
+  now,
+  framesOf: operator.framesOf,
+  cancel: operator.cancel,
+  pause: operator.pause,
+  sendAgain: ({ draft }) => sendDraft(draft, 1),
+});
+const exchangesView = createExchangesView(panel("exchanges"), {
+  exchanges,
+  now,
+  selected(record): void {
+    answerView.show(record);
+    answerView.refresh();
+  },
+  cancelAll: operator.cancelAll,
+});
+const framesView = createFramesView(panel("frames"), { log, since });
+const historyView = createHistoryView(panel("history"), {
+  history,
+  chosen(draft): void {
+    requestView.load(draft);
+    byId("url", HTMLInputElement).focus();
+  },
+});
+const connectionView = createConnectionView(panel("connection"), { session, exchanges });
+const accessView = createAccessView({ session });
+const dialogs = createDialogs({ announce });
+// The first call comes before everything below is there.
+const tabs = createTabs(byId("activity-tabs", HTMLElement), () => queueMicrotask(() => refresh()));
+
+const refresh = onNextFrame((): void => {
+  accessView.refresh();
+  answerView.refresh();
+  const { inFlight, records } = exchanges;
+  byId("exchange-count", HTMLElement).textContent = inFlight > 0
+    ? `${formatCount(records.length)}, ${formatCount(inFlight)} in flight`
+    : formatCount(records.length);
+  byId("frame-count", HTMLElement).textContent = formatCount(log.frames.length);
+  if (tabs.current === "panel-exchanges") exchangesView.refresh();
+  else if (tabs.current === "panel-frames") framesView.refresh();
+  else if (tabs.current === "panel-history") historyView.refresh();
+  else connectionView.refresh();
+});
+
+function tick(): void {
+  const isMoving = exchanges.inFlight > 0;
+  if (isMoving || tabs.current === "panel-connection" || session.hello?.expiresAt) refresh();
+  setTimeout(tick, isMoving ? TICK_MS : IDLE_TICK_MS);
+}
+
+function sendDraft(draft: Draft, times: number): void {
+  const first = operator.send(draft, { file: requestView.file, times });
+  answerView.show(first);
+  exchangesView.show(first);
+  refresh();
+}
+
+function sendEdited(): void {
+  if (requestView.check()) sendDraft(requestView.draft, requestView.times);
+}
+
+function openLink(): void {
+  const shared = decodeShare(location.hash);
+  if (shared === undefined) return;
+  requestView.load(shared);
+  // What a stranger wrote is looked at before it is sent, and a reload begins anew.
+  const notice = byId("link-notice", HTMLElement);
+  notice.textContent = "This request came with the link. Look at it before you send it.";
+  notice.hidden = false;
+  globalThis.history.replaceState(null, "", location.pathname);
+}
+
+function findStorage(): Storage | undefined {
+  try {
+    const { localStorage: storage } = globalThis;
+    return storage;
+  } catch {
+    return undefined; // the browser does not let pages store anything
+  }
+}
+
+byId("send", HTMLElement).addEventListener("click", sendEdited);
+byId("url", HTMLElement).addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) sendEdited();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  if (document.querySelector("dialog[open]") !== null) return;
+  event.preventDefault();
+  sendEdited();
+});
+byId("copy-as", HTMLElement).addEventListener("click", () => {
+  dialogs.copyAs(requestView.draft, {
+    origin: location.origin,
+    needsToken: session.hasToken,
+    fileName: requestView.file?.name,
+  });
+});
+byId("share", HTMLElement).addEventListener(
+  "click",
+  () => dialogs.share(requestView.draft, session.secrets),
+);
+globalThis.addEventListener("hashchange", openLink);
+
+const layout = byId("layout", HTMLElement);
+createSplitter(byId("split-columns", HTMLElement), layout, {
+  property: "--left",
+  min: 25,
+  max: 75,
+  initial: 45,
+});
+createSplitter(byId("split-rows", HTMLElement), layout, {
+  property: "--bottom",
+  min: 15,
+  max: 75,
+  initial: 38,
+  isReversed: true,
+});
+requestView.load(FIRST_DRAFT);
+openLink();
+// On a touch screen the keyboard would cover the page.
+if (matchMedia("(pointer: fine)").matches && document.activeElement === document.body) {
+  byId("url", HTMLInputElement).select();
+}
+session.connect();
+tick();

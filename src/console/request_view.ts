@@ -1,0 +1,223 @@
+/**
+ * The request editor: from the page to a draft and back.
+ *
+ * @module
+ */
+import { byId, element, setAttributes } from "./dom.ts";
+import {
+  ANSWER_MODES,
+  BODY_KINDS,
+  type BodyKind,
+  defaultContentType,
+  type Draft,
+  EMPTY_DRAFT,
+  type Fault,
+  findFaults,
+  REDIRECT_MODES,
+} from "./draft.ts";
+import { formatBytes } from "./format.ts";
+import { createHeaderRows } from "./header_rows.ts";
+import { findJsonFault, toPretty } from "./json_layout.ts";
+import { readJson } from "./json_text.ts";
+import { createTabs } from "./tabs.ts";
+
+/** The request editor. */
+export interface RequestView {
+  readonly draft: Draft;
+  /** The body, where it is a file. */
+  readonly file: File | undefined;
+  /** How many such requests are wanted at once. */
+  readonly times: number;
+  /** Shows a draft. */
+  load(draft: Draft): void;
+  /** Shows what is wrong, focuses the first of it, and gives `true` when nothing is. */
+  check(): boolean;
+  setUpstreams(names: readonly string[]): void;
+}
+
+const FAULTS = {
+  method: { input: "method-other", text: "url-fault" },
+  url: { input: "url", text: "url-fault" },
+  headers: { input: "header-rows", text: "headers-fault" },
+  body: { input: "body-text", text: "body-fault" },
+  timeout: { input: "timeout", text: "timeout-fault" },
+} as const satisfies Record<Fault["field"], { input: string; text: string }>;
+
+const MAX_TIMES = 1000;
+
+/** Brings the editor to life. */
+export function createRequestView({ edited }: { edited(): void }): RequestView {
+  const method = byId("method", HTMLSelectElement);
+  const otherMethod = byId("method-other", HTMLInputElement);
+  const upstream = byId("upstream", HTMLSelectElement);
+  const url = byId("url", HTMLInputElement);
+  const mode = byId("mode", HTMLSelectElement);
+  const redirect = byId("redirect", HTMLSelectElement);
+  const timeout = byId("timeout", HTMLInputElement);
+  const times = byId("times", HTMLInputElement);
+  const bodyText = byId("body-text", HTMLTextAreaElement);
+  const bodyFile = byId("body-file", HTMLInputElement);
+  const kinds = [...document.querySelectorAll<HTMLInputElement>('input[name="body-kind"]')];
+  const rows = createHeaderRows(byId("header-rows", HTMLElement), { edited: update });
+  const tabs = createTabs(byId("request-tabs", HTMLElement));
+
+  const fileOf = (): File | undefined => bodyFile.files?.[0];
+  const bodyKind = (): BodyKind =>
+    BODY_KINDS.find((kind) => kinds.some(({ checked, value }) => checked && value === kind)) ??
+      "none";
+
+  function read(): Draft {
+    const timeoutText = timeout.value.trim();
+    return {
+      method: (method.value === "" ? otherMethod.value.trim() : method.value).toUpperCase(),
+      upstream: upstream.value,
+      url: url.value.trim(),
+      headers: rows.pairs,
+      bodyKind: bodyKind(),
+      bodyText: bodyText.value,
+      timeoutMs: timeoutText === "" ? null : Number(timeoutText),
+      mode: ANSWER_MODES.find((name) => name === mode.value) ?? EMPTY_DRAFT.mode,
+      redirect: REDIRECT_MODES.find((name) => name === redirect.value) ?? EMPTY_DRAFT.redirect,
+    };
+  }
+
+  function showFaults(faults: readonly Fault[]): void {
+    for (const { input, text } of Object.values(FAULTS)) {
+      const target = byId(text, HTMLElement);
+      target.hidden = true;
+      target.textContent = "";
+      byId(input, HTMLElement).removeAttribute("aria-invalid");
+    }
+    for (const { field, message } of faults) {
+      const target = byId(FAULTS[field].text, HTMLElement);
+      target.hidden = false;
+      target.textContent ||= message;
+      if (field !== "headers") {
+        setAttributes(byId(FAULTS[field].input, HTMLElement), { "aria-invalid": "true" });
+      }
+    }
+  }
+
+  /** What follows from the draft as it stands. */
+  function update(): void {
+    const draft = read();
+    const kind = draft.bodyKind;
+    const type = defaultContentType(draft, fileOf()?.type);
+    otherMethod.hidden = method.value !== "";
+    bodyText.hidden = kind !== "json" && kind !== "text";
+    byId("file-label", HTMLElement).hidden = kind !== "file";
+    byId("format-body", HTMLElement).hidden = kind !== "json";
+    byId("header-count", HTMLElement).textContent = draft.headers.length === 0
+      ? ""
+      : String(draft.headers.length);
+    byId("body-mark", HTMLElement).textContent = kind === "none" ? "" : kind;
+    byId("content-type-hint", HTMLElement).textContent = type === undefined
+      ? ""
+      : `content-type: ${type} is added`;
+    setAttributes(url, {
+      "aria-label": draft.upstream === "" ? "URL" : `Path below ${draft.upstream}`,
+      placeholder: draft.upstream === "" ? "https://api.example.com/items" : "/path?query",
+    });
+    showFaults([]);
+    checkBody(draft);
+    edited();
+  }
+
+  /** JSON is checked while it is written: where it is wrong is of use at once. */
+  function checkBody({ bodyKind: kind, bodyText: text }: Draft): void {
+    const target = byId("body-fault", HTMLElement);
+    const fault = kind === "json" && text !== "" ? findJsonFault(text) : undefined;
+    const file = kind === "file" ? fileOf() : undefined;
+    const note = file !== undefined
+      ? formatBytes(file.size)
+      : kind === "json" && text !== "" && fault === undefined
+      ? "Valid JSON"
+      : "";
+    target.hidden = fault === undefined && note === "";
+    target.textContent = fault ?? note;
+    setAttributes(target, { "data-fine": fault === undefined });
+    setAttributes(bodyText, { "aria-invalid": fault === undefined ? undefined : "true" });
+  }
+
+  for (
+    const input of [
+      method,
+      otherMethod,
+      upstream,
+      url,
+      mode,
+      redirect,
+      timeout,
+      bodyText,
+      bodyFile,
+      ...kinds,
+    ]
+  ) {
+    input.addEventListener("input", update);
+  }
+  method.addEventListener("change", () => {
+    if (method.value === "") otherMethod.focus();
+  });
+  byId("add-header", HTMLElement).addEventListener("click", () => rows.add());
+  byId("format-body", HTMLElement).addEventListener("click", () => {
+    const json = readJson(bodyText.value, Infinity);
+    if (json.type === "json") bodyText.value = toPretty(json);
+    update();
+  });
+
+  return {
+    get draft(): Draft {
+      return read();
+    },
+    get file(): File | undefined {
+      return fileOf();
+    },
+    get times(): number {
+      const count = Math.floor(Number(times.value));
+      return Math.min(MAX_TIMES, Math.max(1, count || 1));
+    },
+    load(draft): void {
+      const isKnown = [...method.options].some(({ value }) => value === draft.method);
+      method.value = isKnown ? draft.method : "";
+      otherMethod.value = isKnown ? "" : draft.method;
+      if (![...upstream.options].some(({ value }) => value === draft.upstream)) {
+        upstream.append(element("option", { value: draft.upstream }, draft.upstream));
+      }
+      upstream.value = draft.upstream;
+      upstream.hidden = upstream.options.length < 2;
+      url.value = draft.url;
+      rows.load(draft.headers);
+      for (const input of kinds) input.checked = input.value === draft.bodyKind;
+      bodyText.value = draft.bodyText;
+      timeout.value = draft.timeoutMs === null ? "" : String(draft.timeoutMs);
+      mode.value = draft.mode;
+      redirect.value = draft.redirect;
+      tabs.show(draft.bodyKind === "none" ? "panel-headers" : "panel-body");
+      update();
+    },
+    check(): boolean {
+      const faults = findFaults(read(), fileOf() !== undefined);
+      showFaults(faults);
+      const [first] = faults;
+      if (first === undefined) return true;
+      if (first.field === "body") tabs.show("panel-body");
+      if (first.field === "headers") {
+        tabs.show("panel-headers");
+        rows.focus();
+      } else if (first.field === "body" && bodyText.hidden) {
+        kinds.find(({ checked }) => checked)?.focus();
+      } else byId(FAULTS[first.field].input, HTMLElement).focus();
+      return false;
+    },
+    setUpstreams(names): void {
+      const chosen = upstream.value;
+      const all = chosen === "" || names.includes(chosen) ? names : [...names, chosen];
+      upstream.replaceChildren(
+        element("option", { value: "" }, "URL"),
+        ...all.map((name) => element("option", { value: name }, name)),
+      );
+      upstream.value = chosen;
+      upstream.hidden = all.length === 0;
+    },
+  };
+}

@@ -1,0 +1,217 @@
+/**
+ * The page's connection: the client's own transport, kept open, with its frames told and its refusals explained.
+ *
+ * @module
+ */
+import type { Exchange } from "../client/exchange.ts";
+import { openSocket, type WebSocketConstructor, type WebSocketLike } from "../client/socket.ts";
+import { createState, type StateHolder } from "../client/state.ts";
+import type { Timers } from "../client/timers.ts";
+import { createTransport, type Transport } from "../client/transport.ts";
+import type { HelloFrame } from "../protocol/mod.ts";
+import type { Direction, Message } from "./frame_log.ts";
+import type { CheckHandshake, Verdict } from "./handshake.ts";
+import { FINAL_REFUSALS } from "./help.ts";
+import { recordSocket } from "./recorder.ts";
+
+/** What the connection does. */
+export type SessionState =
+  | { readonly type: "off" }
+  | { readonly type: "connecting" }
+  | { readonly type: "open" }
+  /** It is tried again in so many milliseconds. */
+  | { readonly type: "waiting"; readonly delayMs: number }
+  /** It is not tried again. */
+  | { readonly type: "refused" }
+  | { readonly type: "failed"; readonly code: number; readonly reason: string };
+
+/** Something that happened to the connection. */
+export interface SessionEvent {
+  readonly connection: number;
+  readonly type: "opening" | "greeted" | "closed" | "refused";
+  readonly text: string;
+}
+
+/** The page's connection. */
+export interface Session {
+  readonly state: SessionState;
+  /** What the service said first; `undefined`: not yet, on this connection. */
+  readonly hello: HelloFrame | undefined;
+  /** Why the last handshake failed; `undefined`: it did not. */
+  readonly verdict: Verdict | undefined;
+  /** The number of the connection that new exchanges go to. */
+  readonly connection: number;
+  /** Bytes that wait to be sent. */
+  readonly bufferedBytes: number;
+  readonly hasToken: boolean;
+  /** The credential, for nothing but keeping it out of what is stored. */
+  readonly secrets: readonly string[];
+  readonly transport: Pick<Transport, "submit" | "resubmit" | "withdraw">;
+  /** Connects, with another credential where one is given; `""` takes it away. */
+  connect(token?: string): void;
+  disconnect(): void;
+}
+
+/** How to connect. */
+export interface SessionOptions {
+  readonly url: string;
+}
+
+/** What a session needs, and whom it tells. */
+export interface SessionDeps {
+  readonly WebSocket: WebSocketConstructor;
+  readonly timers: Timers;
+  /** Gives a number from 0 to less than 1. */
+  random(): number;
+  readonly checkHandshake: CheckHandshake;
+  frame(connection: number, direction: Direction, message: Message): void;
+  happened(event: SessionEvent): void;
+  changed(): void;
+}
+
+/** Creates a {@linkcode Session}, not connected. */
+export function createSession(
+  { url }: SessionOptions,
+  { WebSocket, timers, random, checkHandshake, frame, happened, changed }: SessionDeps,
+): Session {
+  let token: string | undefined;
+  let state: SessionState = { type: "off" };
+  let hello: HelloFrame | undefined;
+  let verdict: Verdict | undefined;
+  let connections = 0;
+  let holder: StateHolder | undefined;
+  let transport: Transport | undefined;
+  const sockets = new Set<WebSocketLike>();
+
+  function set(next: SessionState): void {
+    state = next;
+    changed();
+  }
+
+  /** Wants a connection and nothing on it: withdrawn when there is one. */
+  const greeting: Exchange = {
+    needsHello: true,
+    begin: ({ release }) => release(),
+    receive(): void {},
+    fail(): void {},
+    lose(): void {},
+    abort(): void {},
+  };
+
+  async function open(): Promise<WebSocketLike> {
+    const connection = ++connections;
+    const mine = holder;
+    happened({ connection, type: "opening", text: url });
+    const socket = await openSocket({ url, token, WebSocket });
+    sockets.add(socket);
+    return recordSocket(socket, {
+      frame(direction, message): void {
+        frame(connection, direction, message);
+        if (direction === "received" && typeof message === "string") {
+          greet(connection, message, mine);
+        }
+      },
+      closed({ code, reason, wasOpen }): void {
+        sockets.delete(socket);
+        const text = `${code} ${reason}`.trim();
+        happened({ connection, type: "closed", text: wasOpen ? text : "The handshake failed" });
+        if (!wasOpen && mine === holder) explain(connection, mine);
+      },
+    });
+  }
+
+  function greet(connection: number, text: string, mine: StateHolder | undefined): void {
+    if (mine !== holder || !text.startsWith('{"type":"hello"')) return;
+    hello = JSON.parse(text) as HelloFrame; // the client checks it, and drops the connection if it is none
+    verdict = undefined;
+    transport?.withdraw(greeting);
+    happened({ connection, type: "greeted", text: hello.server });
+    changed();
+  }
+
+  async function explain(connection: number, mine: StateHolder | undefined): Promise<void> {
+    const found = await checkHandshake(token);
+    if (mine !== holder) return; // another attempt has begun meanwhile
+    verdict = found;
+    if (found.type === "refused") {
+      happened({ connection, type: "refused", text: `${found.code}: ${found.message}` });
+    }
+    if (found.type !== "refused" || !FINAL_REFUSALS.has(found.code)) return changed();
+    stop();
+    set({ type: "refused" });
+  }
+
+  function stop(): void {
+    const left = transport;
+    transport = holder = hello = undefined;
+    void left?.close();
+  }
+
+  function start(): Transport {
+    const mine = holder = createState();
+    const started = transport = createTransport({}, {
+      open,
+      timers,
+      random,
+      state: mine,
+      firstId: undefined,
+    });
+    mine.target.addEventListener("statechange", () => {
+      if (mine !== holder) return;
+      const { current } = mine;
+      if (current.type === "idle") {
+        // It was lost while nothing needed it; this page keeps one open.
+        hello = undefined;
+        queueMicrotask(() => mine === holder && started.submit(greeting));
+      } else if (current.type === "connecting" || current.type === "waiting") hello = undefined;
+      if (current.type !== "closed") {
+        set(current.type === "idle" ? { type: "connecting" } : current);
+      }
+    });
+    return started;
+  }
+
+  return {
+    get state(): SessionState {
+      return state;
+    },
+    get hello(): HelloFrame | undefined {
+      return hello;
+    },
+    get verdict(): Verdict | undefined {
+      return verdict;
+    },
+    get connection(): number {
+      return connections;
+    },
+    get bufferedBytes(): number {
+      let bytes = 0;
+      // The platform's have it; the client needs less of a WebSocket.
+      for (const socket of sockets) bytes += (socket as Partial<WebSocket>).bufferedAmount ?? 0;
+      return bytes;
+    },
+    get hasToken(): boolean {
+      return token !== undefined;
+    },
+    get secrets(): readonly string[] {
+      return token === undefined ? [] : [token];
+    },
+    transport: {
+      submit: (exchange) => (transport ?? start()).submit(exchange),
+      resubmit: (exchange, delayed) => (transport ?? start()).resubmit(exchange, delayed),
+      withdraw: (exchange) => transport?.withdraw(exchange),
+    },
+    connect(next): void {
+      if (next !== undefined) token = next === "" ? undefined : next;
+      stop();
+      verdict = undefined;
+      set({ type: "connecting" });
+      start().submit(greeting);
+    },
+    disconnect(): void {
+      stop();
+      verdict = undefined;
+      set({ type: "off" });
+    },
+  };
+}

@@ -1,0 +1,88 @@
+/**
+ * Text and bytes to be read.
+ *
+ * @module
+ */
+import { element } from "./dom.ts";
+import { toVisible } from "./format.ts";
+import { countHexRows, toHexRow } from "./hex.ts";
+import { createVirtualList } from "./virtual_list.ts";
+
+/** As long as this a text is one block that wraps; a longer one would take the browser too long. */
+const MAX_BLOCK = 200_000;
+const MAX_LINE = 1000;
+/** Narrower than this there is room for half the bytes in a row. */
+const NARROW_PX = 620;
+
+/** Shows text. */
+export function createTextView(text: string): HTMLElement {
+  if (text.length <= MAX_BLOCK) {
+    return element(
+      "pre",
+      { class: "text code", tabindex: 0, role: "region", "aria-label": "Text" },
+      text,
+    );
+  }
+  const lines = text.split("\n").flatMap((line) =>
+    line.length <= MAX_LINE ? [line] : line.match(/[^]{1,1000}/g) ?? [line]
+  );
+  const list = createVirtualList({
+    label: "Text",
+    role: "region",
+    count: () => lines.length,
+    render: (row, index) => row.replaceChildren(toVisible(lines[index] ?? "")),
+  });
+  list.element.classList.add("code");
+  return list.element;
+}
+
+/** Shows bytes. */
+export function createHexView(bytes: Uint8Array): HTMLElement {
+  const perRow = globalThis.innerWidth < NARROW_PX ? 8 : 16;
+  const list = createVirtualList({
+    label: "Bytes in hexadecimal",
+    role: "region",
+    count: () => countHexRows(bytes.byteLength, perRow),
+    render(row, index): void {
+      const { offset, hex, ascii } = toHexRow(bytes, index, perRow);
+      row.replaceChildren(
+        element("span", { class: "hex-offset" }, offset),
+        element("span", { class: "hex-bytes" }, hex),
+        element("span", { class: "hex-ascii" }, ascii),
+      );
+    },
+  });
+  list.element.classList.add("code", "hex");
+  return list.element;
+}
+
+/** A text that grows. */
+export interface GrowingText {
+  readonly element: HTMLElement;
+  append(text: string): void;
+}
+
+/** Shows a text as it comes: its end, while it is long. */
+export function createGrowingText(): GrowingText {
+  const block = element("pre", {
+    class: "text code",
+    tabindex: 0,
+    role: "region",
+    "aria-label": "Text, as it comes",
+  });
+  let length = 0;
+  return {
+    element: block,
+    append(text): void {
+      if (text === "") return;
+      const isAtEnd = block.scrollTop + block.clientHeight >= block.scrollHeight - 4;
+      block.append(text);
+      length += text.length;
+      while (length > MAX_BLOCK && block.firstChild !== null && block.childNodes.length > 1) {
+        length -= block.firstChild.textContent?.length ?? 0;
+        block.firstChild.remove();
+      }
+      if (isAtEnd) block.scrollTop = block.scrollHeight;
+    },
+  };
+}

@@ -1,0 +1,134 @@
+/**
+ * Exchanges on one time axis, with the time cut out in which nothing happened.
+ *
+ * @module
+ */
+import { formatMs } from "./format.ts";
+
+/** An exchange in time, in milliseconds since any fixed moment. */
+export interface Span {
+  /** It was asked for. */
+  readonly start: number;
+  /** It was sent; `undefined`: not yet, or never. */
+  readonly sent: number | undefined;
+  /** The head of its response came. */
+  readonly head: number | undefined;
+  /** It ended; `undefined`: it has not. */
+  readonly end: number | undefined;
+}
+
+/** Where an exchange is on the axis: 0 is its left end, 1 its right. */
+export interface Bar {
+  readonly start: number;
+  readonly sent: number;
+  readonly head: number;
+  readonly end: number;
+}
+
+/** A mark on the axis. */
+export interface Mark {
+  readonly at: number;
+  readonly label: string;
+  /** So much time is cut out here. */
+  readonly isCut: boolean;
+}
+
+/** A time axis with exchanges on it. */
+export interface Waterfall {
+  readonly bars: readonly Bar[];
+  readonly marks: readonly Mark[];
+}
+
+interface Piece {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A pause is cut out when it is longer than this share of the time in which something happens. */
+const LONGEST_PAUSE = 0.25;
+/** What is left of a pause, as a share of that time. */
+const CUT = 0.05;
+/** The axis is never shorter, in milliseconds: else an instant would fill it. */
+const SHORTEST = 5;
+/** About so many marks. */
+const MARKS = 5;
+
+/**
+ * Lays exchanges out.
+ *
+ * @param spans The exchanges that are to be seen.
+ * @param now How far those reach that have not ended.
+ */
+export function layoutWaterfall(spans: readonly Span[], now: number): Waterfall {
+  if (spans.length === 0) return { bars: [], marks: [] };
+  const pieces = joinPieces(spans, now);
+  const busyMs = Math.max(pieces.reduce((sum, { start, end }) => sum + end - start, 0), SHORTEST);
+  const cutMs = pieces.length > 1 ? busyMs * CUT : 0;
+  const totalMs = busyMs + cutMs * (pieces.length - 1);
+  const starts: number[] = [];
+  let at = 0;
+  for (const { start, end } of pieces) {
+    starts.push(at);
+    at += end - start + cutMs;
+  }
+
+  function place(time: number): number {
+    const index = Math.max(0, pieces.findLastIndex(({ start }) => start <= time));
+    const piece = pieces[index];
+    if (piece === undefined) return 0;
+    const inside = Math.min(Math.max(time, piece.start), piece.end) - piece.start;
+    return ((starts[index] ?? 0) + inside) / totalMs;
+  }
+
+  const bars = spans.map(({ start, sent, head, end = now }): Bar => ({
+    start: place(start),
+    sent: place(sent ?? end),
+    head: place(head ?? end),
+    end: place(end),
+  }));
+  const stepMs = niceStep(totalMs / MARKS);
+  const marks = pieces.flatMap((piece, index): Mark[] => {
+    const first = (starts[index] ?? 0) / totalMs;
+    const before = pieces[index - 1];
+    const length = piece.end - piece.start;
+    const ticks = Array.from({ length: Math.ceil(length / stepMs) }, (_, tick) => tick * stepMs);
+    return [
+      ...(before === undefined ? [] : [{
+        at: first - cutMs / totalMs / 2,
+        label: formatMs(piece.start - before.end),
+        isCut: true,
+      }]),
+      ...(ticks.length === 0 ? [0] : ticks).map((ms) => ({
+        at: first + ms / totalMs,
+        label: formatMs(ms),
+        isCut: false,
+      })),
+    ];
+  });
+  return { bars, marks };
+}
+
+/** Gives the stretches of time in which something happened, or that are too short to be cut out. */
+function joinPieces(spans: readonly Span[], now: number): readonly Piece[] {
+  const sorted = spans.map(({ start, end = now }) => ({ start, end: Math.max(start, end) }))
+    .toSorted((a, b) => a.start - b.start);
+  const busy = join(sorted, 0);
+  const busyMs = Math.max(busy.reduce((sum, { start, end }) => sum + end - start, 0), SHORTEST);
+  return join(busy, busyMs * LONGEST_PAUSE);
+}
+
+function join(sorted: readonly Piece[], pauseMs: number): readonly Piece[] {
+  const joined: { start: number; end: number }[] = [];
+  for (const { start, end } of sorted) {
+    const last = joined.at(-1);
+    if (last !== undefined && start - last.end <= pauseMs) last.end = Math.max(last.end, end);
+    else joined.push({ start, end });
+  }
+  return joined;
+}
+
+/** Gives 1, 2 or 5 times a power of ten, not below a number. */
+function niceStep(least: number): number {
+  const power = 10 ** Math.floor(Math.log10(least));
+  return [1, 2, 5].map((factor) => factor * power).find((step) => step >= least) ?? 10 * power;
+}

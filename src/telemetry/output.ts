@@ -1,0 +1,84 @@
+/**
+ * Standard output, a line at a time: the lines of one turn of the event loop are written at once.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers";
+
+/** Takes lines. Nothing here throws. */
+export interface Output {
+  /** Takes a line without its end. */
+  write(line: string): void;
+  /** Writes what has been taken. */
+  flush(): void;
+}
+
+/** What an output works with. */
+export interface OutputDeps {
+  /** Writes bytes and gives how many it wrote. Default: to standard output. */
+  readonly writeSync?: (bytes: Uint8Array) => number;
+  /** Calls back at the end of this turn of the event loop. */
+  readonly soon?: (action: () => void) => void;
+  /** Calls back after a while, to try again. */
+  readonly later?: (action: () => void) => void;
+}
+
+// As much as a pipe of Linux takes: more in one write saves nothing.
+const MAX_TAKEN_LENGTH = 65_536;
+// What is kept for a reader that has stopped reading, in UTF-16 units. Further lines are dropped.
+const MAX_WAITING_LENGTH = 2 ** 20;
+const TRY_AGAIN_MS = 20;
+const NOTHING = new Uint8Array();
+
+/**
+ * Creates an {@linkcode Output}. Whatever ends the process by `Deno.exit()` flushes it first.
+ *
+ * A standard output that does not block and is full is tried again later; one that nobody reads is given up.
+ */
+export function createOutput({
+  writeSync = (bytes) => Deno.stdout.writeSync(bytes),
+  soon = setImmediate,
+  later = (action) => setTimeout(action, TRY_AGAIN_MS),
+}: OutputDeps = {}): Output {
+  const encoder = new TextEncoder();
+  let taken = "";
+  let unwritten: Uint8Array = NOTHING;
+  let scheduled = false;
+
+  function flushLater(schedule: (action: () => void) => void): void {
+    if (scheduled) return;
+    scheduled = true;
+    schedule(() => {
+      scheduled = false;
+      flush();
+    });
+  }
+
+  function flush(): void {
+    try {
+      while (unwritten.length > 0 || taken !== "") {
+        if (unwritten.length === 0) {
+          unwritten = encoder.encode(taken);
+          taken = "";
+        }
+        unwritten = unwritten.subarray(writeSync(unwritten));
+      }
+    } catch (error) {
+      if (error instanceof Deno.errors.WouldBlock) return flushLater(later);
+      unwritten = NOTHING; // there is no place left to report this to
+    }
+  }
+
+  globalThis.addEventListener("unload", flush);
+
+  return {
+    write(line): void {
+      const isBlocked = unwritten.length > 0;
+      if (isBlocked && taken.length > MAX_WAITING_LENGTH) return;
+      taken += `${line}\n`;
+      if (!isBlocked && taken.length > MAX_TAKEN_LENGTH) flush();
+      else flushLater(soon);
+    },
+    flush,
+  };
+}

@@ -1,0 +1,70 @@
+/**
+ * Counts answers while a round is measured, and reads what it costs.
+ *
+ * @module
+ */
+import { readCpuSeconds, readPeakBytes, resetPeak } from "../proc.ts";
+import { quantile } from "../statistics.ts";
+import type { LoadJob, Sample } from "./job.ts";
+
+// Until every connection has its exchanges in flight and the server is busy.
+const SETTLE_MS = 200;
+
+/** Takes note of answers. */
+export interface Meter {
+  /** An exchange has ended, so long after its request. */
+  answered(milliseconds: number, failed: boolean): void;
+  /** A connection has ended that should not have. */
+  lost(): void;
+}
+
+/** Runs a load, which goes on until its signal is aborted, and measures it in between. */
+export async function measure(
+  { seconds, serverPids, upstreamPids }: LoadJob,
+  run: (meter: Meter, signal: AbortSignal) => Promise<void>,
+): Promise<Sample> {
+  let times: number[] = [];
+  let failures = 0;
+  const meter: Meter = {
+    answered(milliseconds, failed): void {
+      times.push(milliseconds);
+      if (failed) failures++;
+    },
+    lost: () => void failures++,
+  };
+  const controller = new AbortController();
+  const running = run(meter, controller.signal);
+  const readTimes = (): [number, number, number] => [
+    readCpuSeconds(serverPids),
+    readCpuSeconds(upstreamPids),
+    readCpuSeconds([Deno.pid]),
+  ];
+  await Promise.race([running, wait(SETTLE_MS)]);
+  resetPeak(serverPids);
+  const before = readTimes();
+  const startedAt = performance.now();
+  times = [];
+  await Promise.race([running, wait(seconds * 1000)]);
+  const answers = times;
+  const measured = (performance.now() - startedAt) / 1000;
+  const [server, upstream, loader] = readTimes();
+  const peakBytes = readPeakBytes(serverPids);
+  controller.abort();
+  await running;
+  return {
+    exchanges: answers.length,
+    failures,
+    seconds: measured,
+    p50Ms: quantile(answers, 0.5),
+    p99Ms: quantile(answers, 0.99),
+    serverCpuSeconds: server - before[0],
+    upstreamCpuSeconds: upstream - before[1],
+    loaderCpuSeconds: loader - before[2],
+    peakBytes,
+  };
+}
+
+/** Fulfils after so many milliseconds. */
+export function wait(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

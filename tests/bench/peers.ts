@@ -1,0 +1,184 @@
+/**
+ * The service, and what it is compared with.
+ *
+ * @module
+ */
+import deno from "../../deno.json" with { type: "json" };
+import type { Mode } from "./cells.ts";
+import type { Dialect } from "./load/job.ts";
+import { ask, type Program } from "./processes.ts";
+import { findNginx, nginxCommand } from "./upstream.ts";
+
+/** The names that `--only` takes; "start" is the task of `--start`. */
+export const PEER_NAMES = ["ours", "start", "bare", "direct", "node", "fastapi", "nginx"] as const;
+
+/** The name of a peer. */
+export type PeerName = typeof PEER_NAMES[number];
+
+/** Something that exchanges go through. */
+export interface Peer {
+  readonly name: PeerName;
+  /** With versions. */
+  readonly title: string;
+  /** How it is spoken to; a mode that is not here it does not have. */
+  readonly dialects: Readonly<Partial<Record<Mode, Dialect>>>;
+  /** How idle connections are held; absent: they are not. */
+  readonly idleDialect?: "v1" | "plain";
+  /** Gets two cores, where the others get one. */
+  readonly isMulti?: true;
+  /** The program that listens on this port; absent: exchanges go to the upstream themselves. */
+  readonly program?: (port: number) => Program;
+}
+
+/** What peers have to know. */
+export interface PeerOptions {
+  /** Where they may write. */
+  readonly folder: string;
+  readonly upstreamPort: number;
+  /** Another task of deno.json that starts the service. */
+  readonly start: string | undefined;
+  readonly only: ReadonlySet<PeerName>;
+}
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+const NODE_PACKAGES = ["ws@8", "undici@7"];
+
+/** Gives the peers that can run here, and a line on each that cannot. */
+export async function findPeers(
+  options: PeerOptions,
+): Promise<{ readonly peers: readonly Peer[]; readonly missing: readonly string[] }> {
+  const finders: Readonly<Record<PeerName, () => Peer | string | Promise<Peer | string>>> = {
+    ours: () => createOurs("ours", "start", options),
+    start: () => createOurs("start", options.start, options),
+    bare: createBare,
+    direct: () => ({ name: "direct", title: "fetch itself", dialects: { client: "fetch" } }),
+    node: () => findNode(options),
+    fastapi: findFastapi,
+    nginx: () => findProxy(options),
+  };
+  const found = await Promise.all(
+    PEER_NAMES.filter((name) => options.only.has(name)).map((name) => finders[name]()),
+  );
+  return {
+    peers: found.filter((peer) => typeof peer !== "string"),
+    missing: found.filter((peer) => typeof peer === "string").filter((line) => line !== ""),
+  };
+}
+
+/** Gives the service as a task of deno.json starts it, with these flags of `deno run` besides. */
+export function createService(
+  task: string,
+  { port, upstreamPort, flags = [] }: {
+    readonly port: number;
+    readonly upstreamPort: number;
+    readonly flags?: readonly string[];
+  },
+): Program {
+  const found = Object.entries(deno.tasks).find(([name]) => name === task);
+  if (found === undefined) throw new TypeError(`There is no task ${JSON.stringify(task)}`);
+  const words = found[1].command.split(" ");
+  const first = words.indexOf("deno"); // before it stand variables
+  const [, run = "", ...rest] = words.slice(first);
+  return {
+    command: [Deno.execPath(), run, ...flags, ...rest],
+    cwd: ROOT,
+    env: {
+      ...Object.fromEntries(words.slice(0, first).map((word) => word.split("="))),
+      HOST: "127.0.0.1",
+      PORT: String(port),
+      ALLOW_HOSTS: `127.0.0.1:${upstreamPort}`,
+    },
+  };
+}
+
+function createOurs(
+  name: "ours" | "start",
+  task: string | undefined,
+  { upstreamPort }: PeerOptions,
+): Peer | string {
+  if (task === undefined) return "";
+  return {
+    name,
+    title: name === "ours" ? "wsfetch" : `wsfetch, task ${task}`,
+    dialects: { buffered: "v1", plain: "plain", streamed: "v1-streamed", client: "client" },
+    idleDialect: "v1",
+    ...(name === "start" && { isMulti: true }),
+    program: (port) => createService(task, { port, upstreamPort }),
+  };
+}
+
+function createBare(): Peer {
+  return {
+    name: "bare",
+    title: "bare loop",
+    dialects: { buffered: "plain", plain: "plain", streamed: "raw-streamed" },
+    idleDialect: "plain",
+    program: (port) => ({
+      command: [Deno.execPath(), "run", "-A", `${ROOT}tests/bench/peers/bare_server.ts`, `${port}`],
+    }),
+  };
+}
+
+async function findNode({ folder }: PeerOptions): Promise<Peer | string> {
+  const node = await ask(["node", "--version"]);
+  if (node === undefined) return "Node.js is not installed: left out";
+  const home = `${folder}/node`;
+  const flags = ["--no-save", "--no-audit", "--no-fund", "--fetch-timeout=20000"];
+  const installed = await ask(["npm", "install", "--prefix", home, ...flags, ...NODE_PACKAGES]);
+  if (installed === undefined) return "npm could not install ws and undici: Node.js is left out";
+  const versions = ["ws", "undici"].map((name) => {
+    const text = Deno.readTextFileSync(`${home}/node_modules/${name}/package.json`);
+    return `${name} ${JSON.parse(text).version}`;
+  });
+  return {
+    name: "node",
+    title: `Node ${node}, ${versions.join(", ")}`,
+    dialects: { buffered: "plain" },
+    idleDialect: "plain",
+    program: (port) => ({
+      command: ["node", `${ROOT}tests/bench/peers/node_server.mjs`, `${port}`],
+      cwd: home,
+    }),
+  };
+}
+
+async function findFastapi(): Promise<Peer | string> {
+  const script = "import fastapi, uvicorn, requests, websockets; " +
+    'print(f"FastAPI {fastapi.__version__}, requests {requests.__version__}")';
+  // Debian's packages are for Debian's Python, which another may hide.
+  for (const python of ["python3", "/usr/bin/python3"]) {
+    const title = await ask([python, "-c", script]);
+    if (title === undefined) continue;
+    return {
+      name: "fastapi",
+      title,
+      dialects: { buffered: "plain" },
+      program: (port) => ({
+        command: [python, `${ROOT}tests/bench/peers/fastapi_server.py`, `${port}`],
+      }),
+    };
+  }
+  return "FastAPI is left out; Debian has python3-fastapi python3-uvicorn python3-requests";
+}
+
+async function findProxy({ folder, upstreamPort }: PeerOptions): Promise<Peer | string> {
+  const title = await findNginx();
+  if (title === undefined) return "nginx is not installed: left out as a proxy";
+  return {
+    name: "nginx",
+    title: `${title}, HTTP`,
+    dialects: { buffered: "http" },
+    program: (port) => ({
+      command: nginxCommand(
+        folder,
+        `proxy-${port}`,
+        `access_log ${folder}/access.log;
+upstream bodies { server 127.0.0.1:${upstreamPort}; keepalive 1024; keepalive_requests 1000000000; }
+server {
+  listen 127.0.0.1:${port} backlog=4096;
+  location / { proxy_pass http://bodies; proxy_http_version 1.1; proxy_set_header Connection ""; }
+}`,
+      ),
+    }),
+  };
+}

@@ -1,0 +1,56 @@
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import { combine } from "../../src/telemetry/combine.ts";
+import { createListener, EVENTS, NAMES, tell } from "./events.ts";
+
+for (const count of [2, 3]) {
+  Deno.test(`combine() tells ${count} of every event, in their order`, () => {
+    for (const name of NAMES) {
+      const told: unknown[] = [];
+      const listeners = Array.from(
+        { length: count },
+        (_, index) => createListener((name, event) => told.push([index, name, event])),
+      );
+      tell(combine(...listeners), name);
+      assertEquals(told, listeners.map((_, index) => [index, name, EVENTS[name]]));
+    }
+  });
+}
+
+Deno.test("combine() of one is that one", () => {
+  const listener = createListener(() => {});
+  assertStrictEquals(combine(listener), listener);
+});
+
+Deno.test("combine() of none takes every event", () => {
+  for (const name of NAMES) tell(combine(), name);
+});
+
+for (const broken of [0, 1, 2]) {
+  Deno.test(`combine() tells the others of an event and of the failure when ${broken} throws`, () => {
+    for (const name of NAMES.filter((name) => name !== "failed")) {
+      const error = new Error("broken");
+      const told: (readonly [number, string, unknown])[] = [];
+      const listeners = [0, 1, 2].map((index) =>
+        createListener((name, event) => {
+          if (index === broken) throw error;
+          told.push([index, name, event]);
+        })
+      );
+      tell(combine(...listeners), name);
+      for (const index of [0, 1, 2].filter((index) => index !== broken)) {
+        const own = told.filter(([of]) => of === index);
+        assertEquals(own.filter(([, told]) => told === name), [[index, name, EVENTS[name]]]);
+      }
+      const failures = told.filter(([, name]) => name === "failed").map(([, , event]) => event);
+      assertEquals(failures.length > 0, true, name);
+      for (const failure of failures) assertEquals(failure, { error });
+    }
+  });
+}
+
+Deno.test("combine() does not throw when all do", () => {
+  const broken = createListener(() => {
+    throw new Error("broken");
+  });
+  for (const name of NAMES) tell(combine(broken, broken, broken), name);
+});

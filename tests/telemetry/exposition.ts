@@ -1,0 +1,57 @@
+/**
+ * Reads metrics in the text format of Prometheus, and is strict about it.
+ *
+ * @module
+ */
+
+/** One value. */
+export interface Sample {
+  /** With its suffix, where it has one: `…_bucket`. */
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** Everything of one name. */
+export interface Family {
+  readonly help: string;
+  readonly type: string;
+  readonly samples: readonly Sample[];
+}
+
+const NAME = "[a-zA-Z_:][a-zA-Z0-9_:]*";
+const SAMPLE = new RegExp(`^(${NAME})(?:\\{(.*)\\})? (-?[0-9.e+-]+|[+-]Inf|NaN)$`);
+const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\\n]|\\.)*)"(?:,|$)/y;
+
+/** Gives the families by their names; throws when a line is not of the format. */
+export function parseExposition(text: string): ReadonlyMap<string, Family> {
+  const families = new Map<string, Family & { samples: Sample[] }>();
+  let current: (Family & { samples: Sample[] }) | undefined;
+  let help = "";
+  for (const line of text.split("\n").filter((line) => line !== "")) {
+    const [, kind, name = "", rest = ""] = /^# (HELP|TYPE) (\S+) (.+)$/.exec(line) ?? [];
+    if (kind === "HELP") {
+      help = rest;
+    } else if (kind === "TYPE") {
+      if (families.has(name)) throw new Error(`${name} is there twice`);
+      current = { help, type: rest, samples: [] };
+      families.set(name, current);
+    } else {
+      const [, sample = "", labels = "", value = ""] = SAMPLE.exec(line) ?? [];
+      if (sample === "" || current === undefined) throw new Error(`This is no sample: ${line}`);
+      current.samples.push({ name: sample, labels: parseLabels(labels), value: Number(value) });
+    }
+  }
+  return families;
+}
+
+function parseLabels(text: string): Record<string, string> {
+  const labels: Record<string, string> = {};
+  LABEL.lastIndex = 0;
+  while (LABEL.lastIndex < text.length) {
+    const [, name = "", value = ""] = LABEL.exec(text) ?? [];
+    if (name === "") throw new Error(`These are no labels: ${text}`);
+    labels[name] = value;
+  }
+  return labels;
+}

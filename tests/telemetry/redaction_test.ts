@@ -1,0 +1,124 @@
+import type { LogRecord } from "@logtape/logtape";
+import { assert, assertEquals } from "@std/assert";
+import { createLogger } from "../../src/telemetry/logger.ts";
+import { redactTokens, withRedaction } from "../../src/telemetry/redaction.ts";
+import { createListener, NAMES, tell } from "./events.ts";
+
+const JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
+
+const TEXTS = [
+  { name: "a bearer token", input: "Bearer abc.DEF-1~+/=", expected: "Bearer [redacted]" },
+  { name: "in any case", input: "bEARER  abc", expected: "bEARER  [redacted]" },
+  {
+    name: "within a text",
+    input: 'sent "authorization: Bearer abc", then failed',
+    expected: 'sent "authorization: Bearer [redacted]", then failed',
+  },
+  { name: "as a subprotocol", input: "v1, bearer.YWJj", expected: "v1, bearer.[redacted]" },
+  { name: "two", input: "Bearer a, Bearer b", expected: "Bearer [redacted], Bearer [redacted]" },
+  { name: "a JSON Web Token", input: JWT, expected: "[redacted]" },
+  { name: "in a query", input: `https://a/?t=${JWT}&b=1`, expected: "https://a/?t=[redacted]&b=1" },
+  { name: "behind a name", input: `token.${JWT}`, expected: "token.[redacted]" },
+  { name: "without a signature", input: "eyJhbGciOiJub25lIn0.e30.", expected: "[redacted]" },
+  { name: "encrypted, of five parts", input: "eyJh.a.b.c.d e", expected: "[redacted] e" },
+  { name: "over two lines", input: `a\n${JWT}\nb`, expected: "a\n[redacted]\nb" },
+  { name: "nothing in a short text", input: "eyJ.a.b", expected: "eyJ.a.b" },
+  {
+    name: "nothing in a host",
+    input: "eyjafjalla.example.com",
+    expected: "eyjafjalla.example.com",
+  },
+  { name: "nothing without dots", input: "eyJhbGciOiJIUzI1NiJ9", expected: "eyJhbGciOiJIUzI1NiJ9" },
+  { name: "nothing in other words", input: "the bearer: none", expected: "the bearer: none" },
+] as const;
+
+for (const { name, input, expected } of TEXTS) {
+  Deno.test(`redactTokens() takes out ${name}`, () => assertEquals(redactTokens(input), expected));
+}
+
+Deno.test("redactTokens() takes time in proportion to the text, whatever is in it", () => {
+  const length = 400_000;
+  for (const part of ["eyJ", "eyJ.", "bearer ", "bearer.", "Bearer", "eyJ-", "a.", " "]) {
+    const startedAt = performance.now();
+    redactTokens(`bearer eyJ${part.repeat(length / part.length)}!`);
+    const ms = performance.now() - startedAt;
+    assert(ms < 1000, `${part}: ${ms} ms`);
+  }
+});
+
+const RECORD: LogRecord = {
+  category: ["wsfetch"],
+  level: "info",
+  message: ["hunter2"],
+  rawMessage: "hunter2",
+  timestamp: 1,
+  properties: {},
+};
+
+Deno.test("withRedaction() redacts every text of a record, however deep, and leaves the record be", () => {
+  const properties = {
+    text: "a hunter2 b",
+    list: ["hunter2", 1, ["hunter2"]],
+    object: { deep: { text: "hunter2", none: null, nothing: undefined } },
+    number: 2,
+    flag: false,
+    harmless: "x",
+  };
+  const before = structuredClone(properties);
+  const records: LogRecord[] = [];
+  const sink = withRedaction(
+    (record) => records.push(record),
+    (text) => text.replaceAll("hunter2", "*"),
+  );
+  sink({ ...RECORD, properties });
+  assertEquals(records, [{
+    ...RECORD,
+    message: ["*"],
+    rawMessage: "*",
+    properties: {
+      text: "a * b",
+      list: ["*", 1, ["*"]],
+      object: { deep: { text: "*", none: null, nothing: undefined } },
+      number: 2,
+      flag: false,
+      harmless: "x",
+    },
+  }]);
+  assertEquals(properties, before);
+});
+
+Deno.test("createLogger() writes no secret in any event, whichever field it is in", () => {
+  const secret = 'pa"ss';
+  const lines: string[] = [];
+  for (const format of ["json", "pretty"] as const) {
+    const logger = createLogger({
+      level: "debug",
+      format,
+      write: (line) => lines.push(line),
+      redact: (text) => text.replaceAll(secret, "[gone]"),
+    });
+    // Every text of every event is one that holds both secrets.
+    const poisoned = createListener((name, event) => {
+      const poison = JSON.stringify(
+        event ?? {},
+        (_, value) => typeof value === "string" ? `${value} ${secret} Bearer abcdef ${JWT}` : value,
+      );
+      const error = new Error(`failed with ${secret} and ${JWT}`, {
+        cause: new Error(`because of Bearer abcdef and ${secret}`),
+      });
+      Reflect.apply(logger[name], logger, [
+        name === "failed" ? { error } : JSON.parse(poison),
+      ]);
+    });
+    for (const name of NAMES) tell(poisoned, name);
+  }
+  assertEquals(lines.length, NAMES.length * 2);
+  for (const line of lines) {
+    for (const leaked of [secret, JSON.stringify(secret).slice(1, -1), "abcdef", JWT, "eyJ"]) {
+      assertEquals(line.includes(leaked), false, line);
+    }
+  }
+  const withoutTexts = ["stopped", "draining"];
+  const redacted = lines.filter((line) => line.includes("[gone]"));
+  assertEquals(redacted.length, lines.length - withoutTexts.length * 2);
+});
