@@ -23,17 +23,27 @@ import { createMemoryStore } from "./limits/memory_store.ts";
 import { createPolicy } from "./policy/policy.ts";
 import { createResolver, type Resolver } from "./policy/resolver.ts";
 import type { HeaderPairs, Limits } from "./protocol/mod.ts";
-import { createAdmission } from "./server/admission.ts";
+import { createAdmission, createAuthenticate } from "./server/admission.ts";
 import { createAssets } from "./server/assets.ts";
 import { createConsoleAssets } from "./server/console_assets.ts";
 import { createHandshakeCheck } from "./server/handshake_check.ts";
 import { CLIENT_SOURCES } from "./client_sources.ts";
+import { createMetricsHandler } from "./server/metrics.ts";
 import { createRouter, type Handler } from "./server/router.ts";
 import { createUpgrade } from "./server/upgrade.ts";
+import { combine } from "./telemetry/combine.ts";
 import { createLogger } from "./telemetry/logger.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
-import { parseUpstreams, UpstreamsError, type UpstreamSources } from "./upstream/definition.ts";
-import { createRegistry, type Registry } from "./upstream/registry.ts";
+import { createTracing } from "./telemetry/tracing.ts";
+import {
+  parseUpstreams,
+  type UpstreamDefinition,
+  UpstreamsError,
+  type UpstreamSources,
+} from "./upstream/definition.ts";
+import { createRedactor, type Redactor } from "./upstream/redact.ts";
+import { createRegistry, type RegistryDeps } from "./upstream/registry.ts";
 
 /** The service, not yet listening. */
 export interface App extends AsyncDisposable {
@@ -77,8 +87,7 @@ const PROBE = { method: "GET", body: null, redirect: "manual" } as const;
 const CONSOLE_PARTS = {
   page: CONSOLE_PAGE,
   style: CONSOLE_STYLE,
-  sources: CONSOLE_SOURCES,
-  shared: CLIENT_SOURCES,
+  sources: { ...CLIENT_SOURCES, ...CONSOLE_SOURCES },
 } as const;
 
 const NO_SOURCES: UpstreamSources = {
@@ -95,7 +104,6 @@ const NO_SOURCES: UpstreamSources = {
  */
 export function createApp(config: Config, deps: AppDeps = {}): App {
   const {
-    telemetry = createLogger({ level: config.LOG_LEVEL, format: config.LOG_FORMAT }),
     resolver = createResolver(),
     client = Deno.createHttpClient({
       allowHost: true,
@@ -103,11 +111,28 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     }),
     sources = NO_SOURCES,
   } = deps;
+  const definitions = readUpstreams(config, sources);
+  const redaction = createSecretRedaction([config.JWT_SECRET]);
+  redaction.know(definitions);
+  const logger = deps.telemetry ?? createLogger({
+    level: config.LOG_LEVEL,
+    format: config.LOG_FORMAT,
+    redact: redaction.redact,
+  });
+  const metrics = config.METRICS === "off" ? undefined : createMetrics({
+    version: deno.version,
+    upstreams: definitions.map(({ name }) => name),
+  }, {
+    connections: () => upgrade.connections.size,
+    inFlight: () => sum([...upgrade.connections].map((each) => each.inFlight)),
+  });
+  const telemetry = metrics === undefined ? logger : combine(logger, metrics.telemetry);
+  const tracing = createTracing(deno.version);
   let draining: Promise<void> | undefined;
   const isDraining = (): boolean => draining !== undefined;
 
   const forward = createForward({ client });
-  const registry = createUpstreams(config, { sources, forward });
+  const registry = createRegistry(definitions, { getStatus: toGetStatus(forward) });
   const limiter = createLimits(config);
   const authenticator = createAuthentication(config, telemetry);
   const policy = createPolicy({
@@ -165,6 +190,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
         limiter,
         runExchange,
         telemetry,
+        tracing,
       }),
   });
   const hasConsole = config.CONSOLE === "on";
@@ -195,6 +221,9 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
         ...(hasConsole && createConsoleAssets(CONSOLE_PARTS)),
       },
       checkHandshake: hasConsole ? createHandshakeCheck({ ...gate, isFull }) : undefined,
+      metrics: metrics && createMetricsHandler(metrics, {
+        authenticate: createAuthenticate({ authenticator, readCredential }),
+      }),
       isDraining,
       telemetry,
     }),
@@ -202,6 +231,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     drain,
     reload(): void {
       const definitions = readUpstreams(config, sources);
+      redaction.know(definitions);
       registry.load(definitions);
       telemetry.reloaded({ upstreams: definitions.map(({ name }) => name) });
     },
@@ -209,16 +239,14 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
       await drain();
       limiter[Symbol.dispose]();
       registry[Symbol.dispose]();
+      metrics?.[Symbol.dispose]();
       client.close();
     },
   };
 }
 
-function createUpstreams(
-  config: Config,
-  { sources, forward }: { readonly sources: UpstreamSources; readonly forward: Forward },
-): Registry {
-  async function getStatus(url: URL, headers: HeaderPairs, signal: AbortSignal): Promise<number> {
+function toGetStatus(forward: Forward): RegistryDeps["getStatus"] {
+  return async function getStatus(url, headers, signal): Promise<number> {
     const check = (): { readonly headers: HeaderPairs } => ({ headers });
     const done = new AbortController();
     const response = await forward(
@@ -227,14 +255,32 @@ function createUpstreams(
     );
     done.abort(); // lets go of the body, which may have no end
     return response.status;
-  }
-  return createRegistry(readUpstreams(config, sources), { getStatus });
+  };
+}
+
+/** Takes every secret that upstreams have, or have had, out of texts. */
+function createSecretRedaction(
+  known: readonly string[],
+): { know(definitions: readonly UpstreamDefinition[]): void; redact(text: string): string } {
+  const secrets = new Set(known);
+  let redactor: Redactor | undefined;
+  return {
+    know(definitions): void {
+      for (const secret of definitions.flatMap(({ secrets }) => secrets)) secrets.add(secret);
+      redactor = createRedactor([...secrets]);
+    },
+    redact: (text) => redactor === undefined ? text : redactor(text),
+  };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
 function readUpstreams(
   { UPSTREAMS }: Config,
   sources: UpstreamSources,
-): ReturnType<typeof parseUpstreams> {
+): readonly UpstreamDefinition[] {
   try {
     return parseUpstreams(UPSTREAMS, sources);
   } catch (error) {

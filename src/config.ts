@@ -224,6 +224,12 @@ export const configSchema = z.object({
     "`on`: the page at `/` sends requests and shows what comes; `off`: there is no such page",
     oneOf(["on", "off"]),
   ),
+  METRICS: setting(
+    "on",
+    "`on`: `GET /metrics` tells what happened, in the text format of Prometheus, to those who may " +
+      "connect; `off`: nothing is counted",
+    oneOf(["on", "off"]),
+  ),
   LOG_LEVEL: setting("info", `What is logged: ${quoteAll(LOG_LEVELS)}`, oneOf(LOG_LEVELS)),
   LOG_FORMAT: setting(
     "json",

@@ -49,7 +49,7 @@ import consoleTimingView from "./console/timing_view.ts" with { type: "text" };
 import consoleVirtualList from "./console/virtual_list.ts" with { type: "text" };
 import consoleWaterfall from "./console/waterfall.ts" with { type: "text" };
 
-/** The page, with a comment in place of its modules. */
+/** The page. */
 export const CONSOLE_PAGE: string = consolePage;
 
 /** The page's style sheet. */

@@ -64,7 +64,11 @@ const DOORS = [
     pattern: /Deno\.upgradeWebSocket\(/,
     files: ["src/server/upgrade.ts"],
   },
-  { name: "the console", pattern: /console\.\w+\(/, files: ["src/telemetry/logger.ts"] },
+  {
+    name: "standard output",
+    pattern: /console\.\w+\(|Deno\.std(?:out|err)/,
+    files: ["main.ts", "src/telemetry/output.ts"],
+  },
   { name: "DNS", pattern: /node:dns/, files: ["src/policy/resolver.ts"] },
 ] as const;
 

@@ -48,6 +48,7 @@ Deno.test("parseConfig() gives the default of every setting", () => {
     SEND_BUFFER_BYTES: 262_144,
     SEND_TIMEOUT_MS: 30_000,
     DRAIN_MS: 10_000,
+    METRICS: "on",
     CONSOLE: "on",
     LOG_LEVEL: "info",
     LOG_FORMAT: "json",

@@ -15,6 +15,7 @@ import {
   SUBPROTOCOL,
 } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { Tracing } from "../telemetry/tracing.ts";
 import { describeIdentity } from "./credential.ts";
 import { type Caller, elapsed, type RunExchange } from "./exchange.ts";
 import {
@@ -41,6 +42,8 @@ export interface Connection {
   drain(graceMs: number): void;
   /** Ends every exchange in flight with an error, after {@linkcode Connection.drain}. */
   expire(): void;
+  /** Exchanges that have begun and not ended. */
+  readonly inFlight: number;
   /** Fulfils when the server's side is through: everything sent and the close begun. */
   readonly finished: Promise<void>;
   /** Fulfils when the connection has ended: {@linkcode Connection.closed} was called. */
@@ -79,6 +82,8 @@ export interface ConnectionDeps {
   readonly limiter: Limiter;
   readonly runExchange: RunExchange;
   readonly telemetry: Telemetry;
+  /** `undefined`: nothing is traced. */
+  readonly tracing?: Tracing | undefined;
 }
 
 const MAX_MALFORMED = 16;
@@ -90,7 +95,7 @@ const MAX_BYTES_PER_UNIT = 3;
 /** Creates a connection on an open WebSocket and greets the client. */
 export function createConnection(
   options: ConnectionOptions,
-  { webSocket, dialect, authenticator, limiter, runExchange, telemetry }: ConnectionDeps,
+  { webSocket, dialect, authenticator, limiter, runExchange, telemetry, tracing }: ConnectionDeps,
 ): Connection {
   const { id: connectionId, identity, limits } = options;
   const caller: Caller = { identity: identity?.subject, key: options.key };
@@ -106,7 +111,7 @@ export function createConnection(
   const socket = createFrameSocket(
     webSocket,
     { ...options.socket, maxWaiting: limits.maxInFlight + MAX_WAITING_ANSWERS },
-    { ended },
+    { ended, paused: () => telemetry.paused({ connection: connectionId }) },
   );
   const lifetime = createLifetime({
     connection: connectionId,
@@ -159,6 +164,7 @@ export function createConnection(
       socket,
       runExchange,
       telemetry,
+      tracing,
       ended: forget,
     })
       .then(lifetime.leaveIfDone, (error) => telemetry.failed({ connection: connectionId, error }));
@@ -273,6 +279,9 @@ export function createConnection(
       if (!disconnected) lifetime.drain(graceMs);
     },
     expire: lifetime.expire,
+    get inFlight(): number {
+      return inFlight.size;
+    },
     finished: finished.promise,
     gone: gone.promise,
   };

@@ -6,8 +6,9 @@
  */
 import type { Dialect } from "../dialect/dialect.ts";
 import type { Limiter } from "../limits/limiter.ts";
-import { ProxyError } from "../protocol/mod.ts";
+import { ProxyError, type ProxyRequest } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { Tracing } from "../telemetry/tracing.ts";
 import type { Decided } from "./check.ts";
 import { type Caller, elapsed, type ExchangeContext, type RunExchange } from "./exchange.ts";
 import { type Exchange, type ExchangeRecord, failExchange, recordDecision } from "./in_flight.ts";
@@ -24,14 +25,18 @@ export interface RunDeps {
   readonly socket: FrameSocket;
   readonly runExchange: RunExchange;
   readonly telemetry: Telemetry;
+  readonly tracing?: Tracing | undefined;
   /** Called when the exchange has ended, before it is logged. */
   readonly ended: (exchange: Exchange) => void;
 }
 
+const TRACE_FIELDS: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
+
 /** Runs an exchange to its end, which is when its last frame was handed over. */
 export async function run(
   exchange: Exchange,
-  { creditIdleMs, caller, limiter, dialect, socket, runExchange, telemetry, ended }: RunDeps,
+  { creditIdleMs, caller, limiter, dialect, socket, runExchange, telemetry, tracing, ended }:
+    RunDeps,
 ): Promise<void> {
   const { id, request, controller, credit, record, upload } = exchange;
   const isWanted = (): boolean => !exchange.cancelled;
@@ -66,8 +71,11 @@ export async function run(
     answered: (waitMs, status) => Object.assign(record, { waitMs, status }),
   };
   exchange.uploaded = () => context.onUploaded?.();
+  const span = tracing?.start({ ...record, ...traceOf(request) });
+  if (span !== undefined) record.traceId = span.traceId;
   try {
-    await runExchange(request, context);
+    if (span === undefined) await runExchange(request, context);
+    else await span.run(() => runExchange(withoutTrace(request), context));
     record.outcome = "response";
   } catch (thrown) {
     if (isWanted()) {
@@ -83,7 +91,22 @@ export async function run(
   ended(exchange);
   record.totalMs = elapsed(startedAt);
   if (!isWanted()) record.outcome = "cancelled";
+  span?.end(record);
   telemetry.exchanged(record);
+}
+
+/** What the client said of the trace that its request belongs to (W3C Trace Context). */
+function traceOf({ headers }: ProxyRequest): Record<string, string> {
+  return Object.fromEntries(
+    headers.map(([name, value]) => [name.toLowerCase(), value] as const)
+      .filter(([name]) => TRACE_FIELDS.has(name)),
+  );
+}
+
+/** fetch tells the destination of the span that is active, and would only add to what is there. */
+function withoutTrace(request: ProxyRequest): ProxyRequest {
+  const headers = request.headers.filter(([name]) => !TRACE_FIELDS.has(name.toLowerCase()));
+  return { ...request, headers };
 }
 
 /** Gives what a client may see of something thrown; what it may not see is reported. */

@@ -49,6 +49,14 @@ export interface FrameSocketOptions {
   readonly maxWaiting: number;
 }
 
+/** Whom a frame socket tells. */
+export interface FrameSocketDeps {
+  /** It closes the WebSocket. */
+  readonly ended: (code: CloseCode) => void;
+  /** Frames begin to wait, because the client does not read what was sent. */
+  readonly paused?: () => void;
+}
+
 interface Waiting {
   readonly make: () => Message | undefined;
   readonly done: () => void;
@@ -65,11 +73,11 @@ const PACE_MS = 250;
 const PACED_BYTES_PER_TICK = 65_536;
 const TICK_MS = 1;
 
-/** Creates a {@linkcode FrameSocket}; `ended` is told when it closes the WebSocket. */
+/** Creates a {@linkcode FrameSocket}. */
 export function createFrameSocket(
   webSocket: WebSocketLike,
   { highWaterBytes, sendTimeoutMs, maxWaiting }: FrameSocketOptions,
-  { ended }: { readonly ended: (code: CloseCode) => void },
+  { ended, paused = () => {} }: FrameSocketDeps,
 ): FrameSocket {
   let open = true;
   const frames: Waiting[] = [];
@@ -130,6 +138,7 @@ export function createFrameSocket(
   }
 
   function enqueue(queue: Waiting[], make: () => Message | undefined): Promise<void> {
+    if (!isQueued() && isFull()) paused();
     startPolling();
     return new Promise((done) => {
       queue.push({ make, done });

@@ -26,6 +26,7 @@ export interface ExchangesViewDeps {
 }
 
 const NO_BAR: Bar = { start: 0, sent: 0, head: 0, end: 0 };
+const NAMES = { queued: "queued", waiting: "wait", receiving: "transfer" } as const;
 const PHASES = [["queued", "start", "sent"], ["waiting", "sent", "head"], [
   "receiving",
   "head",
@@ -99,7 +100,7 @@ export function createExchangesView(
       element(
         "span",
         { class: "legend", "aria-hidden": "true" },
-        ...PHASES.map(([phase]) => element("span", { class: `key ${phase}` }, phase)),
+        ...PHASES.map(([phase]) => element("span", { class: `key ${phase}` }, NAMES[phase])),
       ),
     ),
     element(

@@ -85,7 +85,7 @@ function toDetail({ text, bytes, size }: LoggedFrame): HTMLElement {
     return element(
       "div",
       { class: "stack" },
-      element("p", { class: "hint" }, note),
+      element("p", { class: "hint pad" }, note),
       createHexView(kept),
     );
   }

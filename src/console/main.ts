@@ -175,7 +175,7 @@ createSplitter(byId("split-columns", HTMLElement), layout, {
   property: "--left",
   min: 25,
   max: 75,
-  initial: 45,
+  initial: 46,
 });
 createSplitter(byId("split-rows", HTMLElement), layout, {
   property: "--bottom",

@@ -64,7 +64,7 @@ export function createVirtualList(options: ListOptions): VirtualList {
   }
 
   function draw(): void {
-    if (!box.isConnected || box.clientHeight === 0) return;
+    if (!box.isConnected) return;
     rowHeight ||= measure();
     if (rowHeight === 0) return;
     const total = count();

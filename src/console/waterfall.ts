@@ -52,6 +52,8 @@ const CUT = 0.05;
 const SHORTEST = 5;
 /** About so many marks. */
 const MARKS = 5;
+/** What the label of a mark takes, as a share of the axis. */
+const ROOM = 0.09;
 
 /**
  * Lays exchanges out.
@@ -87,25 +89,33 @@ export function layoutWaterfall(spans: readonly Span[], now: number): Waterfall 
     end: place(end),
   }));
   const stepMs = niceStep(totalMs / MARKS);
+  const origin = pieces[0]?.start ?? 0;
   const marks = pieces.flatMap((piece, index): Mark[] => {
-    const first = (starts[index] ?? 0) / totalMs;
     const before = pieces[index - 1];
-    const length = piece.end - piece.start;
-    const ticks = Array.from({ length: Math.ceil(length / stepMs) }, (_, tick) => tick * stepMs);
-    return [
-      ...(before === undefined ? [] : [{
-        at: first - cutMs / totalMs / 2,
-        label: formatMs(piece.start - before.end),
-        isCut: true,
-      }]),
-      ...(ticks.length === 0 ? [0] : ticks).map((ms) => ({
-        at: first + ms / totalMs,
-        label: formatMs(ms),
-        isCut: false,
-      })),
-    ];
+    const first = Math.ceil((piece.start - origin) / stepMs);
+    const last = Math.floor((piece.end - origin) / stepMs);
+    const ticks = Array.from({ length: Math.max(0, last - first + 1) }, (_, tick) => {
+      const ms = (first + tick) * stepMs;
+      return { at: place(origin + ms), label: formatMs(ms), isCut: false };
+    });
+    if (before === undefined) return ticks;
+    const at = ((starts[index] ?? 0) - cutMs / 2) / totalMs;
+    return [{ at, label: formatMs(piece.start - before.end), isCut: true }, ...ticks];
   });
-  return { bars, marks };
+  return { bars, marks: dropCrowded(marks) };
+}
+
+/** A cut is always said; a tick only where there is room for it. */
+function dropCrowded(marks: readonly Mark[]): readonly Mark[] {
+  const cuts = marks.filter(({ isCut }) => isCut);
+  let last = -1;
+  return marks.filter((mark) => {
+    if (mark.isCut) return true;
+    const isCrowded = mark.at - last < ROOM || mark.at > 1 - ROOM / 2 ||
+      cuts.some(({ at }) => Math.abs(at - mark.at) < ROOM);
+    if (!isCrowded) last = mark.at;
+    return !isCrowded;
+  });
 }
 
 /** Gives the stretches of time in which something happened, or that are too short to be cut out. */

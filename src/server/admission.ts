@@ -36,11 +36,14 @@ export interface AdmissionDeps {
 const CHALLENGE = 'Bearer realm="wsfetch"';
 const DEFAULT_RETRY_AFTER_MS = 1000;
 
-/** Creates an {@linkcode Admit}. */
-export function createAdmission(
-  { authenticator, readCredential, toAddressKey, limiter }: AdmissionDeps,
-): Admit {
-  async function authenticate(headers: Headers): Promise<Identity | Refusal | undefined> {
+/** Finds out who makes a request; `undefined`: nobody is asked. */
+export type Authenticate = (headers: Headers) => Promise<Identity | Refusal | undefined>;
+
+/** Creates an {@linkcode Authenticate}. */
+export function createAuthenticate(
+  { authenticator, readCredential }: Pick<AdmissionDeps, "authenticator" | "readCredential">,
+): Authenticate {
+  return async function authenticate(headers): Promise<Identity | Refusal | undefined> {
     if (authenticator === undefined) return undefined;
     const credential = readCredential(headers);
     if (credential.type === "malformed") {
@@ -60,7 +63,14 @@ export function createAdmission(
       if (error instanceof ProxyError && error.code === "unauthorized") return toRefusal(error);
       throw error;
     }
-  }
+  };
+}
+
+/** Creates an {@linkcode Admit}. */
+export function createAdmission(
+  { toAddressKey, limiter, ...deps }: AdmissionDeps,
+): Admit {
+  const authenticate = createAuthenticate(deps);
 
   return async function admit(headers, client): Promise<Admitted | Refusal> {
     const identity = await authenticate(headers);

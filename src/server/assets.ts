@@ -34,7 +34,7 @@ const SCRIPT_HEADERS = {
   "cross-origin-resource-policy": "cross-origin",
 } as const;
 
-const IMPORT = /(\bfrom\s*|\bimport\s*\(?\s*)"(\.{1,2}\/[^"]+)\.ts"/g;
+const IMPORT = /(\bfrom\s*|\bimport\s*)"(\.{1,2}\/[^"]+)\.ts"/g;
 // What a person reads in the repository and a browser does not: comments on lines of their own, and blanks.
 const COMMENTS = /^[ \t]*\/\*\*(?:[^*]|\*(?!\/))*\*\/[ \t]*\n|^[ \t]*\/\/.*\n/gm;
 const BLANKS = /[ \t]+$|^\n/gm;
@@ -69,15 +69,10 @@ export function createAssets(
 ): Readonly<Record<string, AssetHandler>> {
   return Object.fromEntries(
     Object.entries(sources).map(([path, source]) => [
-      toModulePath(path),
+      `/${path.replace(/\.ts$/, ".js")}`,
       createAsset({ read: () => toJavaScript(source), headers: SCRIPT_HEADERS }),
     ]),
   );
-}
-
-/** Gives the path that a module is served at. */
-export function toModulePath(path: string): string {
-  return `/${path.replace(/\.ts$/, ".js")}`;
 }
 
 /** Gives a module without its types, its imports as they are served. */

@@ -21,6 +21,8 @@ export interface RouterDeps {
   readonly assets: Readonly<Record<string, AssetHandler>>;
   /** Answers the console when it asks why a handshake failed; absent: there is no console. */
   readonly checkHandshake?: Handler | undefined;
+  /** Answers `/metrics`; absent: nothing is counted. */
+  readonly metrics?: Handler | undefined;
   readonly isDraining: () => boolean;
   readonly telemetry: Telemetry;
 }
@@ -34,7 +36,7 @@ const CHECK_PATH = "/console/handshake";
 
 /** Creates the handler of every request. */
 export function createRouter(
-  { upgrade, assets, checkHandshake, isDraining, telemetry }: RouterDeps,
+  { upgrade, assets, checkHandshake, metrics, isDraining, telemetry }: RouterDeps,
 ): Handler {
   const routes: Readonly<Record<string, Handler>> = {
     "/ws": upgrade,
@@ -43,6 +45,7 @@ export function createRouter(
       isDraining()
         ? refuse("draining", "The service is going away", SAFE_HEADERS)
         : Response.json({ status: "ready" }, { headers: SAFE_HEADERS }),
+    ...(metrics !== undefined && { "/metrics": metrics }),
     ...(checkHandshake !== undefined && { [CHECK_PATH]: checkHandshake }),
   };
   const places = [...(Object.hasOwn(assets, "/") ? ["/"] : []), "/ws", "/healthz", "/readyz"];

@@ -51,6 +51,8 @@ export interface ExchangedEvent {
   readonly exchange: number;
   /** What the client was told the exchange is called here. */
   readonly requestId: string;
+  /** The trace that it belongs to, in hexadecimal; absent: nothing is traced. */
+  readonly traceId?: string;
   /** The client's id; absent in the plain dialect. */
   readonly id?: number;
   readonly identity?: string;

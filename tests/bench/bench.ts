@@ -9,11 +9,14 @@ import { measureIdle } from "./idle.ts";
 import { startLoader } from "./loader.ts";
 import { type BenchOptions, HELP, parseOptions } from "./options.ts";
 import { findPeers } from "./peers.ts";
+import { killDescendants } from "./processes.ts";
 import { formatEnvironment, formatIdle, formatSummary, formatTargets } from "./report.ts";
 import { type CellResult, measureCell } from "./rounds.ts";
 import { summarize } from "./summary.ts";
 import { judgeTargets } from "./targets.ts";
 import { startUpstream } from "./upstream.ts";
+
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 async function main(): Promise<void> {
   let options: BenchOptions | undefined;
@@ -25,35 +28,30 @@ async function main(): Promise<void> {
     Deno.exit(2);
   }
   if (options === undefined) return print(HELP);
-  const stack = new AsyncDisposableStack();
-  const end = async (): Promise<never> => {
-    await stack.disposeAsync();
+  const folder = Deno.makeTempDirSync({ prefix: "wsfetch-bench-" });
+  const end = (): never => {
+    killDescendants();
+    Deno.removeSync(folder, { recursive: true });
     Deno.exit(130); // as a shell says that a signal has ended it
   };
-  Deno.addSignalListener("SIGINT", end);
-  Deno.addSignalListener("SIGTERM", end);
+  for (const signal of SIGNALS) Deno.addSignalListener(signal, end);
   try {
-    await run(options, stack);
+    await run(options, folder);
   } finally {
-    await stack.disposeAsync();
-    Deno.removeSignalListener("SIGINT", end);
-    Deno.removeSignalListener("SIGTERM", end);
+    for (const signal of SIGNALS) Deno.removeSignalListener(signal, end);
+    Deno.removeSync(folder, { recursive: true });
   }
 }
 
-async function run(options: BenchOptions, stack: AsyncDisposableStack): Promise<void> {
-  const folder = Deno.makeTempDirSync({ prefix: "wsfetch-bench-" });
-  stack.defer(() => Deno.remove(folder, { recursive: true }));
+async function run(options: BenchOptions, folder: string): Promise<void> {
   const placement = placeProcesses();
-  const upstream = stack.use(await startUpstream({ folder, cores: placement.upstream }));
-  const loader = stack.use(
-    startLoader({ cores: placement.loader, output: `${folder}/loader.log` }),
-  );
+  await using upstream = await startUpstream({ folder, cores: placement.upstream });
+  await using loader = startLoader({ cores: placement.loader, output: `${folder}/loader.log` });
   const { peers, missing } = await findPeers({ ...options, folder, upstreamPort: upstream.port });
   const environment = await describeEnvironment({ options, placement, upstream, peers, missing });
   print(formatEnvironment(environment));
 
-  const rounds = { ...options, stack, peers, loader, upstream, placement, folder };
+  const rounds = { ...options, peers, loader, upstream, placement, folder };
   const shared = placement.loader === undefined ||
     placement.loader.join() === placement.upstream?.join();
   const results: CellResult[] = [];

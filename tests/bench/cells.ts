@@ -76,7 +76,7 @@ export function selectCells(list: string): Selection {
     }
   }
   return {
-    cells: CELLS.filter(({ name }) => words.some((word) => name.startsWith(word))),
+    cells: CELLS.filter(({ name }) => words.some((word) => isSelected(name, word))),
     idle: words.includes(IDLE),
   };
 }
@@ -84,6 +84,11 @@ export function selectCells(list: string): Selection {
 /** Says what a cell is, for a person. */
 export function describeCell({ mode, bodyBytes, connections, inFlight }: Cell): string {
   return `${mode}, ${formatSize(bodyBytes)}, (${connections}, ${inFlight})`;
+}
+
+/** A whole name is not the beginning of others: `50x1` of `50x16`. */
+function isSelected(name: string, word: string): boolean {
+  return CELLS.some((cell) => cell.name === word) ? name === word : name.startsWith(word);
 }
 
 function formatSize(bytes: number): string {

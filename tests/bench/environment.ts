@@ -40,7 +40,8 @@ export async function describeEnvironment(
       "sizes, a log line for each exchange as JSON into a file), and the upstream in ALLOW_HOSTS",
     upstream: `${upstream.title}, bodies of JSON, over loopback`,
     placement: placement.note,
-    rounds: `${rounds} over all servers in turn, ${seconds} s each after ${warmSeconds} s to warm ` +
+    rounds:
+      `${rounds} over all servers in turn, ${seconds} s each after ${warmSeconds} s to warm ` +
       "up; medians, and medians of the ratios within a round",
   };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { type Selection, selectCells } from "./cells.ts";
+import { selectCells, type Selection } from "./cells.ts";
 import { PEER_NAMES, type PeerName } from "./peers.ts";
 
 /** What to measure and how. */

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { wait } from "./load/meter.ts";
 import { findTree } from "./proc.ts";
+import { wait } from "./wait.ts";
 
 const READY_POLL_MS = 20;
 const READY_MS = 20_000;
@@ -50,7 +50,7 @@ export async function startServer(
   });
 
   async function kill(): Promise<void> {
-    for (const pid of controller.signal.aborted ? [] : findTree(child.pid)) kill9(pid);
+    if (!controller.signal.aborted) killAll(findTree(child.pid));
     await ended;
   }
 
@@ -97,6 +97,11 @@ export function findPort(): number {
   return listener.addr.port;
 }
 
+/** Ends everything that this process has started. */
+export function killDescendants(): void {
+  killAll(findTree(Deno.pid).slice(1));
+}
+
 function spawn(
   { command, cwd, env = {} }: Program,
   shell: string,
@@ -132,10 +137,12 @@ async function waitUntilListening(port: number, ended: AbortSignal): Promise<voi
   throw new Error("The program does not listen in time");
 }
 
-function kill9(pid: number): void {
-  try {
-    Deno.kill(pid, "SIGKILL");
-  } catch {
-    // it has ended by itself
+function killAll(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      Deno.kill(pid, "SIGKILL");
+    } catch {
+      // it has ended by itself
+    }
   }
 }

@@ -72,7 +72,9 @@ export function formatTargets(targets: readonly Target[]): string {
   return formatTable(
     "### targets",
     ["target", "worst", "where", "holds"],
-    targets.map(({ text, measured, where, holds }) => [text, measured, where, holds ? "yes" : "NO"]),
+    targets.map((
+      { text, measured, where, holds },
+    ) => [text, measured, where, holds ? "yes" : "NO"]),
   );
 }
 

@@ -30,6 +30,9 @@ const CONFIGURED = {
   password: mark("password"),
 } as const;
 
+/** Short enough to be quoted whole by a JSON parser that complains of it. */
+const SHORT = "Sh0/rt+k";
+
 /** What clients bring, beside that. */
 const OWN = {
   bearer: mark("own-bearer"),
@@ -578,6 +581,7 @@ for (const format of ["json", "pretty"]) {
 
     // Reloads that fail
     const broken = [
+      `{"api": ${SHORT}}`,
       `{"api": {"baseUrl": "${CONFIGURED.env}", "headers": {"x": "${CONFIGURED.inline}"`,
       JSON.stringify({
         api: { baseUrl: `https://me:${CONFIGURED.password}@example.com`, headers },
@@ -633,7 +637,7 @@ for (const format of ["json", "pretty"]) {
     assert(said.responses.some((text) => text.includes("[redacted]")));
     assertEquals([...codes].toSorted(), PROVOKED);
     // … and this is what was told.
-    const all: Secrets = { ...CONFIGURED, ...OWN, ...signatures };
+    const all: Secrets = { ...CONFIGURED, ...OWN, ...signatures, SHORT };
     for (const text of said.responses) {
       assertSilent(text, { ...CONFIGURED, ...signatures }, "a response");
     }
@@ -661,6 +665,7 @@ const WRONG: readonly (readonly [name: string, settings: Record<string, string>]
   ["a key set over http", { JWT_JWKS_URL: `http://me:${CONFIGURED.password}@example.com/` }],
   ["a key set that is no URL", { JWT_JWKS_URL: `me:${CONFIGURED.password}@example.com` }],
   ["a setting with a prefix", { WSFETCH_AUTH_TOKENS: `alice:${CONFIGURED.alice}` }],
+  ["upstreams with a value that is not quoted", { UPSTREAMS: `{"api": ${SHORT}}` }],
   ["upstreams that are no JSON", { UPSTREAMS: `{"api": "${CONFIGURED.inline}` }],
   ["upstreams that are a list", { UPSTREAMS: JSON.stringify([{ x: CONFIGURED.inline }]) }],
   ["a base URL with a password", {
@@ -711,7 +716,7 @@ Deno.test("a start with wrong settings ends with 2, and quotes no secret", async
     const text = `${new TextDecoder().decode(stdout)}${new TextDecoder().decode(stderr)}`;
     assertEquals(code, 2, `${name}: ${text}`);
     assert(/^[A-Z_]+: \S/.test(text), `${name}: ${text}`);
-    const shortened = { ...CONFIGURED, jwt: CONFIGURED.jwt.slice(0, 20) };
-    assertSilent(text, shortened, name);
+    const configured = { ...CONFIGURED, jwt: CONFIGURED.jwt.slice(0, 20), SHORT };
+    assertSilent(text, configured, name);
   }
 });

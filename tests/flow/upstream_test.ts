@@ -725,6 +725,7 @@ Deno.test("SIGHUP reads the upstreams and their secrets again, or leaves them as
   assertEquals((await later.next()).upstreams, ["api", "second"]);
 
   const broken: (() => Promise<void>)[] = [
+    () => Deno.writeTextFile(json, '{"api": marker}'), // what JSON.parse would quote
     () => Deno.writeTextFile(json, '{"api": {"headers": {"x": "marker-inline"}'),
     () => write({ api: { baseUrl: "marker-base", headers } }),
     () => write({ api: { baseUrl: server.origin, headers: { x: "marker-${" } } }),

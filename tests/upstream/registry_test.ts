@@ -378,35 +378,54 @@ Deno.test("a probe goes with the header fields that are loaded by then", async (
   assertEquals((await next()).headers, [["x-key", "second-one"]]);
 });
 
-for (
-  const [name, end] of [
-    ["disposal", (registry) => registry[Symbol.dispose]()],
-    ["an upstream that is gone", (registry) => registry.load([])],
-    [
-      "an upstream that is another service",
-      (registry) => registry.load(define({ api: { ...FRAGILE, baseUrl: `${BASE}/other` } })),
-    ],
-  ] satisfies readonly (readonly [string, (registry: Registry) => void])[]
-) {
+const ELSEWHERE = { ...FRAGILE, baseUrl: `${BASE}/elsewhere` };
+
+const ENDS: readonly (readonly [name: string, end: (registry: Registry) => void])[] = [
+  ["disposal", (registry) => registry[Symbol.dispose]()],
+  ["an upstream that is gone", (registry) => registry.load([])],
+  [
+    "an upstream that is another service",
+    (registry) => registry.load(define({ api: ELSEWHERE, other: ELSEWHERE })),
+  ],
+];
+
+for (const [name, end] of ENDS) {
   Deno.test(`${name} ends the probe under way, and there is no further one`, async () => {
     using _alive = keepAlive();
-    const ended = createProbes();
-    const clock = createProbes();
-    using registry = create({ api: FRAGILE }, ended.getStatus);
+    const { getStatus, next } = createProbes();
+    using registry = create({ api: FRAGILE }, getStatus);
     const upstream = registry.find("api", undefined);
     await answer(upstream, 503);
-    const probe = await ended.next();
+    const probe = await next();
     assertEquals(probe.signal.aborted, false);
     end(registry);
     assertEquals(probe.signal.aborted, true);
-    // Another registry, begun later, is the clock: when it has probed, the first would have too.
-    using later = create({ api: FRAGILE }, clock.getStatus);
-    await answer(later.find("api", undefined), 503);
-    const further = ended.next().then(() => "probed");
-    const passed = clock.next().then(() => "passed");
-    assertEquals(await Promise.race([further, passed]), "passed");
+    await assertNoProbe(next);
     assertEquals(await answer(upstream, 200), OPEN, "those who have it are still refused");
   });
+
+  Deno.test(`${name} ends the wait for a probe, and nothing begins another`, async () => {
+    using _alive = keepAlive();
+    const { getStatus, next } = createProbes();
+    using registry = create({ api: FRAGILE, other: FRAGILE }, getStatus);
+    const api = registry.find("api", undefined);
+    const other = registry.find("other", undefined);
+    await answer(api, 503);
+    end(registry);
+    // What was found before may still be used, and fail.
+    await answer(other, 503);
+    await assertNoProbe(next);
+  });
+}
+
+/** Another registry, begun later, is the clock: when it has probed, any other would have too. */
+async function assertNoProbe(next: () => Promise<Probe>): Promise<void> {
+  const clock = createProbes();
+  using later = create({ api: FRAGILE }, clock.getStatus);
+  await answer(later.find("api", undefined), 503);
+  const probed = next().then(() => "probed");
+  const passed = clock.next().then(() => "passed");
+  assertEquals(await Promise.race([probed, passed]), "passed");
 }
 
 Deno.test("a registry that is disposed of has no upstreams, and may be so twice", () => {

@@ -4,9 +4,9 @@
  * @module
  */
 import { readCpuSeconds, readResidentBytes } from "../proc.ts";
+import { wait } from "../wait.ts";
 import { createAnswerReader, createRequest } from "./answers.ts";
 import type { IdleJob, IdleSample } from "./job.ts";
-import { wait } from "./meter.ts";
 import { openSockets } from "./raw.ts";
 import type { Socket } from "./socket.ts";
 

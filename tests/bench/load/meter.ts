@@ -5,6 +5,7 @@
  */
 import { readCpuSeconds, readPeakBytes, resetPeak } from "../proc.ts";
 import { quantile } from "../statistics.ts";
+import { wait } from "../wait.ts";
 import type { LoadJob, Sample } from "./job.ts";
 
 // Until every connection has its exchanges in flight and the server is busy.
@@ -62,9 +63,4 @@ export async function measure(
     loaderCpuSeconds: loader - before[2],
     peakBytes,
   };
-}
-
-/** Fulfils after so many milliseconds. */
-export function wait(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

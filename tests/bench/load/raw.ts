@@ -4,9 +4,10 @@
  * @module
  */
 import { concat } from "@std/bytes/concat";
+import { wait } from "../wait.ts";
 import { createAnswerReader, createRequest } from "./answers.ts";
 import type { LoadJob, Sample } from "./job.ts";
-import { measure, type Meter, wait } from "./meter.ts";
+import { measure, type Meter } from "./meter.ts";
 import { openSocket, type Socket } from "./socket.ts";
 
 const READ_BYTES = 65_536;
