@@ -4,6 +4,7 @@
  * @module
  */
 import type { ProxyError } from "../protocol/mod.ts";
+import type { Entry, Wheel } from "./wheel.ts";
 
 /** One deadline at a time; when it passes, its controller is aborted with its error. */
 export interface Deadline {
@@ -13,16 +14,17 @@ export interface Deadline {
 }
 
 /** Creates a {@linkcode Deadline} that is not set. */
-export function createDeadline(controller: AbortController): Deadline {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+export function createDeadline(controller: AbortController, wheel: Wheel): Deadline {
+  let entry: Entry | undefined;
+  function clear(): void {
+    if (entry !== undefined) wheel.clear(entry);
+    entry = undefined;
+  }
   return {
     set(timeoutMs, toError): void {
-      clearTimeout(timer);
-      timer = setTimeout(() => controller.abort(toError()), timeoutMs);
+      clear();
+      entry = wheel.set(timeoutMs, () => controller.abort(toError()));
     },
-    clear(): void {
-      clearTimeout(timer);
-      timer = undefined;
-    },
+    clear,
   };
 }

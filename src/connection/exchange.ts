@@ -11,6 +11,7 @@ import { ProxyError, type ProxyRequest, type Timing } from "../protocol/mod.ts";
 import type { Registry, Upstream } from "../upstream/registry.ts";
 import { createCheck, type Decided } from "./check.ts";
 import { createDeadline } from "./deadline.ts";
+import { createWheel, type Wheel } from "./wheel.ts";
 import { createDeliver, type DeliverDeps, type DeliverOptions, type Outlet } from "./delivery.ts";
 
 /** What an exchange may do. */
@@ -31,6 +32,8 @@ export interface ExchangeDeps extends DeliverDeps {
   readonly registry: Registry;
   readonly policy: Policy;
   readonly forward: Forward;
+  /** Where deadlines are kept. */
+  readonly wheel?: Wheel;
 }
 
 /** On whose behalf an exchange is made. */
@@ -78,7 +81,8 @@ const MAX_QUOTED_LENGTH = 32;
  */
 export function createRunExchange(
   options: ExchangeOptions,
-  { limiter, registry, policy, forward, toServerSentEvents, toLines }: ExchangeDeps,
+  { limiter, registry, policy, forward, toServerSentEvents, toLines, wheel = createWheel() }:
+    ExchangeDeps,
 ): RunExchange {
   const deliver = createDeliver(options, { toServerSentEvents, toLines });
 
@@ -95,7 +99,7 @@ export function createRunExchange(
     const ownTimeoutMs = upstream?.timeoutMs ?? options.timeoutMs;
     const maxTimeoutMs = upstream?.timeoutMs ?? options.maxTimeoutMs;
     const timeoutMs = Math.min(request.timeoutMs ?? ownTimeoutMs, maxTimeoutMs);
-    const deadline = createDeadline(controller);
+    const deadline = createDeadline(controller, wheel);
     let stage: keyof typeof STAGES = "lookup";
     const restart = (): void =>
       deadline.set(timeoutMs, () => timedOut(STAGES[stage], timeoutMs, request.method));

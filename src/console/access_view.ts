@@ -33,6 +33,8 @@ export function createAccessView({ session }: { readonly session: Session }): Ac
   const forget = byId("token-forget", HTMLButtonElement);
   const disconnect = byId("disconnect", HTMLButtonElement);
   let shown = "";
+  /** The reader has asked for a connection, and is told by the page that there is one. */
+  let isAwaited = false;
 
   function open(isOpen: boolean): void {
     access.hidden = !isOpen;
@@ -43,6 +45,7 @@ export function createAccessView({ session }: { readonly session: Session }): Ac
     // An empty field keeps the token that is there: it is not shown again.
     session.connect(token.value.trim() || undefined);
     token.value = "";
+    isAwaited = true;
   }
 
   status.addEventListener("click", () => {
@@ -76,6 +79,15 @@ export function createAccessView({ session }: { readonly session: Session }): Ac
     if (document.activeElement === document.body) token.focus();
   }
 
+  function closeWhenDone(): void {
+    if (session.hello === undefined || shown !== "") return;
+    const hasFocus = access.contains(document.activeElement);
+    if (hasFocus && !isAwaited) return;
+    open(false);
+    if (hasFocus) status.focus();
+    isAwaited = false;
+  }
+
   return {
     refresh(): void {
       const { state, hello, hasToken } = session;
@@ -93,9 +105,7 @@ export function createAccessView({ session }: { readonly session: Session }): Ac
           : "if the service asks for one",
       });
       drawVerdict();
-      if (state.type === "open" && shown === "" && !access.contains(document.activeElement)) {
-        open(false);
-      }
+      closeWhenDone();
     },
   };
 }

@@ -152,10 +152,7 @@ function drawExchange(
     element("span", { class: "time" }, elapsed),
     drawBar(bar, tone, isOver(record)),
   );
-  return {
-    "aria-label": `${draft.method} ${toVisible(target, 300)}, ${outcome}, ${elapsed}`,
-    "data-key": record.key,
-  };
+  return { "data-key": record.key };
 }
 
 function drawBar(bar: Bar, tone: string, isDone: boolean): HTMLElement {

@@ -11,9 +11,11 @@ import {
   encodeResponse,
   encodeStreamedResponse,
   ProxyError,
+  type RequestFrame,
   SUBPROTOCOL,
   toErrorFrame,
 } from "../protocol/mod.ts";
+import { isRequestFrame } from "./accept.ts";
 import {
   type ConnectionFrame,
   type Dialect,
@@ -52,6 +54,7 @@ export const v1: Dialect = {
 function decode(data: string | ArrayBuffer): Incoming {
   if (typeof data !== "string") return { type: "chunk", chunk: decodeChunk(data) };
   const value = parseObject(data);
+  if (isRequestFrame(value)) return toRequest(value, data);
   if (!TYPES.some((type) => type === value.type)) {
     throw new ProxyError(
       "bad_frame",
@@ -60,11 +63,12 @@ function decode(data: string | ArrayBuffer): Incoming {
   }
   const { success, data: frame, error } = clientFrameSchema.safeParse(value);
   if (!success) return invalid(value, describeIssues(error));
-  if (frame.type !== "request") return frame;
-  return orInvalid(frame.id, () => {
-    const request = decodeRequest(frame, data);
-    return { type: "request", id: frame.id, request };
-  });
+  return frame.type === "request" ? toRequest(frame, data) : frame;
+}
+
+function toRequest(frame: RequestFrame, text: string): Incoming {
+  const { id } = frame;
+  return orInvalid(id, () => ({ type: "request", id, request: decodeRequest(frame, text) }));
 }
 
 /** A malformed request ends its exchange; a malformed frame of another type must not end one. */

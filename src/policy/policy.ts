@@ -110,24 +110,49 @@ export function createPolicy(
     };
   }
 
+  /** What does not change from one request for a host and port to the next. */
+  function prepare(url: URL): (() => Decision | Promise<Decision>) | Decision {
+    const destination = toDestination(url);
+    const { host, port, literal } = destination;
+    if (port === 0) return DENIALS.portZero;
+    if (isDenied(destination, (rule) => matchesName(rule, host))) return DENIALS.denyList;
+    const rules = rulesFor(destination);
+    if (rules.length === 0) return toNameDenial(destination, allowHosts, ports);
+    if (literal !== undefined) return judge(destination, rules, [literal]);
+    let judged: readonly Address[] | undefined;
+    let decision: Decision = DENIALS.notListed;
+    /** The resolver gives the same list as long as it remembers it. */
+    const judgeOnce = (addresses: readonly Address[]): Decision => {
+      if (addresses !== judged) decision = judge(destination, rules, addresses);
+      judged = addresses;
+      return decision;
+    };
+    return () => {
+      const addresses = resolver.resolve(host);
+      return addresses instanceof Promise ? addresses.then(judgeOnce) : judgeOnce(addresses);
+    };
+  }
+
+  const prepared = new Map<string, ReturnType<typeof prepare>>();
+
   return {
     decide(url: URL): Decision | Promise<Decision> {
-      if (url.protocol !== "http:" && url.protocol !== "https:") return DENIALS.scheme;
+      const { protocol, host } = url;
+      if (protocol !== "http:" && protocol !== "https:") return DENIALS.scheme;
       if (url.username !== "" || url.password !== "") return DENIALS.userinfo;
-      const destination = toDestination(url);
-      const { host, port, literal } = destination;
-      if (port === 0) return DENIALS.portZero;
-      if (isDenied(destination, (rule) => matchesName(rule, host))) return DENIALS.denyList;
-      const rules = rulesFor(destination);
-      if (rules.length === 0) return toNameDenial(destination, allowHosts, ports);
-      if (literal !== undefined) return judge(destination, rules, [literal]);
-      const addresses = resolver.resolve(host);
-      return addresses instanceof Promise
-        ? addresses.then((addresses) => judge(destination, rules, addresses))
-        : judge(destination, rules, addresses);
+      const key = protocol + host;
+      let found = prepared.get(key);
+      if (found === undefined) {
+        if (prepared.size >= MAX_PREPARED) prepared.clear();
+        prepared.set(key, found = prepare(url));
+      }
+      return typeof found === "function" ? found() : found;
     },
   };
 }
+
+// Hosts that are remembered; a client may name any number.
+const MAX_PREPARED = 1000;
 
 const DENIALS = {
   scheme: deny("scheme", "Only http and https URLs can be requested"),

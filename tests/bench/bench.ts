@@ -39,6 +39,7 @@ async function main(): Promise<void> {
     await run(options, folder);
   } finally {
     for (const signal of SIGNALS) Deno.removeSignalListener(signal, end);
+    killDescendants(); // when one server does not start, others may still be starting
     Deno.removeSync(folder, { recursive: true });
   }
 }

@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util";
 import { selectCells, type Selection } from "./cells.ts";
 import { PEER_NAMES, type PeerName } from "./peers.ts";
+import { findCommand } from "./service.ts";
 
 /** What to measure and how. */
 export interface BenchOptions {
@@ -45,7 +46,7 @@ Usage: deno task bench [options]
  */
 export function parseOptions(
   args: readonly string[],
-  start: string | undefined,
+  environmentStart: string | undefined,
 ): BenchOptions | undefined {
   const text = { type: "string" } as const;
   const { values } = parseArgs({
@@ -64,7 +65,8 @@ export function parseOptions(
     },
   });
   if (values.help) return undefined;
-  const { full } = values;
+  const { full, start = environmentStart } = values;
+  if (start !== undefined) findCommand(start);
   return {
     selection: selectCells(values.cells ?? (full ? "full" : "quick")),
     only: new Set(values.only?.split(",").map(parsePeer) ?? PEER_NAMES),
@@ -73,7 +75,7 @@ export function parseOptions(
     warmSeconds: parseNumber("--warm", values.warm ?? (full ? "3" : "1")),
     holdSeconds: parseNumber("--hold", values.hold ?? (full ? "60" : "10")),
     json: values.json,
-    start: values.start ?? start,
+    start,
   };
 }
 

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import deno from "../../deno.json" with { type: "json" };
 import type { Mode } from "./cells.ts";
 import type { Dialect } from "./load/job.ts";
 import { ask, type Program } from "./processes.ts";
+import { createService, SERVICE_DIALECTS } from "./service.ts";
 import { findNginx, nginxCommand } from "./upstream.ts";
 
 /** The names that `--only` takes; "start" is the task of `--start`. */
@@ -65,32 +65,6 @@ export async function findPeers(
   };
 }
 
-/** Gives the service as a task of deno.json starts it, with these flags of `deno run` besides. */
-export function createService(
-  task: string,
-  { port, upstreamPort, flags = [] }: {
-    readonly port: number;
-    readonly upstreamPort: number;
-    readonly flags?: readonly string[];
-  },
-): Program {
-  const found = Object.entries(deno.tasks).find(([name]) => name === task);
-  if (found === undefined) throw new TypeError(`There is no task ${JSON.stringify(task)}`);
-  const words = found[1].command.split(" ");
-  const first = words.indexOf("deno"); // before it stand variables
-  const [, run = "", ...rest] = words.slice(first);
-  return {
-    command: [Deno.execPath(), run, ...flags, ...rest],
-    cwd: ROOT,
-    env: {
-      ...Object.fromEntries(words.slice(0, first).map((word) => word.split("="))),
-      HOST: "127.0.0.1",
-      PORT: String(port),
-      ALLOW_HOSTS: `127.0.0.1:${upstreamPort}`,
-    },
-  };
-}
-
 function createOurs(
   name: "ours" | "start",
   task: string | undefined,
@@ -100,7 +74,7 @@ function createOurs(
   return {
     name,
     title: name === "ours" ? "wsfetch" : `wsfetch, task ${task}`,
-    dialects: { buffered: "v1", plain: "plain", streamed: "v1-streamed", client: "client" },
+    dialects: SERVICE_DIALECTS,
     idleDialect: "v1",
     ...(name === "start" && { isMulti: true }),
     program: (port) => createService(task, { port, upstreamPort }),

@@ -1,8 +1,15 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { createDeadline } from "../../src/connection/deadline.ts";
+import { createDeadline as create, type Deadline } from "../../src/connection/deadline.ts";
+import { createWheel } from "../../src/connection/wheel.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
 
 const error = (message: string): ProxyError => new ProxyError("http_response_timeout", message);
+
+// Its timers keep the test alive.
+const wheel = createWheel({
+  createTimer: (callback) => (delayMs) => void setTimeout(callback, delayMs),
+});
+const createDeadline = (controller: AbortController): Deadline => create(controller, wheel);
 
 /** Fulfils with the signal's reason when it is aborted. */
 function aborted({ signal }: AbortController): Promise<unknown> {
@@ -36,14 +43,14 @@ Deno.test("set() takes the place of the deadline before", async () => {
   assertStrictEquals(await aborted(controller), second);
 });
 
-Deno.test("clear() takes the deadline away and leaves no timer, and may come twice", async () => {
+Deno.test("clear() takes the deadline away, and may come twice", async () => {
   const [cleared, other] = [new AbortController(), new AbortController()];
   const deadline = createDeadline(cleared);
   deadline.clear();
   deadline.set(1, () => error("cleared"));
   deadline.clear();
   deadline.clear();
-  createDeadline(other).set(20, () => error("other")); // the sanitizer finds a timer that is left
+  createDeadline(other).set(20, () => error("other"));
   await aborted(other);
   assertEquals(cleared.signal.aborted, false);
 });

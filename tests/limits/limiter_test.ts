@@ -48,6 +48,11 @@ function refusal(retryAfterMs: number): Verdict {
   return { allowed: false, retryAfterMs };
 }
 
+/** Lets everything that does not wait for a timer go on. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
 /** Memory stores whose windows no test outlives. */
 const endless: CreateStore = (options) =>
   createMemoryStore({ ...options, durationMs: HOUR_MS, burstMs: HOUR_MS });
@@ -235,9 +240,10 @@ Deno.test("begin() refuses a key that has overdrawn its bytes, and no other", as
   using limiter = createLimiter({ ...NO_LIMITS, bytesPerMinute: 100 }, endless);
   await limiter.spend("a", 99);
   assertLease(await limiter.begin("a"));
-  const controller = new AbortController();
-  const spent = limiter.spend("a", 5000, controller.signal);
+  await limiter.spend("a", 5000); // the piece that overdraws goes
   assertEquals(assertBreach(await limiter.begin("a")).limit, "bytes");
+  const controller = new AbortController();
+  const spent = limiter.spend("a", 1, controller.signal);
   assertLease(await limiter.begin("b"));
   controller.abort(new Error("over"));
   await assertRejects(async () => await spent, Error, "over");
@@ -251,7 +257,7 @@ Deno.test("spend() does not wait while the key may have more", async () => {
   });
   await limiter.spend("a", 5);
   assertEquals(limiter.spend("a", 0), undefined);
-  assertEquals(store.calls, ["consume a 5"]);
+  assertEquals(store.calls, ["peek a", "consume a 5"]);
 });
 
 Deno.test("spend() waits as long as the store says, and asks again without counting", async () => {
@@ -275,10 +281,68 @@ Deno.test("spend() goes on when the window of a memory store is over", async () 
   assertLease(await limiter.begin("a"));
 });
 
+/** 8 streams that send pieces of 30 bytes where 241 may go, over three windows. */
+const PARALLEL = [
+  // The ninth piece overdraws.
+  { name: "one after the other", atOnce: false, expected: [270, 270, 270] },
+  // The limit is not reached by a piece each, so that all go again: the most there can be.
+  { name: "all at once", atOnce: true, expected: [480, 480, 480] },
+];
+
+for (const { name, atOnce, expected } of PARALLEL) {
+  Deno.test(`spend() lets streams of a key that ask ${name} have no more than the limit and a piece each`, async () => {
+    const streams = 8;
+    let used = 0;
+    let gone = 0;
+    const windows: number[] = [];
+    const waiting: (() => void)[] = [];
+    let allWait = Promise.withResolvers<void>();
+    const say = (): Promise<Verdict> => Promise.resolve(used < 241 ? ALLOWED : refusal(1));
+    const store: Store = {
+      consume: (_key, bytes) => (used += bytes, say()),
+      peek: say,
+      [Symbol.dispose]: () => {},
+    };
+    const limiter = createLimiter({ ...NO_LIMITS, bytesPerMinute: 241 }, () => store, {
+      wait: () =>
+        new Promise((resolve) => {
+          if (waiting.push(resolve) === streams) allWait.resolve();
+        }),
+    });
+    const stream = async (): Promise<void> => {
+      while (windows.length < expected.length) {
+        await limiter.spend("a", 30);
+        gone += 30;
+        if (!atOnce) await turn(); // what is sent takes its time
+      }
+    };
+
+    const sending: Promise<void>[] = [];
+    for (let i = 0; i < streams; i++) {
+      sending.push(stream());
+      if (!atOnce) await turn();
+    }
+    while (windows.length < expected.length) {
+      await allWait.promise;
+      windows.push(gone);
+      if (windows.length === expected.length) limiter[Symbol.dispose]();
+      allWait = Promise.withResolvers();
+      [used, gone] = [0, 0];
+      for (const wake of waiting.splice(0)) {
+        wake();
+        if (!atOnce) await turn();
+      }
+    }
+    await Promise.all(sending);
+    assertEquals(windows, expected);
+  });
+}
+
 Deno.test("spend() rejects with the signal's reason, before its wait and during it", {
   sanitizeOps: true,
 }, async () => {
   using limiter = createLimiter({ ...NO_LIMITS, bytesPerMinute: 9 }, endless);
+  await limiter.spend("a", 10);
   const controller = new AbortController();
   const reason = new Error("the client has gone");
   const waiting = limiter.spend("a", 10, controller.signal);
@@ -297,13 +361,14 @@ Deno.test("spend() counts what was sent, though its signal was aborted", async (
 
 Deno.test("spend() rejects with what keeps the store from answering", async () => {
   const down = new Error("the store is down");
-  const store = fakeStore([down, refusal(1), down]);
+  const store = fakeStore([down, refusal(1), down, ALLOWED, down]);
   using limiter = createLimiter({ ...NO_LIMITS, bytesPerMinute: 9 }, () => store, {
     wait: () => Promise.resolve(),
   });
-  for (const _ of [1, 2]) {
+  for (const _ of [1, 2, 3]) {
     assertStrictEquals(await assertRejects(async () => await limiter.spend("a", 1)), down);
   }
+  assertEquals(store.calls, ["peek a", "peek a", "peek a", "peek a", "consume a 1"]);
 });
 
 Deno.test("spend() rejects with what its wait rejects with", async () => {
@@ -311,6 +376,7 @@ Deno.test("spend() rejects with what its wait rejects with", async () => {
   using limiter = createLimiter({ ...NO_LIMITS, bytesPerMinute: 9 }, endless, {
     wait: () => Promise.reject(failure),
   });
+  await limiter.spend("a", 10);
   assertStrictEquals(await assertRejects(async () => await limiter.spend("a", 10)), failure);
 });
 
@@ -331,8 +397,8 @@ Deno.test("createLimiter() lets go of whoever waits when it is disposed of, and 
   limiter[Symbol.dispose]();
   await Promise.all(waiting);
   assert(stores.length === 2 && stores.every(({ calls }) => calls.includes("dispose")));
-  const bytes = stores.find(({ calls }) => calls.includes("consume a 10"));
-  assertEquals(bytes?.calls, ["consume a 10", "consume a 1", "peek a", "dispose"]);
+  const bytes = stores.find(({ calls }) => calls.includes("peek a"));
+  assertEquals(bytes?.calls, ["peek a", "peek a", "peek a", "dispose"]);
 });
 
 Deno.test("count() counts and never waits, though the key has overdrawn", async () => {

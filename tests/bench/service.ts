@@ -1,0 +1,54 @@
+/**
+ * The service as its users start it: by the command of a task in deno.json.
+ *
+ * @module
+ */
+import deno from "../../deno.json" with { type: "json" };
+import type { Mode } from "./cells.ts";
+import type { Dialect } from "./load/job.ts";
+import type { Program } from "./processes.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** How the service is spoken to. */
+export const SERVICE_DIALECTS: Readonly<Record<Mode, Dialect>> = {
+  buffered: "v1",
+  plain: "plain",
+  streamed: "v1-streamed",
+  client: "client",
+};
+
+/**
+ * Gives the command of a task.
+ *
+ * @throws {TypeError} There is no such task.
+ */
+export function findCommand(task: string): string {
+  const found = Object.entries(deno.tasks).find(([name]) => name === task);
+  if (found === undefined) throw new TypeError(`There is no task ${JSON.stringify(task)}`);
+  return found[1].command;
+}
+
+/** Gives the service as a task of deno.json starts it, with these flags of `deno run` besides. */
+export function createService(
+  task: string,
+  { port, upstreamPort, flags = [] }: {
+    readonly port: number;
+    readonly upstreamPort: number;
+    readonly flags?: readonly string[];
+  },
+): Program {
+  const words = findCommand(task).split(" ");
+  const first = words.indexOf("deno"); // before it stand variables
+  const [, run = "", ...rest] = words.slice(first);
+  return {
+    command: [Deno.execPath(), run, ...flags, ...rest],
+    cwd: ROOT,
+    env: {
+      ...Object.fromEntries(words.slice(0, first).map((word) => word.split("="))),
+      HOST: "127.0.0.1",
+      PORT: String(port),
+      ALLOW_HOSTS: `127.0.0.1:${upstreamPort}`,
+    },
+  };
+}
