@@ -95,12 +95,16 @@ export async function run(
   telemetry.exchanged(record);
 }
 
-/** What the client said of the trace that its request belongs to (W3C Trace Context). */
+/** What the client said of the trace that its request belongs to; fields of one name are one (RFC 9110 §5.3). */
 function traceOf({ headers }: ProxyRequest): Record<string, string> {
-  return Object.fromEntries(
-    headers.map(([name, value]) => [name.toLowerCase(), value] as const)
-      .filter(([name]) => TRACE_FIELDS.has(name)),
-  );
+  const fields: Record<string, string> = {};
+  for (const [name, value] of headers) {
+    const key = name.toLowerCase();
+    if (!TRACE_FIELDS.has(key)) continue;
+    const before = fields[key];
+    fields[key] = before === undefined ? value : `${before},${value}`;
+  }
+  return fields;
 }
 
 /** fetch tells the destination of the span that is active, and would only add to what is there. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { readJson } from "./json_text.ts";
+
 /** A way to look at a body. */
 export type ViewKind = "json" | "text" | "image" | "hex";
 
@@ -15,6 +17,9 @@ export interface Classified {
   readonly text: string | undefined;
 }
 
+/** A longer text is not read just to find out what it is. */
+const MAX_GUESS = 1_000_000;
+
 const UTF8 = new TextDecoder("utf-8", { fatal: true });
 const JSON_TYPE = /^(?:application\/json|text\/json|[^;\s]+\+json|application\/x-ndjson)\b/i;
 // What an <img> element takes and runs no script of; SVG does not in one.
@@ -25,9 +30,9 @@ const IMAGE_TYPE =
 export function classifyBody(contentType: string, bytes: Uint8Array): Classified {
   const text = decode(bytes);
   const isImage = IMAGE_TYPE.test(contentType.trim()) && bytes.byteLength > 0;
-  // Some servers say text/plain, or nothing, of JSON.
+  // Some servers say text/plain, or nothing, of JSON: then it has to be some.
   const isJson = text !== undefined &&
-    (JSON_TYPE.test(contentType.trim()) || !isImage && /^\s*(?:\{[\s"}]|\[[\s\S])/.test(text));
+    (JSON_TYPE.test(contentType.trim()) || !isImage && isUnsaidJson(text));
   const views: ViewKind[] = [
     ...(isImage ? ["image" as const] : []),
     ...(isJson ? ["json" as const] : []),
@@ -43,6 +48,10 @@ export function headerOf(
   name: string,
 ): string {
   return headers.find(([key]) => key.toLowerCase() === name)?.[1] ?? "";
+}
+
+function isUnsaidJson(text: string): boolean {
+  return text.length <= MAX_GUESS && /^\s*[[{]/.test(text) && readJson(text).type === "json";
 }
 
 function decode(bytes: Uint8Array): string | undefined {

@@ -15,12 +15,17 @@ export type Verdict =
 /** Asks the service whether it would accept a handshake from this page. */
 export type CheckHandshake = (token: string | undefined) => Promise<Verdict>;
 
+/** What tests replace. */
+export interface HandshakeDeps {
+  readonly fetch?: typeof globalThis.fetch;
+}
+
 const PATH = "/console/handshake";
 const TIMEOUT_MS = 10_000;
 
 /** Creates a {@linkcode CheckHandshake}. */
 export function createHandshakeCheck(
-  { fetch }: { readonly fetch: typeof globalThis.fetch },
+  { fetch = (input, init) => globalThis.fetch(input, init) }: HandshakeDeps = {},
 ): CheckHandshake {
   return async (token) => {
     const headers = new Headers();

@@ -47,7 +47,7 @@ const session = createSession({ url: new URL("ws", location.href).href.replace(/
   WebSocket: WebSocket as WebSocketConstructor,
   timers: platformTimers,
   random: Math.random,
-  checkHandshake: createHandshakeCheck({ fetch: globalThis.fetch.bind(globalThis) }),
+  checkHandshake: createHandshakeCheck(),
   frame: (...frame) => operator.frame(...frame),
   happened: (event) => connectionView.add(event),
   changed(): void {

@@ -114,9 +114,12 @@ export function createAsset({ read, headers }: Asset): AssetHandler {
   };
 }
 
+/** The smallest first, whatever order the client names them in. */
 function selectCoding(request: Request): Coding {
-  const accepted = acceptsEncodings(request, "br", "gzip", "identity");
-  return accepted === "br" || accepted === "gzip" ? accepted : "identity";
+  if (!request.headers.has("accept-encoding")) return "identity";
+  const codings = ["br", "gzip"] as const;
+  return codings.find((coding) => acceptsEncodings(request, coding, "identity") === coding) ??
+    "identity";
 }
 
 /** RFC 9110 §13.1.2; a proxy that compresses on the way makes the tag weak. */

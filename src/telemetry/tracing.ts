@@ -97,7 +97,7 @@ export function createTracing(version?: string): Tracing | undefined {
         attributes: toAttributes(request),
       }, caller);
       const own = toSpanContext(span, caller);
-      const outgoing = exposesUrls ? trace.setSpan(caller, span) : conceal(own);
+      const outgoing = exposesUrls ? handOn(trace.setSpan(caller, span), own) : conceal(own);
       return {
         traceId: own.traceId,
         spanId: own.spanId,
@@ -120,6 +120,22 @@ function toSpanContext(span: Span, caller: Context): SpanContext {
   const traceState = trace.getSpanContext(caller)?.traceState;
   const { traceId, spanId, traceFlags } = span.spanContext();
   return { traceId, spanId, traceFlags, ...(traceState !== undefined && { traceState }) };
+}
+
+/** Gives a context in which fetch tells its destination of the caller's state, beside the span that it starts. */
+function handOn(outgoing: Context, { traceState }: SpanContext): Context {
+  if (traceState === undefined) return outgoing;
+  return {
+    getValue: (key) => outgoing.getValue(key),
+    setValue(key, value): Context {
+      const inner = outgoing.setValue(key, value);
+      const started = key === SPAN_KEY ? trace.getSpanContext(inner) : undefined;
+      return started === undefined
+        ? inner
+        : trace.setSpanContext(inner, { ...started, traceState });
+    },
+    deleteValue: (key) => outgoing.deleteValue(key),
+  };
 }
 
 /**

@@ -32,7 +32,7 @@ Usage: deno task bench [options]
   --rounds N      rounds over all peers (3)
   --seconds N     of each peer in a round (1)
   --warm N        seconds before the first round (1)
-  --hold N        seconds that idle connections are held (10)
+  --hold N        seconds that idle connections are held (5)
   --full          every cell, 7 rounds of 2 seconds, 60 seconds of idle connections
   --start TASK    another task of deno.json that starts the service, beside the usual one, on two
                   cores; also as BENCH_START
@@ -73,7 +73,7 @@ export function parseOptions(
     rounds: parseNumber("--rounds", values.rounds ?? (full ? "7" : "3")),
     seconds: parseNumber("--seconds", values.seconds ?? (full ? "2" : "1")),
     warmSeconds: parseNumber("--warm", values.warm ?? (full ? "3" : "1")),
-    holdSeconds: parseNumber("--hold", values.hold ?? (full ? "60" : "10")),
+    holdSeconds: parseNumber("--hold", values.hold ?? (full ? "60" : "5")),
     json: values.json,
     start,
   };

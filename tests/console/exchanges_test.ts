@@ -91,7 +91,7 @@ const KINDS = [
     expected: ["json", "text", "hex"],
   },
   { name: "text", type: "text/plain", text: "hello", expected: ["text", "hex"] },
-  { name: "a script", type: "text/javascript", text: "{ x }", expected: ["json", "text", "hex"] },
+  { name: "a script", type: "text/javascript", text: "{ x }", expected: ["text", "hex"] },
   { name: "an SVG", type: "image/svg+xml", text: "<svg/>", expected: ["image", "text", "hex"] },
   { name: "a PNG", type: "image/png", text: "\x80\xff", expected: ["image", "hex"] },
   { name: "HTML", type: "text/html", text: "<p>", expected: ["text", "hex"] },

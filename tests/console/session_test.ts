@@ -33,7 +33,7 @@ function openPage({ url, origin }: Pick<Service, "url" | "origin">): Page {
   const session = createSession({ url }, {
     WebSocket: WebSocket as WebSocketConstructor, // the platform's says more of its events
     timers: platformTimers,
-    random: () => 0,
+    random: () => 0.9,
     checkHandshake: createHandshakeCheck({
       fetch: (path, init) => fetch(new URL(String(path), origin), init),
     }),

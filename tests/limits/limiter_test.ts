@@ -310,7 +310,7 @@ for (const { name, atOnce, expected } of PARALLEL) {
         }),
     });
     const stream = async (): Promise<void> => {
-      while (windows.length < expected.length) {
+      while (windows.length < expected.length && gone <= 241 + streams * 30) {
         await limiter.spend("a", 30);
         gone += 30;
         if (!atOnce) await turn(); // what is sent takes its time
@@ -323,7 +323,7 @@ for (const { name, atOnce, expected } of PARALLEL) {
       if (!atOnce) await turn();
     }
     while (windows.length < expected.length) {
-      await allWait.promise;
+      await Promise.race([allWait.promise, Promise.all(sending)]); // who has had too much ends
       windows.push(gone);
       if (windows.length === expected.length) limiter[Symbol.dispose]();
       allWait = Promise.withResolvers();

@@ -16,6 +16,21 @@ const ANSWERS = [
   { method: "DELETE", path: "/", status: 405, body: "method_not_allowed", allow: "GET, HEAD" },
   { method: "POST", path: "/ws", status: 405, body: "method_not_allowed", allow: "GET" },
   { method: "HEAD", path: "/ws", status: 405, body: undefined, allow: "GET" },
+  {
+    method: "GET",
+    path: "/console/handshake",
+    status: 405,
+    body: "method_not_allowed",
+    allow: "POST",
+  },
+  {
+    method: "POST",
+    path: "/console/main.js",
+    status: 405,
+    body: "method_not_allowed",
+    allow: "GET, HEAD",
+  },
+  { method: "GET", path: "/console/format.js", status: 404, body: "not_found" },
 ];
 
 for (const { method, path, status, body, allow } of ANSWERS) {
@@ -44,16 +59,44 @@ for (const host of ["a b", "[", "%%%", "x:99999"]) {
   });
 }
 
-Deno.test("GET / is a page that nothing foreign can join", async () => {
+Deno.test("GET / is the console, which nothing foreign can join", async () => {
   await using service = startService();
   const response = await fetch(service.origin);
   const page = await response.text();
   assertEquals(response.headers.get("content-type"), "text/html; charset=utf-8");
   assertStringIncludes(page, "wsfetch");
-  assertStringIncludes(response.headers.get("content-security-policy") ?? "", "default-src 'none'");
+  assertEquals(
+    response.headers.get("content-security-policy"),
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+      "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  );
   assertEquals(response.headers.get("x-content-type-options"), "nosniff");
-  assertEquals(/<script|https?:\/\/(?!localhost|example\.com)/.exec(page)?.[0], undefined);
+  // Nothing inline, and nothing from elsewhere.
+  const inline =
+    /<script(?![^>]* src="\/)|<style|\sstyle=|\son\w+=|(?:src|href)="(?!\/(?!\/)|#|data:,)/;
+  assertEquals(inline.exec(page)?.[0], undefined);
+  for (const [, path] of page.matchAll(/(?:src|href)="(\/[^"]*)"/g)) {
+    const asset = await fetch(`${service.origin}${path}`);
+    await asset.body?.cancel();
+    assertEquals(asset.status, 200, path);
+  }
 });
+
+const WITHOUT_CONSOLE = [
+  { method: "GET", path: "/", status: 404 },
+  { method: "GET", path: "/console/main.js", status: 404 },
+  { method: "GET", path: "/console/console.css", status: 404 },
+  { method: "POST", path: "/console/handshake", status: 404 },
+  { method: "GET", path: "/client/mod.js", status: 200 },
+];
+for (const { method, path, status } of WITHOUT_CONSOLE) {
+  Deno.test(`without a console, ${method} ${path} is ${status}`, async () => {
+    await using service = startService({ CONSOLE: "off" });
+    const response = await fetch(`${service.origin}${path}`, { method });
+    assertEquals(response.status, status);
+    assert(!(await response.text()).includes("/,"), "nothing leads there");
+  });
+}
 
 Deno.test("createRouter() answers 500 when a route throws, and reports it", async () => {
   const failures: unknown[] = [];
@@ -61,7 +104,6 @@ Deno.test("createRouter() answers 500 when a route throws, and reports it", asyn
     upgrade: () => {
       throw new Error("broken");
     },
-    page: "",
     assets: {},
     isDraining: () => false,
     telemetry: { failed: ({ error }) => failures.push(error) } as Partial<Telemetry> as Telemetry,

@@ -1,0 +1,60 @@
+/**
+ * The console in Chromium: it opens, sends, and shows what comes.
+ */
+import { assertEquals } from "@std/assert";
+import { chromium } from "playwright-core";
+import { startService } from "../helpers/service.ts";
+import { startHttp } from "../helpers/upstream.ts";
+
+const CHROMIUM = "/usr/bin/chromium";
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch {
+    return false;
+  }
+}
+
+const hasChromium = await exists(CHROMIUM);
+// deno-lint-ignore no-console -- says what was not tested
+if (!hasChromium) console.log(`There is no ${CHROMIUM}: the console is not tested in it`);
+
+Deno.test({
+  name: "the console opens, sends a request and shows the answer, under its own policy",
+  ignore: !hasChromium,
+  fn: async () => {
+    await using target = startHttp(() =>
+      new Response(
+        '{"id": 12345678901234567890, "price": 1.0, "html": "<img src=x onerror=alert(1)>"}',
+        {
+          headers: { "content-type": "application/json" },
+        },
+      )
+    );
+    await using service = startService();
+    const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+    try {
+      const page = await browser.newPage();
+      const complaints: string[] = [];
+      page.on("console", (message) => complaints.push(message.text()));
+      page.on("pageerror", (error) => complaints.push(error.message));
+      await page.goto(service.origin);
+      await page.getByLabel("URL", { exact: true }).fill(target.origin);
+      await page.keyboard.press("Control+Enter");
+      const json = page.getByRole("tree", { name: "JSON" });
+      await json.getByText("12345678901234567890").waitFor();
+      await json.getByText("1.0").waitFor();
+      await json.getByText("<img src=x onerror=alert(1)>").waitFor();
+      assertEquals(await page.locator("#answer-status").textContent(), "200 OK");
+      assertEquals(
+        await page.getByRole("listbox", { name: "Exchanges" }).getByRole("option").count(),
+        1,
+      );
+      assertEquals(await page.getByRole("status").filter({ hasText: "GET 200" }).count(), 1);
+      assertEquals(complaints, []);
+    } finally {
+      await browser.close();
+    }
+  },
+});
