@@ -85,7 +85,7 @@ export function createOutlet(
   }
 
   return {
-    ready: () => socket.send(() => undefined),
+    ready: () => socket.send(() => undefined, false),
     whole(whole): void | Promise<void> {
       count(whole.response.body?.byteLength ?? 0);
       return socket.send(() =>
@@ -93,9 +93,9 @@ export function createOutlet(
       );
     },
     head(head, timing): void | Promise<void> {
-      return socket.send(() =>
-        isWanted() ? stream?.encodeHead(streamId, head, timing, { requestId }) : undefined
-      );
+      const make = (): string | undefined =>
+        isWanted() ? stream?.encodeHead(streamId, head, timing, { requestId }) : undefined;
+      return socket.send(make, false); // parts follow it, and need not make way for it
     },
     bytes: sendBytes,
     event(event): void | Promise<void> {

@@ -21,8 +21,9 @@ export interface FrameSocket {
    *
    * @param make Gives the frame when it can be handed over, so that what waits is not held twice;
    * `undefined`: there is none after all.
+   * @param isTraffic Whether parts make way for more like it for a while. Default `true`.
    */
-  send(make: () => string | undefined): void | Promise<void>;
+  send(make: () => string | undefined, isTraffic?: boolean): void | Promise<void>;
   /**
    * Sends a part of a stream: behind every frame of `send`, and in turn with the parts of other streams.
    *
@@ -167,9 +168,9 @@ export function createFrameSocket(
   }
 
   return {
-    send(make: () => string | undefined): void | Promise<void> {
+    send(make: () => string | undefined, isTraffic = true): void | Promise<void> {
       if (!open) return;
-      framedAt = performance.now();
+      if (isTraffic) framedAt = performance.now();
       if (frames.length === 0 && !isFull()) return handOver(make());
       if (frames.length >= maxWaiting) return close(4029);
       return enqueue(frames, make);

@@ -87,7 +87,7 @@ const CASES: readonly Case[] = [
 
 for (const { name, trustProxy, input, expected } of CASES) {
   Deno.test(`createClientAddress() gives the address ${name}`, () => {
-    const headers = new Headers(input.map((value) => ["x-forwarded-for", value]));
+    const headers = new Headers(input.map((value): [string, string] => ["x-forwarded-for", value]));
     assertEquals(createClientAddress({ trustProxy })(headers, SOCKET), expected);
   });
 }

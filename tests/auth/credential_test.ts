@@ -20,6 +20,10 @@ function bearer(value: string): Case["input"] {
   return [["authorization", value]];
 }
 
+function toHeaders(input: Case["input"]): Headers {
+  return new Headers(input.map(([name, value]): [string, string] => [name, value]));
+}
+
 function offer(...protocols: readonly string[]): Case["input"] {
   return [["sec-websocket-protocol", protocols.join(", ")]];
 }
@@ -148,7 +152,7 @@ const CASES: readonly Case[] = [
 
 for (const { name, input, expected } of CASES) {
   Deno.test(`readCredential() reads ${name} as ${typeof expected === "string" ? expected : "a token"}`, () => {
-    const found = readCredential(new Headers(input.map(([key, value]) => [key, value])));
+    const found = readCredential(toHeaders(input));
     if (typeof expected === "string") assertEquals(found.type, expected);
     else assertEquals(found, { type: "token", token: expected.token });
   });
@@ -156,7 +160,7 @@ for (const { name, input, expected } of CASES) {
 
 Deno.test("readCredential() never repeats what it was sent", () => {
   for (const input of [bearer("Bearer s3cr3t:x"), offer("bearer.czNjcjN0Og", "wsfetch.v1")]) {
-    const found = readCredential(new Headers(input.map(([key, value]) => [key, value])));
+    const found = readCredential(toHeaders(input));
     assertEquals(found.type, "malformed");
     assertFalse(/s3cr3t|czNjcjN0Og/.test(JSON.stringify(found)));
   }
@@ -164,7 +168,7 @@ Deno.test("readCredential() never repeats what it was sent", () => {
 
 Deno.test("readCredential() accepts one encoding of a token only", () => {
   fc.assert(fc.property(fc.stringMatching(/^[\w-]{1,24}$/), (encoded) => {
-    const found = readCredential(new Headers(offer(`bearer.${encoded}`).map(([k, v]) => [k, v])));
+    const found = readCredential(toHeaders(offer(`bearer.${encoded}`)));
     if (found.type === "token") assertEquals(encode(found.token), encoded);
     else assertEquals(found.type, "malformed");
   }));

@@ -21,7 +21,7 @@ function createBench({ sendTimeoutMs = 60_000, maxWaiting = 10 } = {}): Bench {
   let look = (bytes: number): number => bytes;
   let buffered = 0;
   const webSocket = {
-    readyState: WebSocket.OPEN as number,
+    readyState: WebSocket.OPEN as WebSocket["readyState"],
     get bufferedAmount(): number {
       return buffered = look(buffered);
     },

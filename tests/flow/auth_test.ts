@@ -388,9 +388,9 @@ Deno.test("there is no auth in the plain dialect", async () => {
 Deno.test("a credential ends in the plain dialect too", async () => {
   await using world = await startWorld({ AUTH_GRACE_MS: "100" });
   const { exp } = inSeconds(SHORT);
-  // What the WebSocket of Deno can send, and that of browsers cannot.
   const options = { headers: { authorization: `Bearer ${await world.jwks.sign({ exp })}` } };
-  const webSocket = new WebSocket(world.service.url, options);
+  // What the WebSocket of Deno can send, and that of browsers, whose types count here, cannot.
+  const webSocket = new WebSocket(world.service.url, options as object as string[]);
   const closed = new Promise<CloseEvent>((resolve) => webSocket.onclose = resolve);
   const refused = new Promise<Frame>((resolve) => {
     const ask = (): void =>

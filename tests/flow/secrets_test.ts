@@ -175,8 +175,9 @@ async function talk(
   { protocols = ["wsfetch.v1"], token }: { protocols?: string[]; token: string },
   { responses, others }: Said,
 ): Promise<Talk> {
-  const headers = { authorization: `Bearer ${token}` };
-  const webSocket = new WebSocket(`ws://127.0.0.1:${port}/ws`, { protocols, headers });
+  const options = { protocols, headers: { authorization: `Bearer ${token}` } };
+  // What the WebSocket of Deno can send, and that of browsers, whose types count here, cannot.
+  const webSocket = new WebSocket(`ws://127.0.0.1:${port}/ws`, options as object as string[]);
   const frames: Frame[] = [];
   const takers: ((frame: Frame) => void)[] = [];
   const closed = Promise.withResolvers<number>();

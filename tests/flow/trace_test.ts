@@ -41,7 +41,7 @@ interface World {
 
 type Settings = Record<string, string>;
 
-/** Runs a script against a service that exports its spans, and ends the service so that it has exported all. */
+/** Runs a script of one connection against a service that exports its spans, and ends the service so that it has exported all. */
 async function trace(
   script: (world: World) => Promise<void>,
   env: Settings = {},
@@ -73,6 +73,10 @@ async function trace(
     while (!sent.has(path)) await new Promise<void>((done) => onAsked = done);
   }
   await script({ service, origin, asked });
+  const { exchanges } = await service.log.logged("disconnected");
+  const exchanged = (): readonly LogLine[] =>
+    service.log.lines.filter(({ event }) => event === "exchanged");
+  await service.log.logged("exchanged", () => exchanged().length === exchanges);
   service.kill("SIGTERM");
   assertEquals((await service.status).code, 0);
   const { spans } = collector;
@@ -80,7 +84,7 @@ async function trace(
     own: spans.filter(({ scope }) => scope === "wsfetch"),
     fetches: spans.filter(({ scope, kind }) => scope === "deno" && kind === CLIENT),
     spans,
-    exchanged: service.log.lines.filter(({ event }) => event === "exchanged"),
+    exchanged: exchanged(),
     sent,
   };
 }

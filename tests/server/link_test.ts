@@ -6,7 +6,7 @@ import { linkModules } from "../../src/server/link.ts";
 
 function link(modules: Readonly<Record<string, string>>): string {
   return linkModules("a/main.js", {
-    read(path) {
+    read(path): string {
       const code = modules[path];
       if (code === undefined) throw new TypeError(`There is no ${path}`);
       return code;
@@ -77,7 +77,7 @@ Deno.test("the console links into one script, with everything in it that it impo
   const sources: Readonly<Record<string, string>> = { ...CLIENT_SOURCES, ...CONSOLE_SOURCES };
   const read: string[] = [];
   const script = linkModules("console/main.js", {
-    read(path) {
+    read(path): string {
       read.push(path);
       return toJavaScript(sources[path.replace(/js$/, "ts")] ?? "export default missing;");
     },
