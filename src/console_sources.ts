@@ -6,12 +6,14 @@
 import consoleStyle from "./console/console.css" with { type: "text" };
 import consolePage from "./console/index.html" with { type: "text" };
 import consoleAccessView from "./console/access_view.ts" with { type: "text" };
+import consoleAnswerTitle from "./console/answer_title.ts" with { type: "text" };
 import consoleAnswerView from "./console/answer_view.ts" with { type: "text" };
 import consoleBodyKind from "./console/body_kind.ts" with { type: "text" };
 import consoleBodyStore from "./console/body_store.ts" with { type: "text" };
 import consoleBodyView from "./console/body_view.ts" with { type: "text" };
 import consoleConnectionView from "./console/connection_view.ts" with { type: "text" };
 import consoleCopyAs from "./console/copy_as.ts" with { type: "text" };
+import consoleCopyCurl from "./console/copy_curl.ts" with { type: "text" };
 import consoleCredentials from "./console/credentials.ts" with { type: "text" };
 import consoleDialogs from "./console/dialogs.ts" with { type: "text" };
 import consoleDom from "./console/dom.ts" with { type: "text" };
@@ -20,6 +22,8 @@ import consoleEventsView from "./console/events_view.ts" with { type: "text" };
 import consoleExchanges from "./console/exchanges.ts" with { type: "text" };
 import consoleExchangesView from "./console/exchanges_view.ts" with { type: "text" };
 import consoleFailureView from "./console/failure_view.ts" with { type: "text" };
+import consoleFaultsView from "./console/faults_view.ts" with { type: "text" };
+import consoleFieldsView from "./console/fields_view.ts" with { type: "text" };
 import consoleFlow from "./console/flow.ts" with { type: "text" };
 import consoleFormat from "./console/format.ts" with { type: "text" };
 import consoleFrameList from "./console/frame_list.ts" with { type: "text" };
@@ -58,12 +62,14 @@ export const CONSOLE_STYLE: string = consoleStyle;
 /** TypeScript by its path below `src`. */
 export const CONSOLE_SOURCES: Readonly<Record<string, string>> = {
   "console/access_view.ts": consoleAccessView,
+  "console/answer_title.ts": consoleAnswerTitle,
   "console/answer_view.ts": consoleAnswerView,
   "console/body_kind.ts": consoleBodyKind,
   "console/body_store.ts": consoleBodyStore,
   "console/body_view.ts": consoleBodyView,
   "console/connection_view.ts": consoleConnectionView,
   "console/copy_as.ts": consoleCopyAs,
+  "console/copy_curl.ts": consoleCopyCurl,
   "console/credentials.ts": consoleCredentials,
   "console/dialogs.ts": consoleDialogs,
   "console/dom.ts": consoleDom,
@@ -72,6 +78,8 @@ export const CONSOLE_SOURCES: Readonly<Record<string, string>> = {
   "console/exchanges.ts": consoleExchanges,
   "console/exchanges_view.ts": consoleExchangesView,
   "console/failure_view.ts": consoleFailureView,
+  "console/faults_view.ts": consoleFaultsView,
+  "console/fields_view.ts": consoleFieldsView,
   "console/flow.ts": consoleFlow,
   "console/format.ts": consoleFormat,
   "console/frame_list.ts": consoleFrameList,

@@ -5,9 +5,10 @@
  */
 import { createBodyView } from "./body_view.ts";
 import { button, element, setAttributes } from "./dom.ts";
-import { describeOutcome, type ExchangeRecord, headersOf, isOver } from "./exchanges.ts";
+import { drawTitle } from "./answer_title.ts";
+import { type ExchangeRecord, headersOf, isOver } from "./exchanges.ts";
 import { createFailureView } from "./failure_view.ts";
-import { formatBytes, formatMs, toVisible } from "./format.ts";
+import { createFieldsView } from "./fields_view.ts";
 import { createFrameList } from "./frame_list.ts";
 import type { LoggedFrame } from "./frame_log.ts";
 import { createTabs, type Tabs } from "./tabs.ts";
@@ -131,7 +132,7 @@ function openRecord(
     }
     if (record.head !== drawnHead || drawnHead === undefined) {
       drawnHead = record.head;
-      fieldsPanel?.replaceChildren(createFields(record));
+      fieldsPanel?.replaceChildren(createFieldsView(record));
       tabButtons[1]?.replaceChildren(
         "Headers ",
         element("span", { class: "count" }, String(headersOf(record).length || "")),
@@ -147,71 +148,6 @@ function openRecord(
 
   const tabs = createTabs(tablist, () => queueMicrotask(refresh));
   return { refresh, tabs };
-}
-
-function drawTitle(title: HTMLElement, record: ExchangeRecord, now: number): void {
-  const { draft, target, head, receivedSize, moments, phase, failure, rate, events } = record;
-  const status = head === undefined
-    ? describeOutcome(record)
-    : `${head.status} ${head.statusText}`.trim();
-  const tone = failure !== undefined
-    ? "bad"
-    : head === undefined
-    ? "idle"
-    : head.status >= 400
-    ? "warn"
-    : "good";
-  const isLive = phase === "receiving" && !record.isPaused;
-  const facts = [
-    formatMs((moments.end ?? now) - moments.start),
-    formatBytes(receivedSize),
-    ...(events.length > 0 ? [`${events.length} ${draft.mode}`] : []),
-    ...(isLive ? [`${formatBytes(rate.read(now))}/s`] : []),
-    ...(record.isPaused ? ["paused"] : []),
-    ...(phase === "cancelled" ? ["cancelled"] : []),
-    ...(head?.redirected ? ["redirected"] : []),
-  ];
-  title.replaceChildren(
-    element("span", { class: `pill ${tone}`, id: "answer-status" }, toVisible(status, 80)),
-    element("span", { class: "facts-line" }, facts.join(" · ")),
-    element(
-      "span",
-      { class: "answer-url", title: toVisible(target) },
-      `${toVisible(draft.method, 20)} ${toVisible(target, 300)}`,
-    ),
-  );
-}
-
-function createFields(record: ExchangeRecord): HTMLElement {
-  const headers = headersOf(record);
-  if (headers.length === 0) return element("p", { class: "hint pad" }, "No headers have come.");
-  return element(
-    "table",
-    { class: "fields" },
-    element("caption", { class: "hidden" }, "Headers of the response"),
-    element(
-      "thead",
-      { class: "hidden" },
-      element(
-        "tr",
-        {},
-        element("th", { scope: "col" }, "Name"),
-        element("th", { scope: "col" }, "Value"),
-      ),
-    ),
-    element(
-      "tbody",
-      {},
-      ...headers.map(([name, value]) =>
-        element(
-          "tr",
-          {},
-          element("th", { scope: "row" }, toVisible(name, 200)),
-          element("td", {}, toVisible(value, 8000)),
-        )
-      ),
-    ),
-  );
 }
 
 /** A response and an error may name the request for the operator. */

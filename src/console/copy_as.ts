@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { defaultContentType, type Draft, toTarget } from "./draft.ts";
+import { type Draft, toTarget } from "./draft.ts";
+import { type Copied, type CopyContext, toCurl, withContentType } from "./copy_curl.ts";
 import { toCompact } from "./json_layout.ts";
 import { readJson } from "./json_text.ts";
 
@@ -17,22 +18,6 @@ export const COPY_FORMATS = {
 
 /** A way to write a request down. */
 export type CopyFormat = keyof typeof COPY_FORMATS;
-
-/** What was written down. */
-export interface Copied {
-  readonly text: string;
-  /** What the format cannot say. */
-  readonly notes: readonly string[];
-}
-
-/** What surrounds a request. */
-export interface CopyContext {
-  /** The origin of the service, as `https://proxy.example`. */
-  readonly origin: string;
-  readonly needsToken: boolean;
-  /** The name of the file that is the body. */
-  readonly fileName?: string | undefined;
-}
 
 /** Writes a draft down. */
 export function copyAs(format: CopyFormat, draft: Draft, context: CopyContext): Copied {
@@ -141,43 +126,6 @@ function toPlainFrame(draft: Draft): Copied {
   };
 }
 
-function toCurl(draft: Draft, { fileName }: CopyContext): Copied {
-  const { method, bodyKind, bodyText, timeoutMs, redirect, mode, upstream } = draft;
-  const hasBody = bodyKind !== "none";
-  const target = toTarget(draft);
-  const isNamed = upstream !== "" || !/^https?:/i.test(target);
-  const words = [
-    "curl",
-    ...(method === "HEAD" ? ["--head"] : method === (hasBody ? "POST" : "GET") ? [] : [
-      `--request ${quote(method)}`,
-    ]),
-    ...(/[[\]{}]/.test(target) ? ["--globoff"] : []),
-    quote(target),
-    ...withContentType(draft).map(([name, value]) =>
-      `--header ${quote(value === "" ? `${name};` : `${name}: ${value}`)}`
-    ),
-    ...(bodyKind === "file" ? [`--data-binary ${quote(`@${fileName ?? "file"}`)}`] : []),
-    ...(bodyKind === "json" || bodyKind === "text" ? [`--data-raw ${quote(bodyText)}`] : []),
-    ...(redirect === "follow" ? ["--location --max-redirs 10"] : []),
-    ...(timeoutMs === null ? [] : [`--max-time ${timeoutMs / 1000}`]),
-    ...(mode === "whole" ? ["--compressed"] : ["--no-buffer"]),
-  ];
-  return {
-    text: words.join(" \\\n  "),
-    notes: [
-      "Straight to the destination, not through wsfetch",
-      ...(isNamed ? ["Put the upstream's base URL in place of its name"] : []),
-    ],
-  };
-}
-
-function withContentType(draft: Draft): Draft["headers"] {
-  const type = defaultContentType(draft);
-  return type === undefined || draft.bodyKind === "file"
-    ? draft.headers
-    : [...draft.headers, ["content-type", type]];
-}
-
 function toPairs(headers: Draft["headers"]): string {
   const names = headers.map(([name]) => name.toLowerCase());
   const isUnique = new Set(names).size === names.length;
@@ -198,9 +146,4 @@ function withMember(head: unknown, member: string | undefined): string {
 function compact(text: string): string {
   const json = readJson(text, Infinity);
   return json.type === "json" ? toCompact(json) : text;
-}
-
-/** For a POSIX shell. */
-function quote(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
 }

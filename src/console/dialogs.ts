@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { COPY_FORMATS, copyAs, type CopyContext, type CopyFormat } from "./copy_as.ts";
+import { COPY_FORMATS, copyAs, type CopyFormat } from "./copy_as.ts";
+import type { CopyContext } from "./copy_curl.ts";
 import { button, byId, element } from "./dom.ts";
 import type { Draft } from "./draft.ts";
 import { encodeShare } from "./share.ts";

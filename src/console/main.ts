@@ -139,12 +139,13 @@ function openLink(): void {
 }
 
 function findStorage(): Storage | undefined {
+  let storage: Storage | undefined;
   try {
-    const { localStorage: storage } = globalThis;
-    return storage;
+    storage = globalThis.localStorage;
   } catch {
-    return undefined; // the browser does not let pages store anything
+    // The browser does not let pages store anything.
   }
+  return storage;
 }
 
 byId("send", HTMLElement).addEventListener("click", sendEdited);

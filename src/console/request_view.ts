@@ -11,10 +11,10 @@ import {
   defaultContentType,
   type Draft,
   EMPTY_DRAFT,
-  type Fault,
   findFaults,
   REDIRECT_MODES,
 } from "./draft.ts";
+import { inputOf, showFaults } from "./faults_view.ts";
 import { formatBytes } from "./format.ts";
 import { createHeaderRows } from "./header_rows.ts";
 import { findJsonFault, toPretty } from "./json_layout.ts";
@@ -34,14 +34,6 @@ export interface RequestView {
   check(): boolean;
   setUpstreams(names: readonly string[]): void;
 }
-
-const FAULTS = {
-  method: { input: "method-other", text: "url-fault" },
-  url: { input: "url", text: "url-fault" },
-  headers: { input: "header-rows", text: "headers-fault" },
-  body: { input: "body-text", text: "body-fault" },
-  timeout: { input: "timeout", text: "timeout-fault" },
-} as const satisfies Record<Fault["field"], { input: string; text: string }>;
 
 const MAX_TIMES = 1000;
 
@@ -79,23 +71,6 @@ export function createRequestView({ edited }: { edited(): void }): RequestView {
       mode: ANSWER_MODES.find((name) => name === mode.value) ?? EMPTY_DRAFT.mode,
       redirect: REDIRECT_MODES.find((name) => name === redirect.value) ?? EMPTY_DRAFT.redirect,
     };
-  }
-
-  function showFaults(faults: readonly Fault[]): void {
-    for (const { input, text } of Object.values(FAULTS)) {
-      const target = byId(text, HTMLElement);
-      target.hidden = true;
-      target.textContent = "";
-      byId(input, HTMLElement).removeAttribute("aria-invalid");
-    }
-    for (const { field, message } of faults) {
-      const target = byId(FAULTS[field].text, HTMLElement);
-      target.hidden = false;
-      target.textContent ||= message;
-      if (field !== "headers") {
-        setAttributes(byId(FAULTS[field].input, HTMLElement), { "aria-invalid": "true" });
-      }
-    }
   }
 
   /** What follows from the draft as it stands. */
@@ -206,7 +181,7 @@ export function createRequestView({ edited }: { edited(): void }): RequestView {
         rows.focus();
       } else if (first.field === "body" && bodyText.hidden) {
         kinds.find(({ checked }) => checked)?.focus();
-      } else byId(FAULTS[first.field].input, HTMLElement).focus();
+      } else inputOf(first).focus();
       return false;
     },
     setUpstreams(names): void {

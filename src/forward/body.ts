@@ -4,20 +4,22 @@
  * @module
  */
 import { concat } from "@std/bytes/concat";
-import { ProxyError } from "../protocol/mod.ts";
+import { type HeaderPairs, ProxyError } from "../protocol/mod.ts";
+import { findField } from "./headers.ts";
 
 /**
  * Gives the body's bytes.
  *
  * @param maxBytes Of the decoded body.
+ * @param length What {@linkcode declaredLength} gives for the response.
  * @throws {ProxyError} `http_response_body_size`: there is more than `maxBytes`; the rest is not read.
  * @throws {TypeError} What fetch says of a body that broke off.
  */
 export async function readBody(
   response: Response,
   maxBytes: number,
+  length = declaredLength([...response.headers]),
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const length = declaredLength(response.headers);
   if (length === undefined) return await readCounted(response, maxBytes);
   // HTTP itself ends a body at its declared length, so this needs no counting.
   if (length <= maxBytes) return await response.bytes();
@@ -69,12 +71,12 @@ export async function* readChunks(
  * Gives the length that the body has for certain. A `content-length` beside chunks does not count (RFC 9112 §6.3),
  * nor does one beside a content coding, which fetch may have taken off: `undefined`.
  */
-export function declaredLength(headers: Headers): number | undefined {
-  const value = headers.get("content-length");
-  if (value === null || !/^\d{1,15}$/.test(value)) return undefined;
-  return headers.has("transfer-encoding") || headers.has("content-encoding")
-    ? undefined
-    : Number(value);
+export function declaredLength(headers: HeaderPairs): number | undefined {
+  const value = findField(headers, "content-length");
+  if (value === undefined || !/^\d{1,15}$/.test(value)) return undefined;
+  const isUncertain = findField(headers, "transfer-encoding") !== undefined ||
+    findField(headers, "content-encoding") !== undefined;
+  return isUncertain ? undefined : Number(value);
 }
 
 function tooLarge(maxBytes: number): ProxyError {

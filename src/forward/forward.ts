@@ -221,8 +221,10 @@ function toForwardResponse(
   { requestMethod, redirected, signal }: ResponseContext,
 ): ForwardResponse {
   const { status, statusText } = response;
+  const fields: HeaderPairs = [...response.headers];
+  const length = declaredLength(fields);
   const bodiless = method === "HEAD" || NULL_BODY_STATUS.has(status);
-  const decoded = !bodiless && isContentDecoded(requestHeaders, response.headers);
+  const decoded = !bodiless && isContentDecoded(requestHeaders, fields);
   const translate = (thrown: unknown): unknown => {
     if (signal.aborted) return signal.reason;
     return thrown instanceof ProxyError ? thrown : toBodyError(thrown, requestMethod, decoded);
@@ -232,12 +234,12 @@ function toForwardResponse(
     statusText,
     url: withoutFragment(url),
     redirected,
-    headers: filterResponseHeaders(response.headers, decoded),
-    length: bodiless ? 0 : declaredLength(response.headers),
+    headers: filterResponseHeaders(fields, decoded),
+    length: bodiless ? 0 : length,
     async bytes(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null> {
       if (bodiless) return await drop(response);
       try {
-        return await readBody(response, maxBytes);
+        return await readBody(response, maxBytes, length);
       } catch (thrown) {
         throw translate(thrown);
       }

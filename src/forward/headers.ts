@@ -59,6 +59,7 @@ const PUBLIC_KEYS: ReadonlySet<string> = new Set(["idempotency-key"]);
 
 /** Gives the fields of a client's request that go to the destination. */
 export function filterRequestHeaders(headers: HeaderPairs): HeaderPairs {
+  if (headers.length === 0) return headers;
   const named = connectionOptions(headers);
   return headers.filter(([name]) => {
     const key = name.toLowerCase();
@@ -67,13 +68,17 @@ export function filterRequestHeaders(headers: HeaderPairs): HeaderPairs {
   });
 }
 
-/** Gives the fields of an upstream's response that go to the client. `decoded`: fetch decoded the body. */
-export function filterResponseHeaders(headers: Headers, decoded: boolean): HeaderPairs {
-  const pairs = [...headers];
+/**
+ * Gives the fields of an upstream's response that go to the client.
+ *
+ * @param pairs As fetch gives them: in lower case.
+ * @param decoded Whether fetch decoded the body.
+ */
+export function filterResponseHeaders(pairs: HeaderPairs, decoded: boolean): HeaderPairs {
   const named = connectionOptions(pairs);
   // Beside chunks content-length does not count (RFC 9112 §6.3), and of two codings fetch may have taken one.
-  const unsized = headers.has("transfer-encoding") ||
-    headers.get("content-encoding")?.includes(",") === true;
+  const unsized = findField(pairs, "transfer-encoding") !== undefined ||
+    findField(pairs, "content-encoding")?.includes(",") === true;
   return pairs.filter(([name]) =>
     !RESPONSE_FIELDS.has(name) && !named.has(name) && !name.startsWith("proxy-") &&
     !(decoded && CODING_FIELDS.has(name)) && !(unsized && name === "content-length")
@@ -98,20 +103,31 @@ export function filterBodyHeaders(headers: HeaderPairs): HeaderPairs {
  * after a request with `range` or whose first `accept-encoding` is `identity`. Of several
  * `content-encoding` fields it decodes the first, which cannot be told from one field with a list.
  */
-export function isContentDecoded(request: HeaderPairs, response: Headers): boolean {
-  const coding = response.get("content-encoding")?.toLowerCase();
+export function isContentDecoded(request: HeaderPairs, response: HeaderPairs): boolean {
+  const coding = findField(response, "content-encoding")?.toLowerCase();
   if (coding !== "gzip" && coding !== "br") return false;
   const field = (wanted: string) => request.find(([name]) => name.toLowerCase() === wanted)?.[1];
   return field("range") === undefined &&
     field("accept-encoding")?.trim().toLowerCase() !== "identity";
 }
 
+/** Gives the value of a field, by its name in lower case, where names are in lower case. */
+export function findField(pairs: HeaderPairs, wanted: string): string | undefined {
+  for (const [name, value] of pairs) if (name === wanted) return value;
+  return undefined;
+}
+
 const NONE: ReadonlySet<string> = new Set();
 
 /** The names that `connection` lists: hop by hop too. */
 function connectionOptions(headers: HeaderPairs): ReadonlySet<string> {
-  const fields = headers.filter(([name]) => name.toLowerCase() === "connection");
-  if (fields.length === 0) return NONE;
-  const options = fields.flatMap(([, value]) => value.toLowerCase().split(","));
+  if (!headers.some(isConnection)) return NONE;
+  const options = headers.filter(isConnection).flatMap(([, value]) =>
+    value.toLowerCase().split(",")
+  );
   return new Set(options.map((option) => option.trim()));
+}
+
+function isConnection([name]: HeaderPairs[number]): boolean {
+  return name.length === "connection".length && name.toLowerCase() === "connection";
 }

@@ -39,10 +39,16 @@ const IMPORT = /(\bfrom\s*|\bimport\s*)"(\.{1,2}\/[^"]+)\.ts"/g;
 const COMMENTS = /^[ \t]*\/\*\*(?:[^*]|\*(?!\/))*\*\/[ \t]*\n|^[ \t]*\/\/.*\n/gm;
 const BLANKS = /[ \t]+$|^\n/gm;
 
+// The best quality takes twice as long as the next one, and saves two percent.
+const BROTLI_QUALITY = 10;
+
 const CODINGS = {
   br: (bytes: Uint8Array) =>
     promisify(brotliCompress)(bytes, {
-      params: { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length },
+      params: {
+        [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY,
+        [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+      },
     }),
   gzip: (bytes: Uint8Array) => promisify(gzip)(bytes, { level: constants.Z_BEST_COMPRESSION }),
   identity: (bytes: Uint8Array) => Promise.resolve(bytes),

@@ -49,7 +49,7 @@ function assertTiming({ timing }: Frame, { isWhole = true, isLookedUp = false } 
 }
 
 Deno.test("a whole response tells when its request was made, when its head came and when its end", async () => {
-  await using upstream = startHttp(async (request) => {
+  await using upstream = startHttp((request) => {
     if (!request.url.endsWith("/slow")) return Response.json({ a: 1 });
     return new Response(
       new ReadableStream({

@@ -59,7 +59,7 @@ Deno.test("filterResponseHeaders() drops what connection names", () => {
   const headers = new Headers({ connection: "X-Hop, close", "x-hop": "1", "x-kept": "2" });
   headers.append("connection", "x-other");
   headers.append("x-other", "3");
-  assertEquals(filterResponseHeaders(headers, false), [["x-kept", "2"]]);
+  assertEquals(filterResponseHeaders([...headers], false), [["x-kept", "2"]]);
 });
 
 Deno.test("filterResponseHeaders() drops what is meant for this hop, and keeps each Set-Cookie", () => {
@@ -76,13 +76,13 @@ Deno.test("filterResponseHeaders() drops what is meant for this hop, and keeps e
   ]);
   const kept: HeaderPairs = [["set-cookie", "a=1"], ["set-cookie", "b=2"], ["via", "1.1 x"]];
   const coding: HeaderPairs = [["content-encoding", "gzip"], ["content-length", "3"]];
-  assertEquals(filterResponseHeaders(headers, true), kept);
-  assertEquals(filterResponseHeaders(headers, false), [...coding, ...kept]);
+  assertEquals(filterResponseHeaders([...headers], true), kept);
+  assertEquals(filterResponseHeaders([...headers], false), [...coding, ...kept]);
 });
 
 Deno.test("filterResponseHeaders() drops a length that does not count beside transfer-encoding", () => {
   const headers = new Headers({ "content-length": "2", "transfer-encoding": "chunked" });
-  assertEquals(filterResponseHeaders(headers, false), []);
+  assertEquals(filterResponseHeaders([...headers], false), []);
 });
 
 Deno.test("filterCrossOriginHeaders() drops credentials, keys and tokens, and keeps the rest", () => {
@@ -157,7 +157,7 @@ for (const { name, input } of REQUESTS) {
     using client = Deno.createHttpClient({});
     for (const { coding, body } of RESPONSES) {
       const response = await fetch(upstream.origin, { headers: input, client });
-      const decoded = isContentDecoded(input, response.headers);
+      const decoded = isContentDecoded(input, [...response.headers]);
       const expected = decoded ? new TextEncoder().encode(CODED) : body;
       assertEquals([coding, decoded, await response.bytes()], [coding, decoded, expected]);
     }
