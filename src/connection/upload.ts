@@ -7,6 +7,7 @@ import { type Chunk, ProxyError } from "../protocol/mod.ts";
 
 /** A body on its way. */
 export interface Upload {
+  /** Each chunk is good until the next is asked for. */
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
    * Takes a chunk.
@@ -53,9 +54,17 @@ export function createUpload({ windowBytes, maxBytes, grant, taken }: UploadOpti
   let closed = false;
   let stream: Controller | undefined;
   let wake: (() => void) | undefined;
+  let lent: ArrayBuffer | undefined;
+
+  /** fetch asks for more when it has done with what it has: a long body must not leave all its chunks behind. */
+  function free(): void {
+    lent?.transfer(0);
+    lent = undefined;
+  }
 
   function handOver({ memory, used }: Packet, controller: Controller): void {
     controller.enqueue(memory.subarray(0, used));
+    lent = memory.buffer;
     taken();
     ungranted += used;
     // Few grants, and yet none so late that a client that sends at full speed has to stop.
@@ -70,6 +79,7 @@ export function createUpload({ windowBytes, maxBytes, grant, taken }: UploadOpti
       stream = controller;
     },
     async pull(controller): Promise<void> {
+      free();
       if (waiting.length === 0 && !finished) await new Promise<void>((resolve) => wake = resolve);
       if (closed) return;
       const packet = waiting.shift();

@@ -55,6 +55,8 @@ export function createConnectionView(
     const { hello, state } = session;
     now.replaceChildren(definitions([
       ["State", state.type],
+      ["In flight", formatCount(exchanges.inFlight)],
+      ["Buffered", formatBytes(session.bufferedBytes)],
       ["Server", toVisible(hello?.server ?? "–")],
       ["Connection", toVisible(hello?.connection ?? "–")],
       [
@@ -67,8 +69,6 @@ export function createConnectionView(
       ],
       ["Upstreams", toVisible(hello?.upstreams.join(", ") || "–")],
       ["Reconnects", formatCount(Math.max(0, reconnects))],
-      ["In flight", formatCount(exchanges.inFlight)],
-      ["Buffered", formatBytes(session.bufferedBytes)],
     ]));
   }
 

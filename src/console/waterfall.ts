@@ -105,16 +105,20 @@ export function layoutWaterfall(spans: readonly Span[], now: number): Waterfall 
   return { bars, marks: dropCrowded(marks) };
 }
 
-/** A cut is always said; a tick only where there is room for it. */
+/** A cut is always marked, and its length said where there is room; a tick only then. */
 function dropCrowded(marks: readonly Mark[]): readonly Mark[] {
   const cuts = marks.filter(({ isCut }) => isCut);
-  let last = -1;
-  return marks.filter((mark) => {
-    if (mark.isCut) return true;
-    const isCrowded = mark.at - last < ROOM || mark.at > 1 - ROOM / 2 ||
+  let [lastTick, lastCut] = [-1, -1];
+  return marks.flatMap((mark) => {
+    if (mark.isCut) {
+      const hasRoom = mark.at - lastCut >= ROOM;
+      if (hasRoom) lastCut = mark.at;
+      return [hasRoom ? mark : { ...mark, label: "" }];
+    }
+    const isCrowded = mark.at - lastTick < ROOM || mark.at > 1 - ROOM / 2 ||
       cuts.some(({ at }) => Math.abs(at - mark.at) < ROOM);
-    if (!isCrowded) last = mark.at;
-    return !isCrowded;
+    if (!isCrowded) lastTick = mark.at;
+    return isCrowded ? [] : [mark];
   });
 }
 

@@ -188,7 +188,7 @@ Deno.test("an upload gives every byte, however it is cut, pushed and read", asyn
           push(length);
           [credit, rest] = [credit - length, rest - length];
           const { value } = length > 0 ? await reader.read() : {};
-          if (value !== undefined) received.push(value);
+          if (value !== undefined) received.push(value.slice());
           for (; seen < grants.length; seen++) credit += grants[seen] ?? 0;
         } while (rest > 0 && credit > 0);
         assertEquals(rest, 0, "credit never ends while everything has been read");

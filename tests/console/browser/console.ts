@@ -1,0 +1,142 @@
+/**
+ * The console in Chromium: a browser for each file of tests, and for each test a page of its own, in two sizes.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { type Browser, chromium, type Locator, type Page } from "playwright-core";
+import type { AppDeps } from "../../../src/app.ts";
+import { LOOPBACK, type Service, startService } from "../../helpers/service.ts";
+import { startTarget, type Target } from "./target.ts";
+
+/** An open console. */
+export interface Visit {
+  readonly page: Page;
+  readonly service: Service;
+  readonly target: Target;
+  /** What the browser's console has said so far, and what the page has thrown. */
+  readonly complaints: readonly string[];
+  /** The rows of the waterfall. */
+  readonly exchanges: Locator;
+  /** Fills in a URL and sends; a path is one of the target. */
+  send(url: string, options?: { mode?: string; method?: string }): Promise<void>;
+  /** Waits until the connection is in a state, as the page shows it. */
+  reached(state: string): Promise<void>;
+}
+
+/** How a console is opened. */
+export interface VisitOptions {
+  /** Of the service, beside those that let it reach the loopback interface. */
+  readonly settings?: (target: Target) => Record<string, string>;
+  readonly deps?: AppDeps;
+  /** The page's state to wait for first. */
+  readonly state?: string;
+  /** What the browser may say: it reports failed handshakes by itself. */
+  readonly expected?: RegExp;
+  readonly sizes?: readonly SizeName[];
+  readonly colorScheme?: "light" | "dark";
+  /** Opened instead of `/`. */
+  readonly path?: string;
+  /** Runs before the page does. */
+  readonly script?: string;
+}
+
+/** Registers a test, once for each size. */
+export type ConsoleTest = (
+  name: string,
+  run: (visit: Visit) => Promise<void>,
+  options?: VisitOptions,
+) => void;
+
+/** The name of a window size. */
+export type SizeName = keyof typeof SIZES;
+
+/** The window sizes. */
+export const SIZES = {
+  "360 px": { width: 360, height: 740 },
+  "1920 px": { width: 1920, height: 1080 },
+} as const;
+
+const CHROMIUM = "/usr/bin/chromium";
+const TIMEOUT_MS = 15_000;
+const SIZE_NAMES: readonly SizeName[] = ["360 px", "1920 px"];
+
+/** Gives a function that registers tests, which share a browser. */
+export function createConsoleTest(): ConsoleTest {
+  const ignore = !hasChromium();
+  let browser: Promise<Browser> | undefined;
+  // deno-lint-ignore no-console -- says what was not tested
+  if (ignore) console.log(`There is no ${CHROMIUM}: the console is not tested in it`);
+  Deno.test.afterAll(async () => {
+    await (await browser)?.close();
+  });
+
+  return (name, run, options = {}) => {
+    for (const size of options.sizes ?? SIZE_NAMES) {
+      Deno.test({
+        name: `${name}, at ${size}`,
+        ignore,
+        fn: async () => {
+          browser ??= chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+          await visit(await browser, { ...options, size, run });
+        },
+      });
+    }
+  };
+}
+
+interface VisitPlan extends VisitOptions {
+  readonly size: SizeName;
+  run(visit: Visit): Promise<void>;
+}
+
+async function visit(browser: Browser, plan: VisitPlan): Promise<void> {
+  const { settings = () => ({}), deps = {}, state = "open", expected, size, path = "/", run } = plan;
+  await using target = startTarget();
+  await using service = startService({ ...LOOPBACK, ...settings(target) }, deps);
+  const context = await browser.newContext({
+    viewport: SIZES[size],
+    colorScheme: plan.colorScheme ?? "light",
+    permissions: ["clipboard-read", "clipboard-write"],
+  });
+  try {
+    context.setDefaultTimeout(TIMEOUT_MS);
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    page.on("console", (message) => complaints.push(message.text()));
+    page.on("pageerror", (error) => complaints.push(error.message));
+    if (plan.script !== undefined) await page.addInitScript({ content: plan.script });
+    const reached = (name: string): Promise<void> =>
+      page.locator(`#status[data-state="${name}"]`).waitFor();
+    await page.goto(service.origin + path);
+    await reached(state);
+    await run({
+      page,
+      service,
+      target,
+      complaints,
+      reached,
+      exchanges: page.getByRole("listbox", { name: "Exchanges" }).getByRole("option"),
+      async send(url, { mode, method } = {}): Promise<void> {
+        if (method !== undefined) await page.locator("#method").selectOption(method);
+        if (mode !== undefined) await page.locator("#mode").selectOption(mode);
+        await page.locator("#url").fill(url.startsWith("/") ? target.origin + url : url);
+        await page.locator("#url").press("Control+Enter");
+      },
+    });
+    const wrong = complaints.filter((text) => expected?.test(text) !== true);
+    assertEquals(wrong, [], "the browser's console stays empty");
+    const overflow = "document.documentElement.scrollWidth - innerWidth";
+    assertEquals(await page.evaluate<number>(overflow), 0, "nothing sticks out of the page");
+  } finally {
+    await context.close();
+  }
+}
+
+function hasChromium(): boolean {
+  try {
+    return Deno.statSync(CHROMIUM).isFile;
+  } catch {
+    return false;
+  }
+}

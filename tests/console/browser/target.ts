@@ -1,0 +1,112 @@
+/**
+ * What the console's requests go to: an HTTP server with an answer of every kind, and streams that the test feeds.
+ *
+ * @module
+ */
+import { type HttpUpstream, startHttp } from "../../helpers/upstream.ts";
+
+/** A running destination. */
+export interface Target extends HttpUpstream {
+  /** Header fields of the last request to `/echo`. */
+  readonly lastHeaders: () => Headers;
+  /** The stream that the next, or the last, request for `/stream` gets. */
+  readonly stream: () => Stream;
+}
+
+/** The body of `/stream`. */
+export interface Stream {
+  /** Fulfils when it is asked for. */
+  readonly asked: Promise<void>;
+  /** Fulfils when nobody wants it any more. */
+  readonly cancelled: Promise<void>;
+  push(data: string | Uint8Array<ArrayBuffer>): void;
+  end(): void;
+}
+
+/** JSON with what browsers' parsers lose, and what would run if it were HTML. */
+export const JSON_TEXT =
+  '{"id": 12345678901234567890, "price": 1.0, "tiny": 1e-400, "name": "caf\\u00e9", "list": [1, {"deep": true}], "none": null}';
+
+const PNG = Uint8Array.fromBase64(
+  "iVBORw0KGgoAAAANSUhEUgAAAAIAAAADCAIAAAA2iEnWAAAAFUlEQVR4nGP4z8DAAMQM//8zMDAwAAAe9AP9Yx3vzAAAAABJRU5ErkJggg==",
+);
+
+const TYPES: Readonly<Record<string, string>> = {
+  events: "text/event-stream",
+  lines: "application/x-ndjson",
+  text: "text/plain",
+  bytes: "application/octet-stream",
+};
+
+/** Starts it. */
+export function startTarget(): Target {
+  let stream = createStream();
+  let lastHeaders = new Headers();
+
+  async function answer(request: Request): Promise<Response> {
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === "/json") return text(JSON_TEXT, "application/json");
+    if (pathname === "/text") return text("plain words\nin two lines", "text/plain");
+    if (pathname === "/bytes") return new Response(Uint8Array.of(0, 65, 255, 128));
+    if (pathname === "/image") return new Response(PNG, { headers: { "content-type": "image/png" } });
+    if (pathname === "/empty") return new Response(null, { status: 204 });
+    if (pathname === "/redirect") return Response.redirect(new URL("/json", request.url), 302);
+    if (pathname === "/missing") return text('{"error": "no such item"}', "application/json", 404);
+    if (pathname === "/echo") {
+      lastHeaders = request.headers;
+      const type = request.headers.get("content-type") ?? "";
+      return new Response(await request.arrayBuffer(), {
+        headers: { "content-type": type, "x-method": request.method },
+      });
+    }
+    if (pathname === "/stream") {
+      if (stream.isTaken) stream = createStream();
+      const type = TYPES[searchParams.get("type") ?? "text"] ?? "";
+      return new Response(stream.take(), { headers: { "content-type": type } });
+    }
+    return text("not here", "text/plain", 404);
+  }
+
+  const server = startHttp(answer);
+  return Object.assign(server, { lastHeaders: () => lastHeaders, stream: () => stream });
+}
+
+function text(body: string, type: string, status = 200): Response {
+  return new Response(body, { status, headers: { "content-type": type } });
+}
+
+interface OwnStream extends Stream {
+  readonly isTaken: boolean;
+  take(): ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+
+function createStream(): OwnStream {
+  const asked = Promise.withResolvers<void>();
+  const cancelled = Promise.withResolvers<void>();
+  const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>>(
+    { cancel: () => cancelled.resolve() },
+    { highWaterMark: Infinity },
+  );
+  const writer = writable.getWriter();
+  // What is written behind a cancel goes nowhere.
+  const ignore = (): void => {};
+  let isTaken = false;
+  return {
+    asked: asked.promise,
+    cancelled: cancelled.promise,
+    get isTaken(): boolean {
+      return isTaken;
+    },
+    take(): ReadableStream<Uint8Array<ArrayBuffer>> {
+      isTaken = true;
+      asked.resolve();
+      return readable;
+    },
+    push: (data) => void writer.write(toBytes(data)).catch(ignore),
+    end: () => void writer.close().catch(ignore),
+  };
+}
+
+function toBytes(data: string | Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return typeof data === "string" ? new TextEncoder().encode(data) : data;
+}
