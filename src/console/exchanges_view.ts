@@ -68,7 +68,9 @@ export function createExchangesView(
     },
     drawn(from, end): void {
       first = from;
-      waterfall = layoutWaterfall(seen.slice(from, end).map(({ moments }) => moments), now());
+      waterfall = layoutWaterfall(seen.slice(from, end).map(({ moments }) => moments), now(), {
+        widthPx: axis.clientWidth,
+      });
       axis.replaceChildren(...waterfall.marks.map(drawMark));
     },
     render(row, index): Attributes | void {

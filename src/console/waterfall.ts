@@ -52,16 +52,23 @@ const CUT = 0.05;
 const SHORTEST = 5;
 /** About so many marks. */
 const MARKS = 5;
-/** What the label of a mark takes, as a share of the axis. */
-const ROOM = 0.09;
+/** What the label of a mark takes, in pixels. */
+const LABEL_PX = 76;
+/** As wide an axis is taken to be whose width is not known. */
+const USUAL_PX = 800;
 
 /**
  * Lays exchanges out.
  *
  * @param spans The exchanges that are to be seen.
  * @param now How far those reach that have not ended.
+ * @param options How wide the axis is, in pixels: it says how many labels there is room for.
  */
-export function layoutWaterfall(spans: readonly Span[], now: number): Waterfall {
+export function layoutWaterfall(
+  spans: readonly Span[],
+  now: number,
+  { widthPx = USUAL_PX }: { readonly widthPx?: number } = {},
+): Waterfall {
   if (spans.length === 0) return { bars: [], marks: [] };
   const pieces = joinPieces(spans, now);
   const busyMs = Math.max(pieces.reduce((sum, { start, end }) => sum + end - start, 0), SHORTEST);
@@ -102,21 +109,21 @@ export function layoutWaterfall(spans: readonly Span[], now: number): Waterfall 
     const at = ((starts[index] ?? 0) - cutMs / 2) / totalMs;
     return [{ at, label: formatMs(piece.start - before.end), isCut: true }, ...ticks];
   });
-  return { bars, marks: dropCrowded(marks) };
+  return { bars, marks: dropCrowded(marks, LABEL_PX / Math.max(widthPx, LABEL_PX)) };
 }
 
 /** A cut is always marked, and its length said where there is room; a tick only then. */
-function dropCrowded(marks: readonly Mark[]): readonly Mark[] {
+function dropCrowded(marks: readonly Mark[], room: number): readonly Mark[] {
   const cuts = marks.filter(({ isCut }) => isCut);
   let [lastTick, lastCut] = [-1, -1];
   return marks.flatMap((mark) => {
     if (mark.isCut) {
-      const hasRoom = mark.at - lastCut >= ROOM;
+      const hasRoom = mark.at - lastCut >= room;
       if (hasRoom) lastCut = mark.at;
       return [hasRoom ? mark : { ...mark, label: "" }];
     }
-    const isCrowded = mark.at - lastTick < ROOM || mark.at > 1 - ROOM / 2 ||
-      cuts.some(({ at }) => Math.abs(at - mark.at) < ROOM);
+    const isCrowded = mark.at - lastTick < room || mark.at > 1 - room / 2 ||
+      cuts.some(({ at }) => Math.abs(at - mark.at) < room);
     if (!isCrowded) lastTick = mark.at;
     return isCrowded ? [] : [mark];
   });
