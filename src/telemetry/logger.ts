@@ -56,7 +56,7 @@ export function createLogger(
   { level: least, format, write, redact, now = () => new Date() }: LoggerOptions,
 ): Logger {
   const output = write === undefined ? createOutput() : { write, flush: () => {} };
-  const toLine = format === "json" ? toJsonLine : toPrettyLine;
+  const toLine = format === "json" ? createToJsonLine() : toPrettyLine;
   const hide: Redact = redact === undefined ? redactTokens : (text) => redactTokens(redact(text));
   const sink: Sink = withRedaction((record) => output.write(toLine(record)), hide);
 
@@ -105,13 +105,21 @@ export function createLogger(
   };
 }
 
-const toJsonLine: TextFormatter = (record) =>
-  JSON.stringify({
-    time: toTime(record),
-    level: toLevel(record),
-    event: record.rawMessage,
-    ...record.properties,
-  });
+/** Lines of one millisecond share the text of their time, and no fields are copied to be written. */
+function createToJsonLine(): TextFormatter {
+  let timestamp = NaN;
+  let time = "";
+  return (record) => {
+    if (record.timestamp !== timestamp) {
+      timestamp = record.timestamp;
+      time = toTime(record);
+    }
+    const event = JSON.stringify(record.rawMessage);
+    const fields = JSON.stringify(record.properties).slice(1);
+    const separator = fields === "}" ? "" : ",";
+    return `{"time":"${time}","level":"${toLevel(record)}","event":${event}${separator}${fields}`;
+  };
+}
 
 const toPrettyLine: TextFormatter = (record) => {
   const pairs = Object.entries(record.properties).map(([name, value]) =>

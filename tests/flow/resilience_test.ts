@@ -498,15 +498,16 @@ const TOUCHY = { failures: 1, openMs: 100_000 };
 
 Deno.test("a time-out opens the breaker, but not one that the client has chosen shorter", async () => {
   await using server = startHanging();
-  await using service = startWith({ baseUrl: server.origin, timeoutMs: 60, breaker: TOUCHY });
+  await using service = startWith({ baseUrl: server.origin, timeoutMs: 800, breaker: TOUCHY });
   await using client = await connectV1(service.url);
-  for (let count = 1; count <= 5; count++) {
-    const answer = await client.ask(request({ timeoutMs: 20 }));
+  for (let count = 1; count <= 3; count++) {
+    // Long enough that the request is there before, also on a busy machine.
+    const answer = await client.ask(request({ timeoutMs: 400 }));
     assertEquals(gist(answer), ["http_response_timeout", "maybe", true]);
     assertEquals(server.requests.length, count);
   }
   assertEquals(gist(await client.ask(request())), ["http_response_timeout", "maybe", true]);
-  assertEquals(server.requests.length, 6);
+  assertEquals(server.requests.length, 4);
   assertRefused(await client.ask(request()));
 });
 

@@ -61,14 +61,16 @@ const CHROMIUM = "/usr/bin/chromium";
 const TIMEOUT_MS = 15_000;
 const SIZE_NAMES: readonly SizeName[] = ["360 px", "1920 px"];
 
-/** Gives a function that registers tests, which share a browser. */
+/** Gives a function that registers tests, which share a browser and, unless they have settings, a service. */
 export function createConsoleTest(): ConsoleTest {
   const ignore = !hasChromium();
   let browser: Promise<Browser> | undefined;
+  let shared: Place | undefined;
   // deno-lint-ignore no-console -- says what was not tested
   if (ignore) console.log(`There is no ${CHROMIUM}: the console is not tested in it`);
   Deno.test.afterAll(async () => {
     await (await browser)?.close();
+    await shared?.[Symbol.asyncDispose]();
   });
 
   return (name, run, options = {}) => {
@@ -77,11 +79,35 @@ export function createConsoleTest(): ConsoleTest {
         name: `${name}, at ${size}`,
         ignore,
         fn: async () => {
-          browser ??= chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
-          await visit(await browser, { ...options, size, run });
+          browser ??= launch();
+          if (options.settings === undefined) {
+            shared ??= startPlace(options);
+            await visit(await browser, shared, { ...options, size, run });
+          } else {
+            await using own = startPlace(options);
+            await visit(await browser, own, { ...options, size, run });
+          }
         },
       });
     }
+  };
+}
+
+interface Place extends AsyncDisposable {
+  readonly service: Service;
+  readonly target: Target;
+}
+
+function startPlace({ settings = () => ({}), deps = {} }: VisitOptions): Place {
+  const target = startTarget();
+  const service = startService({ ...LOOPBACK, ...settings(target) }, deps);
+  return {
+    service,
+    target,
+    async [Symbol.asyncDispose](): Promise<void> {
+      await service[Symbol.asyncDispose]();
+      await target[Symbol.asyncDispose]();
+    },
   };
 }
 
@@ -90,10 +116,8 @@ interface VisitPlan extends VisitOptions {
   run(visit: Visit): Promise<void>;
 }
 
-async function visit(browser: Browser, plan: VisitPlan): Promise<void> {
-  const { settings = () => ({}), deps = {}, state = "open", expected, size, path = "/", run } = plan;
-  await using target = startTarget();
-  await using service = startService({ ...LOOPBACK, ...settings(target) }, deps);
+async function visit(browser: Browser, { service, target }: Place, plan: VisitPlan): Promise<void> {
+  const { state = "open", expected, size, path = "/", run } = plan;
   const context = await browser.newContext({
     viewport: SIZES[size],
     colorScheme: plan.colorScheme ?? "light",
@@ -131,6 +155,12 @@ async function visit(browser: Browser, plan: VisitPlan): Promise<void> {
   } finally {
     await context.close();
   }
+}
+
+function launch(): Promise<Browser> {
+  // Drawing in software is what takes the time where there is no graphics card.
+  const args = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP *.test 127.0.0.1"];
+  return chromium.launch({ executablePath: CHROMIUM, args });
 }
 
 function hasChromium(): boolean {

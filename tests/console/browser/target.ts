@@ -9,8 +9,8 @@ import { type HttpUpstream, startHttp } from "../../helpers/upstream.ts";
 export interface Target extends HttpUpstream {
   /** Header fields of the last request to `/echo`. */
   readonly lastHeaders: () => Headers;
-  /** The stream that the next, or the last, request for `/stream` gets. */
-  readonly stream: () => Stream;
+  /** Prepares the stream that the next request for `/stream` gets. */
+  readonly nextStream: () => Stream;
 }
 
 /** The body of `/stream`. */
@@ -26,6 +26,10 @@ export interface Stream {
 /** JSON with what browsers' parsers lose, and what would run if it were HTML. */
 export const JSON_TEXT =
   '{"id": 12345678901234567890, "price": 1.0, "tiny": 1e-400, "name": "caf\\u00e9", "list": [1, {"deep": true}], "none": null}';
+
+/** Runs, or at least asks for something, if it ever becomes HTML. */
+export const MARKUP =
+  `"'><img src=/owned onerror="owned=1"><script>owned=1</script><style>*{display:none}</style>`;
 
 const PNG = Uint8Array.fromBase64(
   "iVBORw0KGgoAAAANSUhEUgAAAAIAAAADCAIAAAA2iEnWAAAAFUlEQVR4nGP4z8DAAMQM//8zMDAwAAAe9AP9Yx3vzAAAAABJRU5ErkJggg==",
@@ -46,12 +50,20 @@ export function startTarget(): Target {
   async function answer(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     if (pathname === "/json") return text(JSON_TEXT, "application/json");
+    if (pathname === "/markup") {
+      const type = searchParams.get("type") ?? "";
+      return new Response(searchParams.get("body"), {
+        headers: { "content-type": type, "x-markup": MARKUP },
+      });
+    }
+    if (pathname === "/broken") return text('{"a": oops}', "application/json");
     if (pathname === "/text") return text("plain words\nin two lines", "text/plain");
     if (pathname === "/bytes") return new Response(Uint8Array.of(0, 65, 255, 128));
     if (pathname === "/image") return new Response(PNG, { headers: { "content-type": "image/png" } });
     if (pathname === "/empty") return new Response(null, { status: 204 });
     if (pathname === "/redirect") return Response.redirect(new URL("/json", request.url), 302);
     if (pathname === "/missing") return text('{"error": "no such item"}', "application/json", 404);
+    if (pathname === "/hang") return new Response(new ReadableStream());
     if (pathname === "/echo") {
       lastHeaders = request.headers;
       const type = request.headers.get("content-type") ?? "";
@@ -60,7 +72,6 @@ export function startTarget(): Target {
       });
     }
     if (pathname === "/stream") {
-      if (stream.isTaken) stream = createStream();
       const type = TYPES[searchParams.get("type") ?? "text"] ?? "";
       return new Response(stream.take(), { headers: { "content-type": type } });
     }
@@ -68,7 +79,10 @@ export function startTarget(): Target {
   }
 
   const server = startHttp(answer);
-  return Object.assign(server, { lastHeaders: () => lastHeaders, stream: () => stream });
+  return Object.assign(server, {
+    lastHeaders: () => lastHeaders,
+    nextStream: () => stream = createStream(),
+  });
 }
 
 function text(body: string, type: string, status = 200): Response {
@@ -76,7 +90,6 @@ function text(body: string, type: string, status = 200): Response {
 }
 
 interface OwnStream extends Stream {
-  readonly isTaken: boolean;
   take(): ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
@@ -90,15 +103,10 @@ function createStream(): OwnStream {
   const writer = writable.getWriter();
   // What is written behind a cancel goes nowhere.
   const ignore = (): void => {};
-  let isTaken = false;
   return {
     asked: asked.promise,
     cancelled: cancelled.promise,
-    get isTaken(): boolean {
-      return isTaken;
-    },
     take(): ReadableStream<Uint8Array<ArrayBuffer>> {
-      isTaken = true;
       asked.resolve();
       return readable;
     },

@@ -1,0 +1,132 @@
+/**
+ * What a destination, a link or a storage of somebody else's might do to the page. Whatever ran, asked for something
+ * or was kept from it by the page's policy would be in the browser's console, which every test wants to be empty.
+ */
+import { assertEquals } from "@std/assert";
+import type { Page } from "playwright-core";
+import { createConsoleTest } from "./console.ts";
+import { MARKUP } from "./target.ts";
+
+const consoleTest = createConsoleTest();
+
+/** The page made of it nothing but text. */
+async function assertHarmless(page: Page): Promise<void> {
+  assertEquals(await page.evaluate("typeof owned"), "undefined");
+  assertEquals(await page.locator("img[src='/owned'], body style, body script").count(), 0);
+}
+
+function toLink(draft: unknown): string {
+  const bytes = new TextEncoder().encode(JSON.stringify(draft));
+  return `/#request=${bytes.toBase64({ alphabet: "base64url", omitPadding: true })}`;
+}
+
+const BODIES = [
+  { type: "text/html", view: "Text", body: MARKUP },
+  { type: "application/json", view: "JSON", body: JSON.stringify({ [MARKUP]: MARKUP }) },
+  {
+    type: "image/svg+xml",
+    view: "Image",
+    body: '<svg xmlns="http://www.w3.org/2000/svg" onload="top.owned=1"><script>top.owned=1</script>' +
+      '<image href="/owned"/><foreignObject><img xmlns="http://www.w3.org/1999/xhtml" src="/owned"/></foreignObject></svg>',
+  },
+] as const;
+
+consoleTest("bodies and headers of every kind stay text", async ({ page, target, send }) => {
+  for (const { type, view, body } of BODIES) {
+    const url = new URL("/markup", target.origin);
+    url.search = String(new URLSearchParams({ type, body }));
+    await send(url.href);
+    const answer = page.locator("#answer-body");
+    await answer.getByRole("radio", { name: view, exact: true }).and(page.locator(":checked"))
+      .waitFor({ state: "attached" });
+    if (view === "Image") await answer.getByText(/ B$/).waitFor();
+    else await answer.getByText("owned=1").first().waitFor();
+    await page.locator("#tab-answer-fields").click();
+    await page.getByRole("cell", { name: MARKUP }).waitFor();
+    await page.locator("#tab-answer-frames").click();
+    await page.getByRole("listbox", { name: "Frames of this exchange" }).getByRole("option").nth(1)
+      .click();
+    await page.locator("#tab-answer-body").click();
+    await assertHarmless(page);
+  }
+});
+
+consoleTest("events stay text, with their names and ids", async ({ page, target, send }) => {
+  const stream = target.nextStream();
+  stream.push(`event: ${MARKUP}\nid: ${MARKUP}\ndata: ${MARKUP}\n\n`);
+  await send("/stream?type=events", { mode: "events" });
+  const event = page.getByRole("listbox", { name: "Events" }).getByRole("option");
+  await event.click();
+  await page.getByRole("region", { name: "Text" }).getByText("owned=1").waitFor();
+  await assertHarmless(page);
+});
+
+consoleTest("a URL stays text, and does not turn its direction", async (
+  { page, target, send, exchanges },
+) => {
+  await send(`${target.origin}/json?${MARKUP}#\u202e`);
+  await page.locator("#answer-status").getByText("200").waitFor();
+  await exchanges.first().getByText("owned=1").waitFor();
+  await exchanges.first().getByText("\\u202e").waitFor();
+  await page.locator("#tab-history").click();
+  await page.getByRole("list", { name: "Requests that were sent" }).getByText("owned=1").waitFor();
+  await page.locator("#copy-as").click();
+  await page.locator("#dialog textarea").waitFor();
+  await assertHarmless(page);
+});
+
+const HOSTILE_DRAFT = {
+  method: MARKUP,
+  upstream: MARKUP,
+  url: "javascript:owned=1",
+  headers: [[MARKUP, MARKUP]],
+  bodyKind: "json",
+  bodyText: MARKUP,
+};
+
+consoleTest("a hostile link only fills the editor, and can be sent by nobody", async (
+  { page, send, exchanges },
+) => {
+  await page.locator("#link-notice").waitFor();
+  assertEquals(await page.getByLabel("Other method").inputValue(), MARKUP);
+  assertEquals(await page.locator("#upstream").inputValue(), MARKUP);
+  await page.locator("#send").click();
+  await page.locator("#url-fault").waitFor();
+  await page.locator("#copy-as").click();
+  await page.keyboard.press("Escape");
+  await page.locator("#upstream").selectOption("");
+  await send("javascript:owned=1", { method: "POST" });
+  await page.locator("#url-fault").waitFor();
+  assertEquals(await exchanges.count(), 0);
+  await assertHarmless(page);
+}, { path: toLink(HOSTILE_DRAFT) });
+
+for (
+  const { name, path } of [
+    { name: "that is no base64", path: "/#request=%%%" },
+    { name: "that is no draft", path: toLink([1, 2]) },
+    { name: "with a prototype", path: toLink(JSON.parse('{"__proto__": {"url": 1}, "url": 1}')) },
+  ]
+) {
+  consoleTest(`a link ${name} is left alone`, async ({ page }) => {
+    assertEquals(await page.locator("#link-notice").isVisible(), false);
+    assertEquals(await page.locator("#url").inputValue(), "https://example.com/");
+  }, { path, sizes: ["360 px"] });
+}
+
+const ENTRIES = [
+  { draft: { ...HOSTILE_DRAFT, headers: [] }, at: 0, outcome: MARKUP },
+  { draft: { url: {} }, at: "soon" },
+  null,
+];
+
+consoleTest("a history that somebody else wrote stays text", async ({ page }) => {
+  await page.locator("#tab-history").click();
+  const entries = page.getByRole("list", { name: "Requests that were sent" }).getByRole("button");
+  assertEquals(await entries.count(), 1);
+  await entries.click();
+  assertEquals(await page.locator("#body-text").inputValue(), MARKUP);
+  await assertHarmless(page);
+}, {
+  script: `localStorage.setItem("wsfetch.history", ${JSON.stringify(JSON.stringify(ENTRIES))})`,
+});
