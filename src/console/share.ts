@@ -55,7 +55,7 @@ export function decodeShare(fragment: string): Draft | undefined {
 
 /** Gives the draft that a value is, with defaults for what is missing, or `undefined` when it is none. */
 export function parseDraft(value: unknown): Draft | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   const given = { ...EMPTY_DRAFT, ...value } as Readonly<Record<keyof Draft, unknown>>;
   const { method, upstream, url, headers, bodyText, timeoutMs } = given;
   const bodyKind = BODY_KINDS.find((kind) => kind === given.bodyKind);
