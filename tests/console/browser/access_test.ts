@@ -9,7 +9,8 @@ const consoleTest = createConsoleTest();
 const TOKEN = "correct-horse-battery";
 const settings = (): Record<string, string> => ({ AUTH_TOKENS: `alice:${TOKEN}` });
 // What Chromium itself says of a handshake that was refused, and of every page without TLS.
-const expected = /^WebSocket connection to|^Failed to load resource|^The Cross-Origin-Opener-Policy/;
+const expected =
+  /^WebSocket connection to|^Failed to load resource|^The Cross-Origin-Opener-Policy/;
 
 consoleTest("a token is asked for, wrong ones are told, and the right one is used", async (
   { page, reached, send },

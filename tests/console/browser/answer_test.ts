@@ -33,7 +33,8 @@ consoleTest("text and bytes are shown as such, and JSON that is none says where 
   await send("/text");
   await page.getByRole("region", { name: "Text" }).getByText("in two lines").waitFor();
   await page.getByRole("radio", { name: "Hex" }).check({ force: true });
-  await page.getByRole("region", { name: "Bytes in hexadecimal" }).getByText("70 6c 61 69").waitFor();
+  await page.getByRole("region", { name: "Bytes in hexadecimal" }).getByText("70 6c 61 69")
+    .waitFor();
   await send("/bytes");
   const bytes = page.getByRole("region", { name: "Bytes in hexadecimal" });
   await bytes.getByText("00 41 ff 80").waitFor();
@@ -138,7 +139,9 @@ consoleTest("events are shown as they come, and open as JSON", async ({ page, ta
   await page.getByRole("tree", { name: "JSON" }).getByText("1.0").waitFor();
   stream.end();
   await page.locator("#answer .facts-line").getByText("2 events").waitFor();
-  await page.locator("#answer").getByRole("button", { name: "Cancel" }).waitFor({ state: "hidden" });
+  await page.locator("#answer").getByRole("button", { name: "Cancel" }).waitFor({
+    state: "hidden",
+  });
 });
 
 consoleTest("lines are shown as they come", async ({ page, target, send }) => {
@@ -177,4 +180,5 @@ consoleTest("what may succeed later can be sent again from its failure", async (
   await failure.getByText("sent: yes").waitFor();
   target.nextStream();
   await failure.getByRole("button", { name: "Send again" }).click();
-  await exchanges.nth(1).getByText("http_response_timeout").waitFor();});
+  await exchanges.nth(1).getByText("http_response_timeout").waitFor();
+});

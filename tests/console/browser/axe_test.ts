@@ -18,11 +18,16 @@ axe.run({ resultTypes: ["violations"] }).then(({ violations }) =>
 async function assertAccessible(page: Page, view: string): Promise<void> {
   // Not as a script of the page: its policy would refuse one.
   if (await page.evaluate("typeof axe === 'undefined'")) await page.evaluate(axe.source);
-  assertEquals({ view, violations: await page.evaluate(RUN) }, { view, violations: [] });
+  for (const colorScheme of SCHEMES) {
+    await page.emulateMedia({ colorScheme });
+    const violations = await page.evaluate(RUN);
+    assertEquals({ view, colorScheme, violations }, { view, colorScheme, violations: [] });
+  }
 }
 
-for (const colorScheme of SCHEMES) {
-  consoleTest(`axe-core finds nothing in the request, in ${colorScheme}`, async ({ page, send }) => {
+consoleTest(
+  "axe-core finds nothing in the request",
+  async ({ page, send }) => {
     await assertAccessible(page, "empty");
     await page.locator("#add-header").click();
     await page.getByLabel("Header name").fill("authorization");
@@ -41,72 +46,71 @@ for (const colorScheme of SCHEMES) {
     await page.keyboard.press("Escape");
     await page.locator("#share").click();
     await assertAccessible(page, "share");
-  }, { colorScheme });
+  },
+);
 
-  consoleTest(`axe-core finds nothing in the answer, in ${colorScheme}`, async (
-    { page, target, send },
-  ) => {
-    const status = page.locator("#answer-status");
-    await send("/json");
-    await page.getByRole("treeitem").first().click();
-    await assertAccessible(page, "JSON");
-    await page.locator("#tab-answer-fields").click();
-    await assertAccessible(page, "headers");
-    await page.locator("#tab-answer-timing").click();
-    await assertAccessible(page, "timing");
-    await page.locator("#tab-answer-frames").click();
-    await page.getByRole("listbox", { name: "Frames of this exchange" }).getByRole("option").first()
-      .click();
-    await assertAccessible(page, "frames");
-    await page.locator("#tab-answer-body").click();
-    for (const path of ["/missing", "/bytes", "/image", "/text"]) {
-      await send(path);
-      await page.locator("#answer .answer-url").getByText(path).waitFor();
-      await status.getByText(/\d{3}/).waitFor();
-      await assertAccessible(page, path);
-    }
-    await send("http://192.168.0.1/");
-    await page.getByRole("group", { name: "Failure" }).waitFor();
-    await assertAccessible(page, "a failure");
-    const stream = target.nextStream();
-    stream.push("event: a\ndata: {}\n\n");
-    await send("/stream?type=events", { mode: "events" });
-    await page.getByRole("listbox", { name: "Events" }).getByRole("option").click();
-    await assertAccessible(page, "events");
-  }, { colorScheme });
+consoleTest("axe-core finds nothing in the answer", async (
+  { page, target, send },
+) => {
+  const status = page.locator("#answer-status");
+  await send("/json");
+  await page.getByRole("treeitem").first().click();
+  await assertAccessible(page, "JSON");
+  await page.locator("#tab-answer-fields").click();
+  await assertAccessible(page, "headers");
+  await page.locator("#tab-answer-timing").click();
+  await assertAccessible(page, "timing");
+  await page.locator("#tab-answer-frames").click();
+  await page.getByRole("listbox", { name: "Frames of this exchange" }).getByRole("option").first()
+    .click();
+  await assertAccessible(page, "frames");
+  await page.locator("#tab-answer-body").click();
+  for (const path of ["/missing", "/bytes", "/image", "/text"]) {
+    await send(path);
+    await page.locator("#answer .answer-url").getByText(path).waitFor();
+    await status.getByText(/\d{3}/).waitFor();
+    await assertAccessible(page, path);
+  }
+  await send("http://192.168.0.1/");
+  await page.getByRole("group", { name: "Failure" }).waitFor();
+  await assertAccessible(page, "a failure");
+  const stream = target.nextStream();
+  stream.push("event: a\ndata: {}\n\n");
+  await send("/stream?type=events", { mode: "events" });
+  await page.getByRole("listbox", { name: "Events" }).getByRole("option").click();
+  await assertAccessible(page, "events");
+});
 
-  consoleTest(`axe-core finds nothing in the activity, in ${colorScheme}`, async (
-    { page, target, send, exchanges },
-  ) => {
-    await send("/json");
-    await exchanges.nth(0).getByText("200").waitFor();
-    await send("/missing");
-    await exchanges.nth(1).getByText("404").waitFor();
-    await send("http://192.168.0.1/");
-    await exchanges.nth(2).getByText("destination_ip_prohibited").waitFor();
-    const stream = target.nextStream();
-    stream.push("the first");
-    await send("/stream", { mode: "chunks" });
-    await page.getByRole("region", { name: "Text, as it comes" }).getByText("the first").waitFor();
-    await assertAccessible(page, "the waterfall, and text as it comes");
-    await page.locator("#tab-frames").click();
-    await page.getByRole("listbox", { name: "Frames", exact: true }).getByRole("option").first()
-      .click();
-    await assertAccessible(page, "the frame log");
-    await page.locator("#tab-history").click();
-    await assertAccessible(page, "history");
-    await page.locator("#tab-connection").click();
-    await page.locator("#panel-connection").getByRole("table").waitFor();
-    await assertAccessible(page, "the connection");
-  }, { colorScheme });
+consoleTest("axe-core finds nothing in the activity", async (
+  { page, target, send, exchanges },
+) => {
+  await send("/json");
+  await exchanges.nth(0).getByText("200").waitFor();
+  await send("/missing");
+  await exchanges.nth(1).getByText("404").waitFor();
+  await send("http://192.168.0.1/");
+  await exchanges.nth(2).getByText("destination_ip_prohibited").waitFor();
+  const stream = target.nextStream();
+  stream.push("the first");
+  await send("/stream", { mode: "chunks" });
+  await page.getByRole("region", { name: "Text, as it comes" }).getByText("the first").waitFor();
+  await assertAccessible(page, "the waterfall, and text as it comes");
+  await page.locator("#tab-frames").click();
+  await page.getByRole("listbox", { name: "Frames", exact: true }).getByRole("option").first()
+    .click();
+  await assertAccessible(page, "the frame log");
+  await page.locator("#tab-history").click();
+  await assertAccessible(page, "history");
+  await page.locator("#tab-connection").click();
+  await page.locator("#panel-connection").getByRole("table").waitFor();
+  await assertAccessible(page, "the connection");
+});
 
-  consoleTest(`axe-core finds nothing in a refusal, in ${colorScheme}`, async ({ page }) => {
-    await page.getByRole("alert").getByText("A token is needed").waitFor();
-    await assertAccessible(page, "refused");
-  }, {
-    colorScheme,
-    settings: () => ({ AUTH_TOKENS: "alice:correct-horse" }),
-    state: "refused",
-    expected: /^WebSocket connection to|^Failed to load resource/,
-  });
-}
+consoleTest("axe-core finds nothing in a refusal", async ({ page }) => {
+  await page.getByRole("alert").getByText("A token is needed").waitFor();
+  await assertAccessible(page, "refused");
+}, {
+  settings: () => ({ AUTH_TOKENS: "alice:correct-horse" }),
+  state: "refused",
+  expected: /^WebSocket connection to|^Failed to load resource/,
+});

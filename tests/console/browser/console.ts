@@ -4,7 +4,13 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { type Browser, chromium, type Locator, type Page } from "playwright-core";
+import {
+  type Browser,
+  chromium,
+  type ConsoleMessage,
+  type Locator,
+  type Page,
+} from "playwright-core";
 import type { AppDeps } from "../../../src/app.ts";
 import { LOOPBACK, type Service, startService } from "../../helpers/service.ts";
 import { startTarget, type Target } from "./target.ts";
@@ -14,8 +20,6 @@ export interface Visit {
   readonly page: Page;
   readonly service: Service;
   readonly target: Target;
-  /** What the browser's console has said so far, and what the page has thrown. */
-  readonly complaints: readonly string[];
   /** The rows of the waterfall. */
   readonly exchanges: Locator;
   /** Fills in a URL and sends; a path is one of the target. */
@@ -34,11 +38,8 @@ export interface VisitOptions {
   /** What the browser may say: it reports failed handshakes by itself. */
   readonly expected?: RegExp;
   readonly sizes?: readonly SizeName[];
-  readonly colorScheme?: "light" | "dark";
   /** Opened instead of `/`. */
   readonly path?: string;
-  /** Runs before the page does. */
-  readonly script?: string;
 }
 
 /** Registers a test, once for each size. */
@@ -61,33 +62,51 @@ const CHROMIUM = "/usr/bin/chromium";
 const TIMEOUT_MS = 15_000;
 const SIZE_NAMES: readonly SizeName[] = ["360 px", "1920 px"];
 
-/** Gives a function that registers tests, which share a browser and, unless they have settings, a service. */
+/** Gives a function that registers tests, which share a browser, its pages and, unless they have settings, a service. */
 export function createConsoleTest(): ConsoleTest {
   const ignore = !hasChromium();
-  let browser: Promise<Browser> | undefined;
+  // Pages and services take longer to begin with than most tests.
+  const pages = new Map<SizeName, Page>();
+  let browser: Browser | undefined;
   let shared: Place | undefined;
   // deno-lint-ignore no-console -- says what was not tested
   if (ignore) console.log(`There is no ${CHROMIUM}: the console is not tested in it`);
   Deno.test.afterAll(async () => {
-    await (await browser)?.close();
+    await browser?.close();
     await shared?.[Symbol.asyncDispose]();
   });
+
+  async function openPage(size: SizeName): Promise<Page> {
+    browser ??= await launch();
+    const context = await browser.newContext({
+      viewport: SIZES[size],
+      permissions: ["clipboard-read", "clipboard-write"],
+    });
+    context.setDefaultTimeout(TIMEOUT_MS);
+    const page = await context.newPage();
+    pages.set(size, page);
+    return page;
+  }
+
+  async function runTest(plan: VisitPlan): Promise<void> {
+    const { size, settings } = plan;
+    const page = pages.get(size) ?? await openPage(size);
+    // What a failed test leaves behind is no beginning for the next.
+    pages.delete(size);
+    if (settings === undefined) await visit(page, shared ??= startPlace(plan), plan);
+    else {
+      await using own = startPlace(plan);
+      await visit(page, own, plan);
+    }
+    pages.set(size, page);
+  }
 
   return (name, run, options = {}) => {
     for (const size of options.sizes ?? SIZE_NAMES) {
       Deno.test({
         name: `${name}, at ${size}`,
         ignore,
-        fn: async () => {
-          browser ??= launch();
-          if (options.settings === undefined) {
-            shared ??= startPlace(options);
-            await visit(await browser, shared, { ...options, size, run });
-          } else {
-            await using own = startPlace(options);
-            await visit(await browser, own, { ...options, size, run });
-          }
-        },
+        fn: () => runTest({ ...options, size, run }),
       });
     }
   };
@@ -116,45 +135,37 @@ interface VisitPlan extends VisitOptions {
   run(visit: Visit): Promise<void>;
 }
 
-async function visit(browser: Browser, { service, target }: Place, plan: VisitPlan): Promise<void> {
-  const { state = "open", expected, size, path = "/", run } = plan;
-  const context = await browser.newContext({
-    viewport: SIZES[size],
-    colorScheme: plan.colorScheme ?? "light",
-    permissions: ["clipboard-read", "clipboard-write"],
+async function visit(page: Page, { service, target }: Place, plan: VisitPlan): Promise<void> {
+  const { state = "open", expected, path = "/", run } = plan;
+  const complaints: string[] = [];
+  const onConsole = (message: ConsoleMessage): void => void complaints.push(message.text());
+  const onError = (error: Error): void => void complaints.push(error.message);
+  page.on("console", onConsole).on("pageerror", onError);
+  const reached = (name: string): Promise<void> =>
+    page.locator(`#status[data-state="${name}"]`).waitFor();
+  await page.goto(service.origin + path);
+  await reached(state);
+  await run({
+    page,
+    service,
+    target,
+    reached,
+    exchanges: page.getByRole("listbox", { name: "Exchanges" }).getByRole("option"),
+    async send(url, { mode, method } = {}): Promise<void> {
+      if (method !== undefined) await page.locator("#method").selectOption(method);
+      if (mode !== undefined) await page.locator("#mode").selectOption(mode);
+      await page.locator("#url").fill(url.startsWith("/") ? target.origin + url : url);
+      await page.locator("#url").press("Control+Enter");
+    },
   });
-  try {
-    context.setDefaultTimeout(TIMEOUT_MS);
-    const page = await context.newPage();
-    const complaints: string[] = [];
-    page.on("console", (message) => complaints.push(message.text()));
-    page.on("pageerror", (error) => complaints.push(error.message));
-    if (plan.script !== undefined) await page.addInitScript({ content: plan.script });
-    const reached = (name: string): Promise<void> =>
-      page.locator(`#status[data-state="${name}"]`).waitFor();
-    await page.goto(service.origin + path);
-    await reached(state);
-    await run({
-      page,
-      service,
-      target,
-      complaints,
-      reached,
-      exchanges: page.getByRole("listbox", { name: "Exchanges" }).getByRole("option"),
-      async send(url, { mode, method } = {}): Promise<void> {
-        if (method !== undefined) await page.locator("#method").selectOption(method);
-        if (mode !== undefined) await page.locator("#mode").selectOption(mode);
-        await page.locator("#url").fill(url.startsWith("/") ? target.origin + url : url);
-        await page.locator("#url").press("Control+Enter");
-      },
-    });
-    const wrong = complaints.filter((text) => expected?.test(text) !== true);
-    assertEquals(wrong, [], "the browser's console stays empty");
-    const overflow = "document.documentElement.scrollWidth - innerWidth";
-    assertEquals(await page.evaluate<number>(overflow), 0, "nothing sticks out of the page");
-  } finally {
-    await context.close();
-  }
+  const wrong = complaints.filter((text) => expected?.test(text) !== true);
+  assertEquals(wrong, [], "the browser's console stays empty");
+  const overflow = "document.documentElement.scrollWidth - innerWidth";
+  assertEquals(await page.evaluate<number>(overflow), 0, "nothing sticks out of the page");
+  await page.evaluate("localStorage.clear()");
+  page.off("console", onConsole).off("pageerror", onError);
+  // Another link to the same page would not load it.
+  await page.goto("about:blank");
 }
 
 function launch(): Promise<Browser> {

@@ -26,7 +26,8 @@ const BODIES = [
   {
     type: "image/svg+xml",
     view: "Image",
-    body: '<svg xmlns="http://www.w3.org/2000/svg" onload="top.owned=1"><script>top.owned=1</script>' +
+    body:
+      '<svg xmlns="http://www.w3.org/2000/svg" onload="top.owned=1"><script>top.owned=1</script>' +
       '<image href="/owned"/><foreignObject><img xmlns="http://www.w3.org/1999/xhtml" src="/owned"/></foreignObject></svg>',
   },
 ] as const;
@@ -120,13 +121,15 @@ const ENTRIES = [
   null,
 ];
 
-consoleTest("a history that somebody else wrote stays text", async ({ page }) => {
+consoleTest("a history that somebody else wrote stays text", async ({ page, reached }) => {
+  const text = JSON.stringify(JSON.stringify(ENTRIES));
+  await page.evaluate(`localStorage.setItem("wsfetch.history", ${text})`);
+  await page.reload();
+  await reached("open");
   await page.locator("#tab-history").click();
   const entries = page.getByRole("list", { name: "Requests that were sent" }).getByRole("button");
   assertEquals(await entries.count(), 1);
   await entries.click();
   assertEquals(await page.locator("#body-text").inputValue(), MARKUP);
   await assertHarmless(page);
-}, {
-  script: `localStorage.setItem("wsfetch.history", ${JSON.stringify(JSON.stringify(ENTRIES))})`,
 });

@@ -141,26 +141,30 @@ consoleTest("a request can be cancelled, and one sent many times too", async (
   await exchanges.getByText("cancelled").nth(5).waitFor();
 });
 
-consoleTest("a path below a named upstream is sent with its secret, which the page never has", async (
-  { page, target, send },
-) => {
-  const upstream = page.getByRole("combobox", { name: "Upstream" });
-  await upstream.selectOption("shop");
-  assertEquals(await page.getByLabel("Path below shop").count(), 1);
-  await page.locator("#url").fill("echo");
-  await page.locator("#url").press("Enter");
-  await page.locator("#answer-status").getByText("200 OK").waitFor();
-  assertEquals(target.lastHeaders().get("x-key"), "the-secret");
-  await upstream.selectOption("");
-  await send("shop:/json");
-  await page.getByRole("tree", { name: "JSON" }).waitFor();
-  await page.locator("#tab-frames").click();
-  assertEquals((await page.content()).includes("the-secret"), false);
-}, {
-  settings: ({ origin }) => ({
-    UPSTREAMS: JSON.stringify({
-      shop: { baseUrl: origin, headers: { "x-key": "${env:KEY}" } },
+consoleTest(
+  "a path below a named upstream is sent with its secret, which the page never has",
+  async (
+    { page, target, send },
+  ) => {
+    const upstream = page.getByRole("combobox", { name: "Upstream" });
+    await upstream.selectOption("shop");
+    assertEquals(await page.getByLabel("Path below shop").count(), 1);
+    await page.locator("#url").fill("echo");
+    await page.locator("#url").press("Enter");
+    await page.locator("#answer-status").getByText("200 OK").waitFor();
+    assertEquals(target.lastHeaders().get("x-key"), "the-secret");
+    await upstream.selectOption("");
+    await send("shop:/json");
+    await page.getByRole("tree", { name: "JSON" }).waitFor();
+    await page.locator("#tab-frames").click();
+    assertEquals((await page.content()).includes("the-secret"), false);
+  },
+  {
+    settings: ({ origin }) => ({
+      UPSTREAMS: JSON.stringify({
+        shop: { baseUrl: origin, headers: { "x-key": "${env:KEY}" } },
+      }),
     }),
-  }),
-  deps: { sources: { env: () => "the-secret", readText: () => "" } },
-});
+    deps: { sources: { env: () => "the-secret", readText: () => "" } },
+  },
+);

@@ -62,13 +62,16 @@ for (
     { format: "plain", protocol: undefined, body: `,"content":${COMPACT}}` },
   ]
 ) {
-  consoleTest(`a copied ${format} frame works in a WebSocket`, async ({ page, service, target }) => {
-    await edit(page, `${target.origin}/echo`);
-    const frame = await copyAs(page, format);
-    const answers = await converse(service.url, { frame, protocol });
-    assert(answers.some((answer) => answer.endsWith(body)), answers.join("\n"));
-    assertEquals(target.lastHeaders().get("x-note"), "it's");
-  });
+  consoleTest(
+    `a copied ${format} frame works in a WebSocket`,
+    async ({ page, service, target }) => {
+      await edit(page, `${target.origin}/echo`);
+      const frame = await copyAs(page, format);
+      const answers = await converse(service.url, { frame, protocol });
+      assert(answers.some((answer) => answer.endsWith(body)), answers.join("\n"));
+      assertEquals(target.lastHeaders().get("x-note"), "it's");
+    },
+  );
 }
 
 consoleTest("copied client code works as a module", async ({ page, target }) => {

@@ -59,7 +59,9 @@ export function startTarget(): Target {
     if (pathname === "/broken") return text('{"a": oops}', "application/json");
     if (pathname === "/text") return text("plain words\nin two lines", "text/plain");
     if (pathname === "/bytes") return new Response(Uint8Array.of(0, 65, 255, 128));
-    if (pathname === "/image") return new Response(PNG, { headers: { "content-type": "image/png" } });
+    if (pathname === "/image") {
+      return new Response(PNG, { headers: { "content-type": "image/png" } });
+    }
     if (pathname === "/empty") return new Response(null, { status: 204 });
     if (pathname === "/redirect") return Response.redirect(new URL("/json", request.url), 302);
     if (pathname === "/missing") return text('{"error": "no such item"}', "application/json", 404);
