@@ -10,7 +10,7 @@ function createBench(): { wheel: Wheel; advance(ms: number): void; timers(): num
   let turn = (): void => {};
   const wheel = createWheel({
     now: () => time,
-    createTimer(callback) {
+    createTimer(callback): (delayMs: number) => void {
       turn = callback;
       return (delayMs) => {
         timers++;
@@ -67,13 +67,13 @@ Deno.test("one timer serves deadlines that come and go", () => {
 Deno.test("a callback may set and clear others", () => {
   const { wheel, advance } = createBench();
   const called: string[] = [];
-  let other: Entry | undefined;
+  const others: Entry[] = [];
   wheel.set(10, () => {
     called.push("first");
-    if (other !== undefined) wheel.clear(other);
+    others.forEach(wheel.clear);
     wheel.set(10, () => called.push("third"));
   });
-  other = wheel.set(20, () => called.push("second"));
+  others.push(wheel.set(20, () => called.push("second")));
   advance(100);
   assertEquals(called, ["first", "third"]);
 });
