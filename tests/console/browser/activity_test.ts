@@ -48,8 +48,9 @@ consoleTest("exchanges are filtered, and cleared when they are over", async (
   await exchanges.first().getByText("/missing").waitFor();
   await filter.fill("");
   await exchanges.nth(1).waitFor();
-  target.nextStream();
+  const { asked } = target.nextStream();
   await send("/stream");
+  await asked;
   await exchanges.nth(2).waitFor();
   await page.locator("#panel-exchanges").getByRole("button", { name: "Clear" }).click();
   await exchanges.nth(1).waitFor({ state: "detached" });

@@ -171,7 +171,14 @@ async function visit(page: Page, { service, target }: Place, plan: VisitPlan): P
 function launch(): Promise<Browser> {
   // Drawing in software is what takes the time where there is no graphics card.
   const args = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP *.test 127.0.0.1"];
-  return chromium.launch({ executablePath: CHROMIUM, args });
+  return chromium.launch({
+    executablePath: CHROMIUM,
+    args,
+    // A run that is told to end would go on: the browser ends with its pipe anyway.
+    handleSIGHUP: false,
+    handleSIGINT: false,
+    handleSIGTERM: false,
+  });
 }
 
 function hasChromium(): boolean {

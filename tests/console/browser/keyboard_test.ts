@@ -102,8 +102,9 @@ consoleTest("what ends is said aloud, and lists know how long they are", async (
   await said.getByText(/^GET 200 in .* B$/).waitFor();
   await send("http://192.168.0.1/");
   await said.getByText(/^GET failed: destination_ip_prohibited, /).waitFor();
-  target.nextStream();
+  const { asked } = target.nextStream();
   await send("/stream");
+  await asked;
   await page.locator("#answer").getByRole("button", { name: "Cancel" }).click();
   await said.getByText("GET cancelled").waitFor();
   const list = page.getByRole("listbox", { name: "Exchanges" });

@@ -127,8 +127,9 @@ consoleTest("redirects are followed, shown or refused", async ({ page, send }) =
 consoleTest("a request can be cancelled, and one sent many times too", async (
   { page, target, send, exchanges },
 ) => {
-  const { cancelled } = target.nextStream();
+  const { asked, cancelled } = target.nextStream();
   await send("/stream");
+  await asked;
   await page.locator("#answer").getByRole("button", { name: "Cancel" }).click();
   await page.locator("#answer .facts-line").getByText("cancelled").waitFor();
   await exchanges.getByText("cancelled").waitFor();
