@@ -1,7 +1,7 @@
 /**
  * What goes on: the waterfall, the frames, the history and the connection.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { createConsoleTest } from "./console.ts";
 
 const consoleTest = createConsoleTest();
@@ -17,12 +17,11 @@ consoleTest("exchanges stand on one time axis, and each opens its answer and its
   await page.locator("#exchange-count").getByText("2, 1 in flight").waitFor();
   await send("/missing", { mode: "whole" });
   await exchanges.nth(2).getByText("404").waitFor();
-  // At once: the bars of what runs are drawn anew all the time.
-  const [first = NaN, running = NaN, last = NaN] = await page.evaluate<number[]>(
-    `[...document.querySelectorAll("[aria-label=Exchanges] .track span:first-child")]
-      .map((bar) => bar.getBoundingClientRect().x)`,
-  );
-  assert(first < running && running < last, `${first} ${running} ${last}`);
+  // In one look: the bars of what runs are drawn anew all the time.
+  await page.waitForFunction(`(([first, running, last]) => first < running && running < last)(
+    [...document.querySelectorAll("[aria-label=Exchanges] .track span:first-child")]
+      .map((bar) => bar.getBoundingClientRect().x)
+  )`);
   assertEquals(await exchanges.nth(1).locator(".track.live").count(), 1);
   await exchanges.nth(0).click();
   await page.getByRole("tree", { name: "JSON" }).waitFor();
