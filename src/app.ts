@@ -17,7 +17,11 @@ import { CONSOLE_PAGE, CONSOLE_SOURCES, CONSOLE_STYLE } from "./console_sources.
 import { plain } from "./dialect/plain.ts";
 import { v1 } from "./dialect/v1.ts";
 import { toLines, toServerSentEvents } from "./forward/events.ts";
+import { createFetchTransport } from "./forward/fetch_transport.ts";
 import { createForward, type Forward } from "./forward/forward.ts";
+import { asksForBrotli } from "./forward/headers.ts";
+import type { Transport } from "./forward/transport.ts";
+import { createHttp1Client } from "./http1/client.ts";
 import { createLimiter, type Limiter } from "./limits/limiter.ts";
 import { createMemoryStore } from "./limits/memory_store.ts";
 import { createPolicy } from "./policy/policy.ts";
@@ -131,7 +135,14 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   let draining: Promise<void> | undefined;
   const isDraining = (): boolean => draining !== undefined;
 
-  const forward = createForward({ client });
+  const viaFetch = createFetchTransport({ client });
+  const http1 = createHttp1Client({ maxIdlePerHost: MAX_IDLE_CONNECTIONS_PER_HOST });
+  // What is traced goes through fetch, whose spans belong to the trace.
+  const isDirect = config.HTTP_CLIENT !== "fetch" && tracing === undefined;
+  const direct: Transport = (request, signal) =>
+    // Only fetch takes "br" off, and only a client that asks for it gets it.
+    asksForBrotli(request.headers) ? viaFetch(request, signal) : http1.request(request, signal);
+  const forward = createForward({ http: isDirect ? direct : viaFetch, https: viaFetch });
   const registry = createRegistry(definitions, { getStatus: toGetStatus(forward) });
   const limiter = createLimits(config);
   const authenticator = createAuthentication(config, telemetry);
@@ -240,6 +251,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
       limiter[Symbol.dispose]();
       registry[Symbol.dispose]();
       metrics?.[Symbol.dispose]();
+      http1[Symbol.dispose]();
       client.close();
     },
   };
@@ -248,12 +260,8 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
 function toGetStatus(forward: Forward): RegistryDeps["getStatus"] {
   return async function getStatus(url, headers, signal): Promise<number> {
     const check = (): { readonly headers: HeaderPairs } => ({ headers });
-    const done = new AbortController();
-    const response = await forward(
-      { ...PROBE, url, headers: [] },
-      { check, signal: AbortSignal.any([signal, done.signal]) },
-    );
-    done.abort(); // lets go of the body, which may have no end
+    const response = await forward({ ...PROBE, url, headers: [] }, { check, signal });
+    response.discard(); // the body may have no end
     return response.status;
   };
 }

@@ -103,6 +103,13 @@ export const configSchema = z.object({
     "The methods that clients may use",
     list(parseMethod).refine((methods) => methods.length > 0, "must name at least one method"),
   ),
+  HTTP_CLIENT: setting(
+    "",
+    "What makes requests to `http:` URLs. `direct`: connections of the service's own. `fetch`: " +
+      "Deno's `fetch`, which makes all those to `https:`. Empty: `direct`, unless `HTTP_PROXY` or " +
+      "`ALL_PROXY` is set, which `fetch` obeys. With OpenTelemetry on it is `fetch`",
+    z.enum(["", "direct", "fetch"], "must be direct, fetch, or empty"),
+  ),
   UPSTREAMS: setting(
     "",
     "Named upstreams, as JSON or as the path of a JSON file; read again on SIGHUP",
@@ -271,6 +278,8 @@ export class ConfigError extends Error {
 const PREFIX = "WSFETCH_";
 // With one of these set, as on Deno Deploy, HOST says nothing about who can connect.
 const DEPLOY_VARIABLES = ["DENO_DEPLOYMENT_ID", "DENO_DEPLOY", "DENO_SERVE_ADDRESS"] as const;
+// What Deno's fetch goes by for `http:` URLs, in either case.
+const PROXY_VARIABLES = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] as const;
 
 /**
  * Gives the settings that an environment holds, with defaults for the rest.
@@ -295,7 +304,8 @@ export function parseConfig(env: Readonly<Record<string, string>>): Config {
       : error.issues.map(({ path, message }) => `${path[0]?.toString()}: ${message}`)),
   ];
   if (!success || problems.length > 0) throw new ConfigError(problems);
-  return data;
+  const isProxied = data.HTTP_CLIENT === "" && PROXY_VARIABLES.some((name) => env[name]);
+  return isProxied ? { ...data, HTTP_CLIENT: "fetch" } : data;
 }
 
 /** Gives what `--help` prints about the settings. */

@@ -19,6 +19,7 @@ Deno.test("parseConfig() gives the default of every setting", () => {
     DENY_HOSTS: [],
     ALLOW_PORTS: [80, 443],
     ALLOW_METHODS: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+    HTTP_CLIENT: "",
     UPSTREAMS: "",
     AUTH: "",
     AUTH_TOKENS: [],

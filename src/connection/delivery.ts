@@ -133,6 +133,7 @@ function toHead({ status, statusText, url, redirected, headers }: ForwardRespons
 }
 
 async function readWhole(response: ForwardResponse, maxBytes: number): Promise<HttpResponse> {
-  const body = await response.bytes(maxBytes);
+  const reading = response.bytes(maxBytes);
+  const body = reading instanceof Promise ? await reading : reading;
   return { ...toHead(response), body };
 }

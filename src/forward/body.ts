@@ -79,7 +79,8 @@ export function declaredLength(headers: HeaderPairs): number | undefined {
   return isUncertain ? undefined : Number(value);
 }
 
-function tooLarge(maxBytes: number): ProxyError {
+/** Says that a body has more bytes than it may have. */
+export function tooLarge(maxBytes: number): ProxyError {
   return new ProxyError(
     "http_response_body_size",
     `The response body is larger than ${maxBytes} bytes`,

@@ -1,20 +1,25 @@
 /**
- * Makes an HTTP request with fetch: checks every hop before it is made, connects where the check said,
- * and follows redirects by hand.
+ * Makes an HTTP request: checks every hop before it is made, and follows redirects by hand.
  *
  * @module
  */
 import { STATUS_CODE } from "@std/http/status";
 import {
   type HeaderPairs,
-  type HttpResponse,
+  isIdempotent,
   ProxyError,
   type RedirectMode,
+  type ResponseHead,
 } from "../protocol/mod.ts";
-import { declaredLength, readBody, readChunks } from "./body.ts";
-import { toBodyError, toRequestError } from "./failure.ts";
-import { filterRequestHeaders, filterResponseHeaders, isContentDecoded } from "./headers.ts";
-import { asSent, followRedirect, type Hop, redirectLocation, refuseRedirect } from "./redirect.ts";
+import { gunzipResponse } from "./decode.ts";
+import {
+  contentCoding,
+  filterRequestHeaders,
+  filterResponseHeaders,
+  findField,
+} from "./headers.ts";
+import { asSent, followRedirect, redirectLocation, refuseRedirect } from "./redirect.ts";
+import type { Hop, Transport, TransportResponse } from "./transport.ts";
 
 /** Where a hop may connect, and what goes with it. */
 export interface Route {
@@ -28,35 +33,36 @@ export interface Route {
 
 /** Makes a hop by none, one or more attempts, each of which gives a response whose body was not read. */
 export type SendHop = (
-  attempt: () => Promise<Response>,
+  attempt: () => Promise<Answer>,
   hop: {
     readonly method: string;
     /** The hop can be attempted again. */
     readonly replayable: boolean;
     readonly signal: AbortSignal;
   },
-) => Promise<Response>;
+) => Promise<Answer>;
+
+/** A response as {@linkcode SendHop} sees it: like fetch's. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Pick<Headers, "get">;
+  readonly body: Pick<ReadableStream, "cancel">;
+  readonly response: TransportResponse;
+}
 
 /** Checks a hop before it is made; throws the {@linkcode ProxyError} that forbids it. */
 export type Check = (url: URL, method: string) => Route | Promise<Route>;
 
 /** A response whose head has come and whose body has not been read. */
-export interface ForwardResponse extends Omit<HttpResponse, "body"> {
-  /**
-   * Gives the whole decoded body, or `null` when the response cannot have one. To be called once.
-   *
-   * @throws {ProxyError} `http_response_body_size`, `http_response_incomplete`,
-   * `http_response_content_coding`, or the signal's reason.
-   */
-  bytes(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null>;
-  /**
-   * Gives the decoded body as it comes, in pieces of any size, each good until the next is asked for;
-   * nothing is read ahead, and leaving early ends the request. `null` as with `bytes`; to be called instead of it. The iteration throws like it.
-   */
-  chunks(maxBytes: number): AsyncIterable<Uint8Array<ArrayBuffer>> | null;
-  /** The length of the body in bytes, where it is known for certain. */
-  readonly length: number | undefined;
+export interface ForwardResponse
+  extends ResponseHead, Pick<TransportResponse, "length" | "discard"> {
+  /** As of {@linkcode TransportResponse}; `null` when the response cannot have a body. */
+  bytes(maxBytes: number): Bytes | null | Promise<Bytes | null>;
+  /** As of {@linkcode TransportResponse}; `null` when the response cannot have a body. */
+  chunks(maxBytes: number): AsyncIterable<Bytes> | null;
 }
+
+type Bytes = Uint8Array<ArrayBuffer>;
 
 /** A request, and what to do with redirects. */
 export interface ForwardRequest extends Hop {
@@ -80,23 +86,13 @@ export type Forward = (
   options: ForwardOptions,
 ) => Promise<ForwardResponse>;
 
-type Fetch = (url: URL, init: RequestInit & { client?: Deno.HttpClient }) => Promise<Response>;
-
-/** What {@linkcode createForward} works with. */
+/** What makes the requests to URLs of each scheme. */
 export interface ForwardDeps {
-  /** Has to allow a `host` header, for the pinned addresses. */
-  readonly client: Deno.HttpClient;
-  readonly fetch?: Fetch;
+  readonly http: Transport;
+  readonly https: Transport;
 }
 
-/** Where and with what a hop is made, when it is not where its URL says. */
-interface Target {
-  readonly target: URL;
-  readonly headers: HeaderPairs;
-  readonly signal: AbortSignal;
-}
-
-// Fetch, "null body status", less 101, which is refused, and 103, which fetch never gives.
+// Fetch, "null body status", less 101, which is refused, and 103, which is none of a last response.
 const NULL_BODY_STATUS: ReadonlySet<number> = new Set([
   STATUS_CODE.NoContent,
   STATUS_CODE.ResetContent,
@@ -104,88 +100,61 @@ const NULL_BODY_STATUS: ReadonlySet<number> = new Set([
 ]);
 
 /** Creates a {@linkcode Forward}. */
-export function createForward({ client, fetch = globalThis.fetch }: ForwardDeps): Forward {
-  async function send(
-    { method, body }: Hop,
-    { target, headers, signal }: Target,
-  ): Promise<Response> {
-    try {
-      return await fetch(target, {
-        method,
-        headers: headers as [string, string][], // fetch only reads them
-        body,
-        redirect: "manual",
-        signal,
-        client,
-      });
-    } catch (thrown) {
-      if (signal.aborted) throw signal.reason;
-      throw toRequestError(thrown, method);
-    }
-  }
-
-  /** Tries the checked addresses in turn, as long as nothing has been sent. */
-  async function sendPinned(
-    hop: Hop,
-    addresses: readonly string[],
-    signal: AbortSignal,
-  ): Promise<Response> {
-    const headers: HeaderPairs = [...hop.headers, ["host", hop.url.host]];
-    let failure = new ProxyError("dns_error", "The host has no address");
-    for (const address of addresses) {
-      try {
-        return await send(hop, { target: pin(hop.url, address), headers, signal });
-      } catch (error) {
-        if (!(error instanceof ProxyError) || error.sent !== "no") throw error;
-        failure = error;
-        if (hop.body instanceof ReadableStream) break; // fetch has taken it
-      }
-    }
-    throw failure;
-  }
-
-  async function attemptHop(
+export function createForward({ http, https }: ForwardDeps): Forward {
+  function attemptHop(
     hop: Hop,
     { addresses, headers }: Route,
     signal: AbortSignal,
-  ): Promise<Response> {
-    const dressed = headers === undefined ? hop : { ...hop, headers: override(hop, headers) };
-    // A certificate has to match the name, so a name that is rebound fails its handshake.
-    const response = addresses === undefined || hop.url.protocol === "https:"
-      ? await send(dressed, { target: hop.url, headers: dressed.headers, signal })
-      : await sendPinned(dressed, addresses, signal);
-    if (response.status !== STATUS_CODE.SwitchingProtocols) return response;
-    await response.body?.cancel();
-    throw new ProxyError(
-      "http_protocol_error",
-      "The destination switched protocols without being asked to",
-    );
+  ): Promise<TransportResponse> {
+    const { method, url, body } = hop;
+    const request = {
+      method,
+      url,
+      headers: headers === undefined ? hop.headers : override(hop, headers),
+      body,
+      addresses,
+    };
+    return url.protocol === "http:" ? http(request, signal) : https(request, signal);
   }
 
-  async function makeHop(hop: Hop, { check, signal }: ForwardOptions): Promise<Response> {
-    const checked = check(hop.url, hop.method);
-    const route = checked instanceof Promise ? await checked : checked;
-    signal.throwIfAborted();
-    if (route.send === undefined) return await attemptHop(hop, route, signal);
+  async function sendHop(
+    hop: Hop,
+    { send, ...route }: Route & { readonly send: SendHop },
+    signal: AbortSignal,
+  ): Promise<TransportResponse> {
     const { method, body } = hop;
     const replayable = !(body instanceof ReadableStream);
-    return await route.send(() => attemptHop(hop, route, signal), { method, replayable, signal });
+    const attempt = async (): Promise<Answer> => toAnswer(await attemptHop(hop, route, signal));
+    return (await send(attempt, { method, replayable, signal })).response;
   }
 
-  return async function forward(request, options): Promise<ForwardResponse> {
-    let hop: Hop = { ...request, headers: filterRequestHeaders(request.headers) };
+  function makeHop(
+    hop: Hop,
+    route: Route,
+    signal: AbortSignal,
+  ): Promise<TransportResponse> {
+    signal.throwIfAborted();
+    const { send } = route;
+    return send === undefined
+      ? attemptHop(hop, route, signal)
+      : sendHop(hop, { ...route, send }, signal);
+  }
+
+  return async function forward(request, { check, signal }): Promise<ForwardResponse> {
+    let hop: Hop = request;
+    let headers = filterRequestHeaders(request.headers);
+    if (headers !== request.headers) hop = { ...request, headers };
     for (let redirects = 0;; redirects++) {
       try {
-        const response = await makeHop(hop, options);
-        const location = request.redirect === "manual" ? null : redirectLocation(response);
-        if (location === null) {
-          return toForwardResponse(response, hop, {
-            requestMethod: request.method,
-            redirected: redirects > 0,
-            signal: options.signal,
-          });
+        const checked = check(hop.url, hop.method);
+        const route = checked instanceof Promise ? await checked : checked;
+        const response = await makeHop(hop, route, signal);
+        const location = request.redirect === "manual" ? undefined : redirectLocation(response);
+        if (location === undefined) {
+          const given = toForwardResponse(response, hop, redirects > 0);
+          return hop.method === request.method ? given : judgedBy(request.method, given);
         }
-        await response.body?.cancel();
+        response.discard();
         refuseRedirect(request.redirect, redirects);
         hop = followRedirect(hop, response.status, location);
       } catch (error) {
@@ -201,71 +170,74 @@ function override(hop: Hop, headers: HeaderPairs): HeaderPairs {
   return [...hop.headers.filter(([name]) => !names.has(name.toLowerCase())), ...headers];
 }
 
-/** The same URL with an address in place of the name. */
-function pin(url: URL, address: string): URL {
-  const pinned = new URL(url);
-  pinned.hostname = address.includes(":") ? `[${address}]` : address;
-  return pinned;
-}
-
-interface ResponseContext {
-  /** Of the first hop: what the client would send again. */
-  readonly requestMethod: string;
-  readonly redirected: boolean;
-  readonly signal: AbortSignal;
+function toAnswer(response: TransportResponse): Answer {
+  return {
+    status: response.status,
+    headers: { get: (name) => findField(response.headers, name) ?? null },
+    body: { cancel: () => Promise.resolve(response.discard()) },
+    response,
+  };
 }
 
 function toForwardResponse(
-  response: Response,
-  { method, url, headers: requestHeaders }: Hop,
-  { requestMethod, redirected, signal }: ResponseContext,
+  response: TransportResponse,
+  hop: Hop,
+  redirected: boolean,
 ): ForwardResponse {
   const { status, statusText } = response;
-  const fields: HeaderPairs = [...response.headers];
-  const length = declaredLength(fields);
-  const bodiless = method === "HEAD" || NULL_BODY_STATUS.has(status);
-  const decoded = !bodiless && isContentDecoded(requestHeaders, fields);
-  const translate = (thrown: unknown): unknown => {
-    if (signal.aborted) return signal.reason;
-    return thrown instanceof ProxyError ? thrown : toBodyError(thrown, requestMethod, decoded);
-  };
-  return {
+  const bodiless = hop.method === "HEAD" || NULL_BODY_STATUS.has(status);
+  const isGzip = !bodiless && !response.decoded &&
+    contentCoding(hop.headers, response.headers) === "gzip";
+  const body = isGzip ? gunzipResponse(response) : response;
+  const head = {
     status,
     statusText,
-    url: withoutFragment(url),
+    url: withoutFragment(hop.url),
     redirected,
-    headers: filterResponseHeaders(fields, decoded),
-    length: bodiless ? 0 : length,
-    async bytes(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null> {
-      if (bodiless) return await drop(response);
-      try {
-        return await readBody(response, maxBytes, length);
-      } catch (thrown) {
-        throw translate(thrown);
-      }
-    },
-    chunks(maxBytes: number): AsyncIterable<Uint8Array<ArrayBuffer>> | null {
-      if (!bodiless) return translated(readChunks(response, maxBytes), translate);
-      drop(response).catch(() => {}); // a body that must not be there may break off
-      return null;
-    },
+    headers: filterResponseHeaders(response.headers, !bodiless && body.decoded),
+  };
+  const none = (): null => {
+    response.discard();
+    return null;
+  };
+  return bodiless ? { ...head, length: 0, bytes: none, chunks: none, discard: response.discard } : {
+    ...head,
+    length: body.length,
+    bytes: body.bytes,
+    chunks: body.chunks,
+    discard: response.discard,
   };
 }
 
-async function drop(response: Response): Promise<null> {
-  await response.body?.cancel();
-  return null;
-}
+/** A request that was rewritten on its way may be sent again when its own method allows it. */
+function judgedBy(method: string, response: ForwardResponse): ForwardResponse {
+  const judge = (error: unknown): unknown =>
+    error instanceof ProxyError && error.retryable && !isIdempotent(method)
+      ? new ProxyError(error.code, error.message, { cause: error, retryable: false })
+      : error;
 
-async function* translated<Item>(
-  items: AsyncIterable<Item>,
-  translate: (thrown: unknown) => unknown,
-): AsyncGenerator<Item> {
-  try {
-    yield* items;
-  } catch (thrown) {
-    throw translate(thrown);
+  async function* judged(chunks: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
+    try {
+      yield* chunks;
+    } catch (thrown) {
+      throw judge(thrown);
+    }
   }
+
+  return {
+    ...response,
+    async bytes(maxBytes): Promise<Bytes | null> {
+      try {
+        return await response.bytes(maxBytes);
+      } catch (thrown) {
+        throw judge(thrown);
+      }
+    },
+    chunks(maxBytes): AsyncIterable<Bytes> | null {
+      const chunks = response.chunks(maxBytes);
+      return chunks && judged(chunks);
+    },
+  };
 }
 
 function withoutFragment(url: URL): string {

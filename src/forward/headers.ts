@@ -57,6 +57,9 @@ const SECRET_FIELD =
   /(?:key|token|secret|jwt|auth|authorization|session|password|credentials?|signature)(?:[-_]|$)/;
 const PUBLIC_KEYS: ReadonlySet<string> = new Set(["idempotency-key"]);
 
+/** A content coding that can be taken off a body. */
+export type Coding = "gzip" | "br";
+
 /** Gives the fields of a client's request that go to the destination. */
 export function filterRequestHeaders(headers: HeaderPairs): HeaderPairs {
   if (headers.length === 0) return headers;
@@ -99,16 +102,26 @@ export function filterBodyHeaders(headers: HeaderPairs): HeaderPairs {
 }
 
 /**
- * Says whether fetch decodes the body of a response: it knows gzip and br, each alone, and leaves them be
- * after a request with `range` or whose first `accept-encoding` is `identity`. Of several
- * `content-encoding` fields it decodes the first, which cannot be told from one field with a list.
+ * Gives the content coding that is taken off a body, as fetch does: gzip and br, each alone, but not after a
+ * request with `range` or whose first `accept-encoding` is `identity`. Of several `content-encoding` fields
+ * fetch decodes the first, which cannot be told from one field with a list.
  */
-export function isContentDecoded(request: HeaderPairs, response: HeaderPairs): boolean {
+export function contentCoding(request: HeaderPairs, response: HeaderPairs): Coding | undefined {
   const coding = findField(response, "content-encoding")?.toLowerCase();
-  if (coding !== "gzip" && coding !== "br") return false;
+  if (coding !== "gzip" && coding !== "br") return undefined;
+  if (response.filter(([name]) => name === "content-encoding").length > 1) return undefined;
   const field = (wanted: string) => request.find(([name]) => name.toLowerCase() === wanted)?.[1];
-  return field("range") === undefined &&
-    field("accept-encoding")?.trim().toLowerCase() !== "identity";
+  const isLeft = field("range") !== undefined ||
+    field("accept-encoding")?.trim().toLowerCase() === "identity";
+  return isLeft ? undefined : coding;
+}
+
+/** Says whether a request accepts `br` (RFC 9110 §12.5.3) by its own fields. */
+export function asksForBrotli(request: HeaderPairs): boolean {
+  return request.some(([name, value]) =>
+    name.length === "accept-encoding".length && name.toLowerCase() === "accept-encoding" &&
+    /(?:^|[\s,])br(?:$|[\s,;])/i.test(value)
+  );
 }
 
 /** Gives the value of a field, by its name in lower case, where names are in lower case. */

@@ -4,19 +4,9 @@
  * @module
  */
 import { STATUS_CODE } from "@std/http/status";
-import {
-  type HttpRequest,
-  isIdempotent,
-  MAX_URL_LENGTH,
-  ProxyError,
-  type RedirectMode,
-} from "../protocol/mod.ts";
-import { filterBodyHeaders, filterCrossOriginHeaders } from "./headers.ts";
-
-/** A request on its way; its body may come while it is made. */
-export interface Hop extends Omit<HttpRequest, "body"> {
-  readonly body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
-}
+import { isIdempotent, MAX_URL_LENGTH, ProxyError, type RedirectMode } from "../protocol/mod.ts";
+import { filterBodyHeaders, filterCrossOriginHeaders, findField } from "./headers.ts";
+import type { Hop, TransportResponse } from "./transport.ts";
 
 const MAX_REDIRECTS = 10;
 // Fetch, "redirect status".
@@ -27,9 +17,12 @@ const REDIRECT_STATUS: ReadonlySet<number> = new Set([
   STATUS_CODE.TemporaryRedirect,
   STATUS_CODE.PermanentRedirect,
 ]);
-/** Gives where a response redirects to, or `null` when it does not (Fetch, "location URL"). */
-export function redirectLocation({ status, headers }: Response): string | null {
-  return REDIRECT_STATUS.has(status) ? headers.get("location") : null;
+
+/** Gives where a response redirects to, or `undefined` when it does not (Fetch, "location URL"). */
+export function redirectLocation(
+  { status, headers }: Pick<TransportResponse, "status" | "headers">,
+): string | undefined {
+  return REDIRECT_STATUS.has(status) ? findField(headers, "location") : undefined;
 }
 
 /**

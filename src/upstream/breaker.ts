@@ -56,7 +56,10 @@ export interface Breaker extends Disposable {
    *
    * @throws {ProxyError} What {@linkcode Breaker.refusal} gives, before anything is sent.
    */
-  run(attempt: () => Promise<Response>, hop: BreakerHop): Promise<Response>;
+  run<Given extends { readonly status: number }>(
+    attempt: () => Promise<Given>,
+    hop: BreakerHop,
+  ): Promise<Given>;
   /** Gives the error (`destination_unavailable`) of a request that came now, when it would be refused. */
   refusal(): ProxyError | undefined;
 }
@@ -159,7 +162,10 @@ export function createBreaker(
 
   return {
     refusal,
-    async run(attempt, hop): Promise<Response> {
+    async run<Given extends { readonly status: number }>(
+      attempt: () => Promise<Given>,
+      hop: BreakerHop,
+    ): Promise<Given> {
       hop.signal.throwIfAborted(); // it would be a test that says nothing
       const refused = refusal();
       if (refused !== undefined) throw refused;

@@ -14,7 +14,7 @@ import {
   type Probe,
   type Timers,
 } from "./breaker.ts";
-import { createRetry, type RetryHop, type RetryOptions } from "./retry.ts";
+import { type Answer, createRetry, type RetryHop, type RetryOptions } from "./retry.ts";
 
 export type { BreakerOptions, Probe, RetryOptions, Timers };
 
@@ -54,7 +54,7 @@ export interface Resilience extends Disposable {
    * @throws {ProxyError} `destination_unavailable`, as a rejection, when the breaker is open; else what
    * the last attempt throws, or the signal's reason.
    */
-  send(attempt: () => Promise<Response>, hop: Hop): Promise<Response>;
+  send<Given extends Answer>(attempt: () => Promise<Given>, hop: Hop): Promise<Given>;
 }
 
 type Send = Resilience["send"];

@@ -38,14 +38,24 @@ export interface RetryHop {
   readonly signal: AbortSignal;
 }
 
+/** What is looked at in a response; a `Response` of Fetch is one. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Pick<Headers, "get">;
+  readonly body: Pick<ReadableStream, "cancel"> | null;
+}
+
 /**
  * Makes attempts until one does not fail in passing or they are used up, and gives the last one's
  * response or throws its error. An error whose `sent` is less than an earlier attempt's comes with
  * that one's.
  */
-export type Retry = (attempt: () => Promise<Response>, hop: RetryHop) => Promise<Response>;
+export type Retry = <Given extends Answer>(
+  attempt: () => Promise<Given>,
+  hop: RetryHop,
+) => Promise<Given>;
 
-type Outcome = PromiseSettledResult<Response>;
+type Outcome<Given extends Answer = Answer> = PromiseSettledResult<Given>;
 
 const PASSING_STATUS: ReadonlySet<number> = new Set([
   STATUS_CODE.TooManyRequests,
@@ -75,7 +85,10 @@ export function createRetry(
     maxDelay: maxBackoffMs,
   });
 
-  return async function send(attempt, { method, replayable, signal }): Promise<Response> {
+  return async function send<Given extends Answer>(
+    attempt: () => Promise<Given>,
+    { method, replayable, signal }: RetryHop,
+  ): Promise<Given> {
     if (!replayable || !isIdempotent(method)) return await attempt();
     let backoff = backoffs.next();
     let sent: Sent = "no";
@@ -140,7 +153,7 @@ async function discard(outcome: Outcome): Promise<void> {
 }
 
 /** Hands an outcome on; an error that says less than what earlier attempts have sent says that too. */
-function settle(outcome: Outcome, sent: Sent = "no"): Response {
+function settle<Given extends Answer>(outcome: Outcome<Given>, sent: Sent = "no"): Given {
   if (outcome.status === "fulfilled") return outcome.value;
   const error: unknown = outcome.reason;
   if (!(error instanceof ProxyError) || moreSent(error.sent, sent) === error.sent) throw error;

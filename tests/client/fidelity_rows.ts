@@ -267,9 +267,12 @@ function notModified(): Response {
   return new Response(null, { status: 304, headers: { location: "/there" } });
 }
 
-function coded(coding: string, body: Uint8Array<ArrayBufferLike>): Pick<Row, "http"> {
+function coded(coding: string, body: Uint8Array<ArrayBufferLike>): Pick<Row, "http" | "init"> {
   const headers = { "content-encoding": coding, "content-type": "text/plain" };
-  return { http: () => new Response(new Uint8Array(body), { headers }) };
+  return {
+    http: () => new Response(new Uint8Array(body), { headers }),
+    init: () => ({ headers: { "accept-encoding": coding } }),
+  };
 }
 
 const GZIP = gzipSync(PLAIN);

@@ -4,7 +4,6 @@
 import { assert, assertEquals, assertFalse, assertMatch, fail } from "@std/assert";
 import { createRunExchange } from "../../src/connection/exchange.ts";
 import { toLines, toServerSentEvents } from "../../src/forward/events.ts";
-import { createForward } from "../../src/forward/forward.ts";
 import { createLimiter } from "../../src/limits/limiter.ts";
 import { createMemoryStore } from "../../src/limits/memory_store.ts";
 import type { CreateStore, Verdict } from "../../src/limits/store.ts";
@@ -13,6 +12,7 @@ import type { Timing } from "../../src/protocol/mod.ts";
 import { createRegistry } from "../../src/upstream/registry.ts";
 import { connectPlain, connectV1, type Frame } from "../helpers/client.ts";
 import { LOOPBACK, type Service, startService } from "../helpers/service.ts";
+import { createForwardClient } from "../helpers/http_clients.ts";
 import { startHttp } from "../helpers/upstream.ts";
 
 // A fetch of nothing takes as long on a machine that does something else; a lookup here takes longer.
@@ -186,7 +186,7 @@ const createSlowStore: CreateStore = (options) => {
 
 Deno.test("queueMs is the time that the store of a limit takes, and not part of what the request takes", async () => {
   await using upstream = startHttp(() => new Response("x"));
-  using client = Deno.createHttpClient({});
+  using client = createForwardClient("fetch");
   using limiter = createLimiter({
     maxConnections: 0,
     maxInFlight: 0,
@@ -194,7 +194,6 @@ Deno.test("queueMs is the time that the store of a limit takes, and not part of 
     requestBurst: 0,
     bytesPerMinute: 0,
   }, createSlowStore);
-  const forward = createForward({ client });
   using registry = createRegistry([], { getStatus: () => Promise.resolve(200) });
   const runExchange = createRunExchange({
     allowMethods: ["GET"],
@@ -208,7 +207,7 @@ Deno.test("queueMs is the time that the store of a limit takes, and not part of 
     limiter,
     registry,
     policy: { decide: () => ({ allow: true, reason: "test" }) },
-    forward,
+    forward: client.forward,
     toServerSentEvents,
     toLines,
   });

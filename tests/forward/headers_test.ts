@@ -2,11 +2,11 @@ import { assertEquals } from "@std/assert";
 import { concat } from "@std/bytes/concat";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import {
+  contentCoding,
   filterBodyHeaders,
   filterCrossOriginHeaders,
   filterRequestHeaders,
   filterResponseHeaders,
-  isContentDecoded,
 } from "../../src/forward/headers.ts";
 import type { HeaderPairs } from "../../src/protocol/mod.ts";
 import { latin1, startRaw } from "../helpers/upstream.ts";
@@ -145,7 +145,7 @@ const RESPONSES = [
 ];
 
 for (const { name, input } of REQUESTS) {
-  Deno.test(`isContentDecoded() says what fetch does after a request with ${name}`, async () => {
+  Deno.test(`contentCoding() says what fetch does after a request with ${name}`, async () => {
     await using upstream = startRaw(async (connection) => {
       for (const { coding, body } of RESPONSES) {
         if (await connection.readHead() === "") return;
@@ -157,7 +157,7 @@ for (const { name, input } of REQUESTS) {
     using client = Deno.createHttpClient({});
     for (const { coding, body } of RESPONSES) {
       const response = await fetch(upstream.origin, { headers: input, client });
-      const decoded = isContentDecoded(input, [...response.headers]);
+      const decoded = contentCoding(input, [...response.headers]);
       const expected = decoded ? new TextEncoder().encode(CODED) : body;
       assertEquals([coding, decoded, await response.bytes()], [coding, decoded, expected]);
     }

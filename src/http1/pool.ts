@@ -1,0 +1,90 @@
+/**
+ * Connections that rest until they are used again (RFC 9112 §9.3).
+ *
+ * @module
+ */
+import type { Connection } from "./connection.ts";
+
+/** Resting connections by where they lead. Disposed of, it keeps none. */
+export interface Pool extends Disposable {
+  /** Gives the connection that was used last, which is the likeliest to be open still. */
+  take(key: string): Connection | undefined;
+  put(key: string, connection: Connection): void;
+}
+
+/** What a pool keeps. */
+export interface PoolOptions {
+  /** Connections that lead to one place. */
+  readonly maxPerKey: number;
+  /** How long one rests, in milliseconds, or up to as much again. */
+  readonly idleMs: number;
+}
+
+/** What a pool works with. */
+export interface PoolDeps {
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+  /** Calls back again and again, every so many milliseconds, until what it gives is called. */
+  readonly repeat: (callback: () => void, everyMs: number) => () => void;
+}
+
+interface Resting {
+  readonly connection: Connection;
+  /** The sweep in front of which it began to rest. */
+  readonly sweep: number;
+}
+
+/** Creates a {@linkcode Pool}. */
+export function createPool({ maxPerKey, idleMs }: PoolOptions, { now, repeat }: PoolDeps): Pool {
+  const resting = new Map<string, Resting[]>();
+  let sweeps = 0;
+  let stop: (() => void) | undefined;
+  let disposed = false;
+
+  function remove(key: string, connection: Connection): void {
+    connection.close();
+    const all = resting.get(key) ?? [];
+    const at = all.findIndex((each) => each.connection === connection);
+    if (at >= 0) all.splice(at, 1);
+  }
+
+  /** No clock is read for a connection: one that has seen two sweeps has rested for long enough. */
+  function sweep(): void {
+    sweeps++;
+    for (const [key, all] of resting) {
+      const kept = all.findIndex((each) => each.sweep >= sweeps - 1);
+      for (const { connection } of all.splice(0, kept < 0 ? all.length : kept)) connection.close();
+      if (all.length === 0) resting.delete(key);
+    }
+    if (resting.size > 0) return;
+    stop?.();
+    stop = undefined;
+  }
+
+  return {
+    take(key): Connection | undefined {
+      const all = resting.get(key);
+      for (let last = all?.pop(); last !== undefined; last = all?.pop()) {
+        const { connection } = last;
+        connection.wake();
+        if (connection.expiresAt === Infinity || connection.expiresAt > now()) return connection;
+        connection.close();
+      }
+      return undefined;
+    },
+    put(key, connection): void {
+      let all = resting.get(key);
+      if (all === undefined) resting.set(key, all = []);
+      if (disposed || all.length >= maxPerKey) return connection.close();
+      all.push({ connection, sweep: sweeps });
+      connection.rest(() => remove(key, connection));
+      stop ??= repeat(sweep, idleMs);
+    },
+    [Symbol.dispose](): void {
+      disposed = true;
+      stop?.();
+      for (const { connection } of [...resting.values()].flat()) connection.close();
+      resting.clear();
+    },
+  };
+}
