@@ -142,7 +142,7 @@ export function createForward({ http, https }: ForwardDeps): Forward {
 
   return async function forward(request, { check, signal }): Promise<ForwardResponse> {
     let hop: Hop = request;
-    let headers = filterRequestHeaders(request.headers);
+    const headers = filterRequestHeaders(request.headers);
     if (headers !== request.headers) hop = { ...request, headers };
     for (let redirects = 0;; redirects++) {
       try {

@@ -16,7 +16,7 @@ export interface RequestHead {
 }
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// deno-lint-ignore no-control-regex -- a line must not end inside a value, and each character is a byte
+// A line must not end inside a value, and each character is a byte.
 const NO_VALUE = /[\0\r\n]|[^\0-\xff]/;
 // RFC 3986 §3.2.2: what the URL parser leaves in a host besides is no name that can be looked up.
 const HOST = /^[\w\-.~%!$&'()*+,;=:[\]]+$/;
