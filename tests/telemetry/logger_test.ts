@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import fc from "fast-check";
 import { createLogger, LOG_LEVELS, type LoggerOptions } from "../../src/telemetry/logger.ts";
-import type { Telemetry } from "../../src/telemetry/telemetry.ts";
+import type { ExchangedEvent, Telemetry } from "../../src/telemetry/telemetry.ts";
 
 const TIME = "2026-01-02T03:04:05.678Z";
 const connection = "c1";
@@ -59,7 +60,7 @@ function linesOf(
 ): string[] {
   const lines: string[] = [];
   const write = (line: string): void => void lines.push(line);
-  const telemetry = createLogger({ level, format, write, now: () => new Date(TIME) });
+  const telemetry = createLogger({ level, format, write, now: () => Date.parse(TIME) });
   Reflect.apply(telemetry[name], telemetry, [input]);
   return lines;
 }
@@ -77,6 +78,87 @@ for (const { name, input, expected: [level, pairs] } of EVENTS) {
     assertEquals(linesOf(name, input, { format: "pretty" }), [line]);
   });
 }
+
+// Texts that come again and texts that do not, and what has to be escaped.
+const text = fc.oneof(
+  fc.constantFrom("GET", "api.test", 'a"b', "\\", "\ud800", "\u2028é"),
+  fc.string({ unit: "binary", maxLength: 300 }),
+);
+const count = fc.maxSafeNat();
+const durationMs = fc.oneof(
+  fc.nat(1e7).map((micros) => micros / 1000),
+  fc.constantFrom(0, -0, 0.0005, 1e-7, 2 ** 31, 2 ** 53, 1e21, -1.5, NaN, Infinity),
+  fc.double(),
+);
+const members = {
+  connection: text,
+  exchange: count,
+  requestId: text,
+  traceId: text,
+  id: count,
+  identity: text,
+  method: text,
+  upstream: text,
+  host: text,
+  decision: fc.constantFrom("allow", "deny", "none"),
+  reason: text,
+  outcome: fc.constantFrom("response", "error", "cancelled"),
+  status: count,
+  code: text,
+  requestBytes: count,
+  responseBytes: count,
+  waitMs: durationMs,
+  totalMs: durationMs,
+} satisfies { readonly [Name in keyof ExchangedEvent]-?: fc.Arbitrary<ExchangedEvent[Name]> };
+
+Deno.test("createLogger() writes every member of an exchange, in any state, as JSON has it", () => {
+  const lines: string[] = [];
+  const write = (line: string): void => void lines.push(line);
+  const logger = createLogger({
+    level: "info",
+    format: "json",
+    write,
+    now: () => Date.parse(TIME),
+  });
+  const events = fc.record(members, { requiredKeys: [] });
+  const start = `{"time":"${TIME}","level":"info","event":"exchanged"`;
+  fc.assert(
+    fc.property(events, (event) => {
+      // An event may also have members that are there and undefined.
+      const ordered = Object.fromEntries(
+        Object.keys(members).map((name) => [name, Reflect.get(event, name)]),
+      );
+      Reflect.apply(logger.exchanged, logger, [event]);
+      const separator = Object.keys(event).length === 0 ? "" : ",";
+      assertEquals(lines.pop(), `${start}${separator}${JSON.stringify(ordered).slice(1)}`);
+      Reflect.apply(logger.exchanged, logger, [ordered]);
+      assertEquals(lines.pop(), `${start}${separator}${JSON.stringify(ordered).slice(1)}`);
+    }),
+    { numRuns: 1500 },
+  );
+});
+
+Deno.test("createLogger() writes each line with its own time and event", () => {
+  const lines: string[] = [];
+  let time = Date.parse(TIME);
+  const logger = createLogger({
+    level: "debug",
+    format: "json",
+    write: (line) => lines.push(line),
+    now: () => time,
+  });
+  logger.paused({ connection });
+  logger.malformed({ connection, code: "bad_frame" });
+  time += 322;
+  logger.malformed({ connection, code: "bad_frame" });
+  logger.stopped();
+  const starts = lines.map((line) => JSON.parse(line)).map((line) => [line.time, line.event]);
+  const later = "2026-01-02T03:04:06.000Z";
+  assertEquals(starts, [[TIME, "paused"], [TIME, "malformed"], [later, "malformed"], [
+    later,
+    "stopped",
+  ]]);
+});
 
 const WRITTEN = [
   { name: "debug", expected: ["malformed", "connected", "refused", "failed"] },
@@ -151,7 +233,7 @@ Deno.test("createLogger() builds nothing for a level that is off", () => {
     },
   };
   for (const name of ["connected", "malformed", "exchanged", "failed"] as const) {
-    const now = (): Date => {
+    const now = (): number => {
       throw new Error("asked for the time");
     };
     const logger = createLogger({ level: "off", format: "json", write: () => {}, now });
