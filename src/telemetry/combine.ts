@@ -35,6 +35,7 @@ function combineTwo(first: Telemetry, second: Telemetry): Telemetry {
   }
 
   return {
+    hearsAllowed: first.hearsAllowed || second.hearsAllowed,
     started: both(first.started, second.started),
     draining: both(first.draining, second.draining),
     stopped: both<void>(first.stopped, second.stopped),
@@ -60,6 +61,7 @@ function report(telemetry: Telemetry, error: unknown): void {
 }
 
 const NOBODY: Telemetry = {
+  hearsAllowed: false,
   started: () => {},
   draining: () => {},
   stopped: () => {},

@@ -82,6 +82,7 @@ export function createLogger(
   const describesErrors = isWritten("error");
 
   return {
+    hearsAllowed: isWritten("debug"),
     started: at("info", "started"),
     draining: at("info", "draining"),
     stopped(): void {

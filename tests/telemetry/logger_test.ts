@@ -1,14 +1,15 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { createLogger, LOG_LEVELS, type LoggerOptions } from "../../src/telemetry/logger.ts";
-import type { ExchangedEvent, Telemetry } from "../../src/telemetry/telemetry.ts";
+import type { ExchangedEvent } from "../../src/telemetry/telemetry.ts";
+import type { EventName } from "./events.ts";
 
 const TIME = "2026-01-02T03:04:05.678Z";
 const connection = "c1";
 
 // Every event but `failed`: its level, and the pairs that people see.
 const EVENTS: readonly {
-  readonly name: Exclude<keyof Telemetry, "failed">;
+  readonly name: Exclude<EventName, "failed">;
   readonly input: Readonly<Record<string, unknown>>;
   readonly expected: readonly [level: string, pairs: string];
 }[] = [
@@ -54,7 +55,7 @@ const EVENTS: readonly {
 
 /** Gives the lines that an event is written as. */
 function linesOf(
-  name: keyof Telemetry,
+  name: EventName,
   input: Readonly<Record<string, unknown>>,
   { level = "debug", format = "json" }: Partial<LoggerOptions> = {},
 ): string[] {
@@ -173,6 +174,11 @@ for (const { name, expected } of WRITTEN) {
     const events = ["malformed", "connected", "refused", "failed"] as const;
     const written = events.filter((event) => linesOf(event, {}, { level: name }).length > 0);
     assertEquals(written, [...expected]);
+  });
+
+  Deno.test(`createLogger() wants to hear of allowed hops only where it writes them, at ${name}`, () => {
+    const { hearsAllowed } = createLogger({ level: name, format: "json" });
+    assertEquals(hearsAllowed, linesOf("decided", {}, { level: name }).length > 0);
   });
 }
 
