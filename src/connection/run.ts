@@ -127,6 +127,7 @@ export function toProxyError(
 function noteDecisions(record: ExchangeRecord, telemetry: Telemetry): Decided {
   return (url, { allow, reason }) => {
     recordDecision(record, url, { allow, reason });
+    if (allow && !telemetry.hearsAllowed) return;
     const { connection, exchange, host } = record;
     telemetry.decided({ connection, exchange, host, allow, reason });
   };

@@ -15,33 +15,40 @@ export function combine(...telemetries: readonly Telemetry[]): Telemetry {
 }
 
 function combineTwo(first: Telemetry, second: Telemetry): Telemetry {
-  function tellBoth(tell: (telemetry: Telemetry) => void): void {
-    try {
-      tell(first);
-    } catch (error) {
-      report(second, error);
-    }
-    try {
-      tell(second);
-    } catch (error) {
-      report(first, error);
-    }
+  // Made once, so that telling of an event makes nothing.
+  function both<Event>(
+    tellFirst: (event: Event) => void,
+    tellSecond: (event: Event) => void,
+  ): (event: Event) => void {
+    return (event) => {
+      try {
+        tellFirst(event);
+      } catch (error) {
+        report(second, error);
+      }
+      try {
+        tellSecond(event);
+      } catch (error) {
+        report(first, error);
+      }
+    };
   }
 
   return {
-    started: (event) => tellBoth((each) => each.started(event)),
-    draining: (event) => tellBoth((each) => each.draining(event)),
-    stopped: () => tellBoth((each) => each.stopped()),
-    reloaded: (event) => tellBoth((each) => each.reloaded(event)),
-    connected: (event) => tellBoth((each) => each.connected(event)),
-    disconnected: (event) => tellBoth((each) => each.disconnected(event)),
-    refused: (event) => tellBoth((each) => each.refused(event)),
-    authenticated: (event) => tellBoth((each) => each.authenticated(event)),
-    malformed: (event) => tellBoth((each) => each.malformed(event)),
-    paused: (event) => tellBoth((each) => each.paused(event)),
-    decided: (event) => tellBoth((each) => each.decided(event)),
-    exchanged: (event) => tellBoth((each) => each.exchanged(event)),
-    failed: (event) => tellBoth((each) => each.failed(event)),
+    hearsAllowed: first.hearsAllowed || second.hearsAllowed,
+    started: both(first.started, second.started),
+    draining: both(first.draining, second.draining),
+    stopped: both<void>(first.stopped, second.stopped),
+    reloaded: both(first.reloaded, second.reloaded),
+    connected: both(first.connected, second.connected),
+    disconnected: both(first.disconnected, second.disconnected),
+    refused: both(first.refused, second.refused),
+    authenticated: both(first.authenticated, second.authenticated),
+    malformed: both(first.malformed, second.malformed),
+    paused: both(first.paused, second.paused),
+    decided: both(first.decided, second.decided),
+    exchanged: both(first.exchanged, second.exchanged),
+    failed: both(first.failed, second.failed),
   };
 }
 
@@ -54,6 +61,7 @@ function report(telemetry: Telemetry, error: unknown): void {
 }
 
 const NOBODY: Telemetry = {
+  hearsAllowed: false,
   started: () => {},
   draining: () => {},
   stopped: () => {},

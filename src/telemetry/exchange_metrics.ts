@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { Histogram, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
+import { createDurations, type Observe } from "./durations.ts";
 import { createKnownLabel, createNamedLabel } from "./labels.ts";
 import { type Cell, createTally } from "./tally.ts";
 import type { ExchangedEvent } from "./telemetry.ts";
@@ -17,10 +18,11 @@ export interface ExchangeMetrics {
 
 /** Everything that is counted for one upstream, found once. */
 interface Series {
+  readonly upstream: string;
   readonly requestBytes: Cell;
   readonly responseBytes: Cell;
-  readonly head: Histogram.Internal<"upstream">;
-  readonly whole: Histogram.Internal<"upstream">;
+  readonly observeHead: Observe;
+  readonly observeWhole: Observe;
   /** By method, then by code. */
   readonly exchanges: Map<string, Map<string, Cell>>;
   /** By the first digit of the status. */
@@ -59,16 +61,16 @@ export function createExchangeMetrics(registry: Registry): ExchangeMetrics {
     help: "Bytes of response bodies",
     labelNames: ["upstream"],
   }, registry);
-  const head = createDurations(
-    "wsfetch_exchange_head_seconds",
-    "From the request to the head of its response",
-    registry,
-  );
-  const whole = createDurations(
-    "wsfetch_exchange_duration_seconds",
-    "From the request to the end of its response, or to the error",
-    registry,
-  );
+  const head = createDurations<"upstream">({
+    name: "wsfetch_exchange_head_seconds",
+    help: "From the request to the head of its response",
+    buckets: BUCKETS,
+  }, registry);
+  const whole = createDurations<"upstream">({
+    name: "wsfetch_exchange_duration_seconds",
+    help: "From the request to the end of its response, or to the error",
+    buckets: BUCKETS,
+  }, registry);
   const toMethod = createKnownLabel(METHODS);
   const toCode = createNamedLabel(MAX_CODES);
   const toName = createNamedLabel(MAX_UPSTREAMS);
@@ -92,10 +94,11 @@ export function createExchangeMetrics(registry: Registry): ExchangeMetrics {
     let series = all.get(upstream);
     if (series !== undefined) return series;
     series = {
+      upstream,
       requestBytes: requestBytes.cell({ upstream }),
       responseBytes: responseBytes.cell({ upstream }),
-      head: head.labels({ upstream }),
-      whole: whole.labels({ upstream }),
+      observeHead: head.series({ upstream }),
+      observeWhole: whole.series({ upstream }),
       exchanges: new Map(),
       responses: new Map(),
     };
@@ -103,10 +106,12 @@ export function createExchangeMetrics(registry: Registry): ExchangeMetrics {
     return series;
   }
 
-  function findExchanges(upstream: string, { outcome, method, code }: ExchangedEvent): Cell {
+  function findExchanges(
+    { upstream, exchanges: byMethod }: Series,
+    { outcome, method, code }: ExchangedEvent,
+  ): Cell {
     const methodLabel = toMethod(method);
     const codeLabel = outcome === "error" ? toCode(code) : outcome;
-    const byMethod = findSeries(upstream).exchanges;
     let byCode = byMethod.get(methodLabel);
     if (byCode === undefined) byMethod.set(methodLabel, byCode = new Map());
     let cell = byCode.get(codeLabel);
@@ -117,9 +122,8 @@ export function createExchangeMetrics(registry: Registry): ExchangeMetrics {
     return cell;
   }
 
-  function findResponses(upstream: string, status: number): Cell {
+  function findResponses({ upstream, responses: byClass }: Series, status: number): Cell {
     const statusClass = Math.floor(status / 100);
-    const byClass = findSeries(upstream).responses;
     let cell = byClass.get(statusClass);
     if (cell === undefined) {
       const label = statusClass >= 1 && statusClass <= 5 ? `${statusClass}xx` : OTHER;
@@ -130,27 +134,16 @@ export function createExchangeMetrics(registry: Registry): ExchangeMetrics {
 
   return {
     exchanged(event): void {
-      const upstream = toUpstream(event);
-      const { requestBytes, responseBytes, head, whole } = findSeries(upstream);
+      const series = findSeries(toUpstream(event));
       const { status, waitMs, totalMs } = event;
-      requestBytes.count += event.requestBytes;
-      responseBytes.count += event.responseBytes;
-      findExchanges(upstream, event).count++;
-      if (status !== undefined) findResponses(upstream, status).count++;
-      if (waitMs !== undefined) head.observe(waitMs / 1000);
+      series.requestBytes.count += event.requestBytes;
+      series.responseBytes.count += event.responseBytes;
+      findExchanges(series, event).count++;
+      if (status !== undefined) findResponses(series, status).count++;
+      if (waitMs !== undefined) series.observeHead(waitMs / 1000);
       // What was refused before it began took no time that says anything.
-      if (totalMs > 0) whole.observe(totalMs / 1000);
+      if (totalMs > 0) series.observeWhole(totalMs / 1000);
     },
     know: (upstreams) => upstreams.forEach(know),
   };
-}
-
-function createDurations(name: string, help: string, registry: Registry): Histogram<"upstream"> {
-  return new Histogram({
-    name,
-    help,
-    labelNames: ["upstream"],
-    buckets: BUCKETS,
-    registers: [registry],
-  });
 }

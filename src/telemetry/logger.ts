@@ -7,10 +7,9 @@
 import {
   compareLogLevel,
   type LogLevel as RecordLevel,
-  type LogRecord,
-  type Sink,
   type TextFormatter,
 } from "@logtape/logtape";
+import { createToJsonLine, toLevel } from "./json_line.ts";
 import { createOutput } from "./output.ts";
 import { type Redact, redactTokens, withRedaction } from "./redaction.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -28,12 +27,12 @@ export type LogFormat = "json" | "pretty";
 export interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
-  /** Takes a line without its end. Default: standard output, written once in a turn of the event loop. */
+  /** Takes a line without its end. Default: standard output, written every few milliseconds. */
   readonly write?: (line: string) => void;
   /** Gives a text without the secrets of this service; what looks like a token is taken out without it. */
   readonly redact?: Redact;
-  /** The time. */
-  readonly now?: () => Date;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
 }
 
 /** A log. */
@@ -53,71 +52,58 @@ const RECORD_LEVELS = {
 
 /** Creates a {@linkcode Logger}. */
 export function createLogger(
-  { level: least, format, write, redact, now = () => new Date() }: LoggerOptions,
+  { level: least, format, write, redact, now = Date.now }: LoggerOptions,
 ): Logger {
   const output = write === undefined ? createOutput() : { write, flush: () => {} };
   const toLine = format === "json" ? createToJsonLine() : toPrettyLine;
   const hide: Redact = redact === undefined ? redactTokens : (text) => redactTokens(redact(text));
-  const sink: Sink = withRedaction((record) => output.write(toLine(record)), hide);
+  const sink = withRedaction((record) => output.write(toLine(record)), hide);
 
   function isWritten(level: RecordLevel): boolean {
     return least !== "off" && compareLogLevel(level, RECORD_LEVELS[least]) >= 0;
   }
 
-  function at(level: RecordLevel): (event: string, fields: object) => void {
+  function at(level: RecordLevel, event: string): (fields: object) => void {
     if (!isWritten(level)) return () => {};
-    return (event, fields) =>
+    const message = [event];
+    return (fields) =>
       sink({
         category: CATEGORY,
         level,
-        message: [event],
+        message,
         rawMessage: event,
-        timestamp: now().getTime(),
+        timestamp: now(),
         properties: fields as Record<string, unknown>, // only read, by its own names
       });
   }
 
-  const [debug, info, warn, error] = [at("debug"), at("info"), at("warning"), at("error")];
+  const stopped = at("info", "stopped");
+  const failed = at("error", "failed");
   const describesErrors = isWritten("error");
 
   return {
-    started: (event) => info("started", event),
-    draining: (event) => info("draining", event),
+    hearsAllowed: isWritten("debug"),
+    started: at("info", "started"),
+    draining: at("info", "draining"),
     stopped(): void {
-      info("stopped", {});
+      stopped({});
       output.flush();
     },
-    connected: (event) => info("connected", event),
-    disconnected: (event) => info("disconnected", event),
-    reloaded: (event) => info("reloaded", event),
-    refused: (event) => warn("refused", event),
-    authenticated: (event) => info("authenticated", event),
-    malformed: (event) => debug("malformed", event),
-    paused: (event) => debug("paused", event),
-    decided: (event) => debug("decided", event),
-    exchanged: (event) => info("exchanged", event),
+    connected: at("info", "connected"),
+    disconnected: at("info", "disconnected"),
+    reloaded: at("info", "reloaded"),
+    refused: at("warning", "refused"),
+    authenticated: at("info", "authenticated"),
+    malformed: at("debug", "malformed"),
+    paused: at("debug", "paused"),
+    decided: at("debug", "decided"),
+    exchanged: at("info", "exchanged"),
     failed(event): void {
       if (!describesErrors) return;
-      error("failed", { ...event, error: describe(event.error) });
+      failed({ ...event, error: describe(event.error) });
       output.flush(); // what went wrong may end the process
     },
     flush: output.flush,
-  };
-}
-
-/** Lines of one millisecond share the text of their time, and no fields are copied to be written. */
-function createToJsonLine(): TextFormatter {
-  let timestamp = NaN;
-  let time = "";
-  return (record) => {
-    if (record.timestamp !== timestamp) {
-      timestamp = record.timestamp;
-      time = toTime(record);
-    }
-    const event = JSON.stringify(record.rawMessage);
-    const fields = JSON.stringify(record.properties).slice(1);
-    const separator = fields === "}" ? "" : ",";
-    return `{"time":"${time}","level":"${toLevel(record)}","event":${event}${separator}${fields}`;
   };
 }
 
@@ -126,16 +112,9 @@ const toPrettyLine: TextFormatter = (record) => {
     `${name}=${toPrettyValue(value)}`
   );
   const level = toLevel(record).toUpperCase().padEnd(5);
-  return [toTime(record).slice(11, 23), level, record.rawMessage, ...pairs].join(" ");
+  const time = new Date(record.timestamp).toISOString().slice(11, 23);
+  return [time, level, record.rawMessage, ...pairs].join(" ");
 };
-
-function toTime({ timestamp }: LogRecord): string {
-  return new Date(timestamp).toISOString();
-}
-
-function toLevel({ level }: LogRecord): string {
-  return level === "warning" ? "warn" : level;
-}
 
 function toPrettyValue(value: unknown): string {
   if (typeof value === "string" && /^[!#-<>-~]+$/.test(value)) return value;

@@ -134,6 +134,7 @@ export function createMetrics(
 
   return {
     telemetry: {
+      hearsAllowed: false,
       started: () => {},
       draining: () => {},
       stopped: () => {},

@@ -29,6 +29,8 @@ const MAX_WAITING_LENGTH = 2 ** 20;
 const TRY_AGAIN_MS = 20;
 // A write for each turn of the event loop cost a fifth of an exchange's CPU; nobody reads so fast.
 const SOON_MS = 10;
+// Of lines of ASCII, all that is taken: it is encoded at once, into memory that is used again.
+const BUFFER_BYTES = 2 * MAX_TAKEN_LENGTH;
 const NOTHING = new Uint8Array();
 
 /**
@@ -42,6 +44,7 @@ export function createOutput({
   later = (action) => setTimeout(action, TRY_AGAIN_MS),
 }: OutputDeps = {}): Output {
   const encoder = new TextEncoder();
+  const buffer = new Uint8Array(BUFFER_BYTES);
   let taken = "";
   let unwritten: Uint8Array = NOTHING;
   let scheduled = false;
@@ -59,14 +62,16 @@ export function createOutput({
     try {
       while (unwritten.length > 0 || taken !== "") {
         if (unwritten.length === 0) {
-          unwritten = encoder.encode(taken);
-          taken = "";
+          const { read, written } = encoder.encodeInto(taken, buffer);
+          unwritten = buffer.subarray(0, written);
+          taken = taken.slice(read);
         }
         unwritten = unwritten.subarray(writeSync(unwritten));
       }
     } catch (error) {
       if (error instanceof Deno.errors.WouldBlock) return flushLater(later);
       unwritten = NOTHING; // there is no place left to report this to
+      taken = "";
     }
   }
 

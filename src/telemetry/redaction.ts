@@ -41,17 +41,19 @@ function redactJwt(dotted: string): string {
   return isToken ? dotted.slice(0, start) + REDACTED : dotted;
 }
 
+// Records, properties and lists are copied only when something has changed: most hold no secret.
+
 function redactRecord(record: LogRecord, redact: Redact): LogRecord {
-  const { message, rawMessage } = record;
-  return {
-    ...record,
-    message: redactList(message, redact),
-    rawMessage: typeof rawMessage === "string" ? redact(rawMessage) : rawMessage,
-    properties: redactProperties(record.properties, redact),
-  };
+  const message = redactList(record.message, redact);
+  const rawMessage = typeof record.rawMessage === "string"
+    ? redact(record.rawMessage)
+    : record.rawMessage;
+  const properties = redactProperties(record.properties, redact);
+  const isClean = message === record.message && rawMessage === record.rawMessage &&
+    properties === record.properties;
+  return isClean ? record : { ...record, message, rawMessage, properties };
 }
 
-/** Copied only when something has changed: most records hold no secret. */
 function redactProperties(
   properties: Record<string, unknown>,
   redact: Redact,
@@ -76,6 +78,12 @@ function redactValue(value: unknown, redact: Redact): unknown {
 }
 
 function redactList(values: readonly unknown[], redact: Redact): readonly unknown[] {
-  const redacted = values.map((value) => redactValue(value, redact));
-  return redacted.every((value, index) => value === values[index]) ? values : redacted;
+  let redacted: unknown[] | undefined;
+  for (let index = 0; index < values.length; index++) {
+    const kept = redactValue(values[index], redact);
+    if (kept === values[index]) continue;
+    redacted ??= [...values];
+    redacted[index] = kept;
+  }
+  return redacted ?? values;
 }

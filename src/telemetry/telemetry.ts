@@ -104,6 +104,8 @@ export interface FailedEvent {
 
 /** Takes events. Nothing here throws. */
 export interface Telemetry {
+  /** Whether `decided` is to tell of hops that were allowed, too: else who would tell makes no event of them. */
+  readonly hearsAllowed: boolean;
   /** The service listens. */
   started(event: { readonly url: string }): void;
   /** The service takes no more work. */

@@ -22,11 +22,14 @@ export function createRedactor(secrets: readonly string[]): Redactor | undefined
   const known = [...new Set(secrets)].filter((secret) => secret !== "");
   if (known.length === 0) return undefined;
   const short = new Set(known.filter((secret) => secret.length < MIN_LENGTH));
-  const forms = known.filter((secret) => secret.length >= MIN_LENGTH).flatMap(formsOf);
-  const pattern = forms.length === 0 ? undefined : compile(forms);
+  const long = known.filter((secret) => secret.length >= MIN_LENGTH);
+  const pattern = long.length === 0 ? undefined : compile(long.flatMap(formsOf));
+  const shortest = Math.min(...long.map((secret) => secret.length)); // no form of one is shorter than itself
   return function redact(text: string): string {
-    if (short.has(text)) return REDACTED;
-    return pattern === undefined ? text : text.replace(pattern, REDACTED);
+    if (text.length < MIN_LENGTH) return short.has(text) ? REDACTED : text;
+    // Most texts hold no secret, which a search tells in half the time of a replacement.
+    if (pattern === undefined || text.length < shortest || text.search(pattern) < 0) return text;
+    return text.replace(pattern, REDACTED);
   };
 }
 

@@ -1,129 +1,139 @@
 /**
- * What telemetry costs an exchange: the time of its `exchanged` event, by who listens. Lines are built and
- * written nowhere, but for the last two cases, which write them to standard output; results are on standard
- * error. With OpenTelemetry on, the span of an exchange as well.
+ * What telemetry costs an exchange: the time of its `exchanged` event and the garbage that it leaves, by who
+ * listens. Cases take turns, and each event is told of a record of its own. Lines go nowhere, but for the last
+ * case: it is as the service is, and writes to standard output; results are on standard error. With
+ * OpenTelemetry on, the span of an exchange as well.
  *
- * Run: `deno run --allow-all tests/bench/telemetry.ts > /tmp/lines`
+ * Run: `deno run --allow-all --v8-flags=--min-semi-space-size=16,--max-semi-space-size=16
+ * tests/bench/telemetry.ts > /tmp/lines`; with less of a young generation garbage is collected before it is
+ * counted.
  */
 import { setImmediate } from "node:timers/promises";
 import { combine } from "../../src/telemetry/combine.ts";
-import { createLogger } from "../../src/telemetry/logger.ts";
-import { createMetrics } from "../../src/telemetry/metrics.ts";
-import { createTracing } from "../../src/telemetry/tracing.ts";
+import { createLogger, type Logger } from "../../src/telemetry/logger.ts";
+import { createMetrics, type Metrics } from "../../src/telemetry/metrics.ts";
 import type { ExchangedEvent, Telemetry } from "../../src/telemetry/telemetry.ts";
+import { createTracing } from "../../src/telemetry/tracing.ts";
 import { createRedactor } from "../../src/upstream/redact.ts";
+import { median, quantile } from "./statistics.ts";
 
-const EVENTS = 10_000;
-const ROUNDS = 15;
-const PER_TURN = 10;
+const EVENTS = 1000;
+const ROUNDS = 200;
 const TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+const CONNECTIONS = Array.from({ length: 16 }, () => crypto.randomUUID());
+const UPSTREAMS = ["billing", "users"] as const;
 
-/** As in the service: a record of its own for each exchange. */
-function createEvents(): readonly ExchangedEvent[] {
-  return Array.from({ length: EVENTS }, (_, index) => ({
-    connection: "3f0c2f0e-6f0b-4c0e-9a55-0d7f6c6f9f10",
-    exchange: index,
-    requestId: `3f0c2f0e-${index}`,
-    id: index,
-    identity: "alice@example.com",
-    method: "GET",
-    upstream: index % 2 === 0 ? "billing" : "users",
-    host: "api.example.com",
-    decision: "allow",
-    reason: "upstream:billing",
-    outcome: "response",
-    status: 200,
-    requestBytes: 0,
-    responseBytes: 1024 + index,
-    waitMs: 12.345,
-    totalMs: 23.456,
-  }));
-}
-
-const write = (): void => {};
-const json = { format: "json", write } as const;
-const secrets = createRedactor(["correct-horse-battery", "sk_live_0123456789abcdef"]);
-using metrics = createMetrics({ version: "0.1.0" }, { connections: () => 0, inFlight: () => 0 });
-const logger = createLogger({ ...json, level: "info" });
-const toOutput = createLogger({ level: "info", format: "json" });
-
-const CASES: readonly {
+interface Case {
   readonly name: string;
   readonly telemetry: Telemetry;
-  readonly perTurn?: number;
-}[] = [
-  { name: "nothing", telemetry: combine() },
-  { name: "log, off", telemetry: createLogger({ ...json, level: "off" }) },
-  { name: "log, JSON", telemetry: logger },
-  {
-    name: "log, JSON, with two secrets to look for",
-    telemetry: createLogger({ ...json, level: "info", ...(secrets && { redact: secrets }) }),
-  },
-  {
-    name: "log, for people",
-    telemetry: createLogger({ ...json, level: "info", format: "pretty" }),
-  },
-  { name: "metrics", telemetry: metrics.telemetry },
-  { name: "log and metrics", telemetry: combine(logger, metrics.telemetry) },
-  { name: "nothing, one event a turn", telemetry: combine(), perTurn: 1 },
-  { name: "log to standard output, one event a turn", telemetry: toOutput, perTurn: 1 },
-  {
-    name: `log to standard output, ${PER_TURN} events a turn`,
-    telemetry: toOutput,
-    perTurn: PER_TURN,
-  },
-];
+  /** Called behind the last event of a round. */
+  readonly flush?: () => void;
+  /** Microseconds of one event, by round. */
+  readonly times: number[];
+  /** Bytes of one event, by round. */
+  readonly garbage: number[];
+}
 
-/** Microseconds of one event. */
-async function measure(
-  telemetry: Telemetry,
-  events: readonly ExchangedEvent[],
-  perTurn = Infinity,
-): Promise<number> {
+let sequence = 0;
+
+/** As in the service: filled in on its way, with texts that were never seen before. */
+function createRecord(): ExchangedEvent {
+  sequence++;
+  const connection = CONNECTIONS[sequence % CONNECTIONS.length] ?? "";
+  const upstream = UPSTREAMS[sequence % UPSTREAMS.length] ?? "";
+  const waitMs = Math.round(Math.random() * 100_000) / 1000;
+  return {
+    connection,
+    exchange: sequence,
+    requestId: `${connection}-${sequence}`,
+    id: sequence,
+    identity: "alice@example.com",
+    method: "GET",
+    host: new URL(`https://${upstream}.example.com/`).host,
+    decision: "allow",
+    outcome: "response",
+    requestBytes: 0,
+    responseBytes: 1024 + sequence,
+    totalMs: Math.round((waitMs + 0.321) * 1000) / 1000,
+    upstream,
+    reason: `upstream:${upstream}`,
+    waitMs,
+    status: 200,
+  };
+}
+
+function createCases(): readonly Case[] {
+  const write = (): void => {};
+  const json = { level: "info", format: "json", write } as const;
+  const secrets = createRedactor(["correct-horse-battery", "sk_live_0123456789abcdef"]);
+  const redact = secrets && { redact: secrets };
+  const toOutput = createLogger({ level: "info", format: "json", ...redact });
+  const logger = (options: Partial<Parameters<typeof createLogger>[0]>): Logger =>
+    createLogger({ ...json, ...options });
+  const all: readonly Omit<Case, "times" | "garbage">[] = [
+    { name: "nothing", telemetry: combine() },
+    { name: "log, off", telemetry: logger({ level: "off" }) },
+    { name: "log", telemetry: logger({}) },
+    { name: "log, with two secrets to look for", telemetry: logger({ ...redact }) },
+    { name: "log, for people", telemetry: logger({ format: "pretty" }) },
+    { name: "metrics", telemetry: startMetrics().telemetry },
+    {
+      name: "log with secrets to standard output, and metrics",
+      telemetry: combine(toOutput, startMetrics().telemetry),
+      flush: toOutput.flush,
+    },
+  ];
+  return all.map((each) => ({ ...each, times: [], garbage: [] }));
+}
+
+function startMetrics(): Metrics {
+  const metrics = createMetrics({ version: "0.1.0", upstreams: UPSTREAMS }, {
+    connections: () => 0,
+    inFlight: () => 0,
+  });
+  metrics[Symbol.dispose](); // which ends its timers and no more
+  return metrics;
+}
+
+function measure({ telemetry, flush, times, garbage }: Case): void {
+  const records = Array.from({ length: EVENTS }, createRecord);
+  const before = Deno.memoryUsage().heapUsed;
   const startedAt = performance.now();
-  let turn = 0;
-  for (const event of events) {
-    telemetry.exchanged(event);
-    if (++turn % perTurn === 0) await setImmediate();
-  }
-  return (performance.now() - startedAt) * 1000 / events.length;
+  for (const record of records) telemetry.exchanged(record);
+  flush?.();
+  times.push((performance.now() - startedAt) * 1000 / EVENTS);
+  garbage.push((Deno.memoryUsage().heapUsed - before) / EVENTS);
 }
 
 /** Microseconds of one span; `undefined` when OpenTelemetry is off. */
-function measureSpans(events: readonly ExchangedEvent[]): number | undefined {
+function measureSpans(): number | undefined {
   const tracing = createTracing();
   if (tracing === undefined) return undefined;
+  const records = Array.from({ length: EVENTS }, createRecord);
   const startedAt = performance.now();
-  for (const event of events) {
-    const span = tracing.start({ ...event, traceparent: TRACEPARENT });
+  for (const record of records) {
+    const span = tracing.start({ ...record, traceparent: TRACEPARENT });
     span.run(() => {});
-    span.end(event);
+    span.end(record);
   }
-  return (performance.now() - startedAt) * 1000 / events.length;
+  return (performance.now() - startedAt) * 1000 / EVENTS;
 }
 
-function report(name: string, times: readonly number[]): void {
-  const sorted = times.toSorted((a, b) => a - b);
-  const [fastest = NaN] = sorted;
-  const median = sorted[(ROUNDS - 1) / 2] ?? NaN;
+function report(name: string, times: readonly number[], garbage: readonly number[] = []): void {
+  const left = garbage.length === 0 ? "" : `, ${median(garbage).toFixed(0)} bytes of garbage`;
   // deno-lint-ignore no-console -- a benchmark says what it measured
-  console.error(`${name}: ${median.toFixed(3)} µs an event, at best ${fastest.toFixed(3)}`);
+  console.error(
+    `${name.padEnd(48)} ${median(times).toFixed(3)} µs an event, a tenth below ` +
+      `${quantile(times, 0.1).toFixed(3)}${left}`,
+  );
 }
 
-const events = createEvents();
-for (const { telemetry } of CASES) await measure(telemetry, events); // warms up
-
-for (const { name, telemetry, perTurn } of CASES) {
-  const times: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    times.push(await measure(telemetry, events, perTurn));
-  }
-  report(name, times);
-}
-
+const cases = createCases();
 const spans: number[] = [];
 for (let round = 0; round < ROUNDS; round++) {
-  spans.push(...[measureSpans(events)].filter((time) => time !== undefined));
+  for (const each of round % 2 === 0 ? cases : cases.toReversed()) measure(each);
+  spans.push(...[measureSpans()].filter((time) => time !== undefined));
   await setImmediate();
 }
+for (const { name, times, garbage } of cases) report(name, times, garbage);
 if (spans.length > 0) report("span", spans);

@@ -45,7 +45,9 @@ const WHOLE: WholeResponse = {
 };
 
 /** A connection whose exchanges end when, and as, the test says. */
-function createBench({ write = (_text: string): void => {} } = {}): Bench {
+function createBench(
+  { write = (_text: string): void => {}, hearsAllowed = false } = {},
+): Bench {
   const runs: Run[] = [];
   const sent: Frame[] = [];
   let code: number | undefined;
@@ -87,7 +89,10 @@ function createBench({ write = (_text: string): void => {} } = {}): Bench {
     dialect: v1,
     authenticator: undefined,
     limiter: createLimiter(NO_LIMITS, createMemoryStore),
-    telemetry: createLogger({ level: "info", format: "json", write: writeBoth }),
+    telemetry: {
+      ...createLogger({ level: "debug", format: "json", write: writeBoth }),
+      hearsAllowed,
+    },
     runExchange(_request, context): Promise<void> {
       const run = { ...Promise.withResolvers<void>(), context };
       runs.push(run);
@@ -117,6 +122,20 @@ Deno.test("createConnection() sends nothing for an id that is cancelled just as 
   const { outcome } = await log.logged("exchanged");
   assertEquals([outcome, sent.length], ["cancelled", 1], "hello is all that was sent");
 });
+
+for (const hearsAllowed of [true, false]) {
+  Deno.test(`createConnection() ${hearsAllowed ? "tells" : "does not tell"} of an allowed hop, and always of a denied one`, async () => {
+    const { runs, log, request } = createBench({ hearsAllowed });
+    request(1);
+    const decided = runs[0]?.context.decided;
+    decided?.(new URL("http://a.example/"), { allow: true, reason: "public" });
+    decided?.(new URL("http://b.example/"), { allow: false, reason: "private" });
+    runs[0]?.resolve();
+    await log.logged("exchanged");
+    const told = log.lines.filter(({ event }) => event === "decided").map(({ host }) => host);
+    assertEquals(told, hearsAllowed ? ["a.example", "b.example"] : ["b.example"]);
+  });
+}
 
 Deno.test("createConnection() gives a reused id the answer of its own exchange only", async () => {
   const { connection, runs, sent, log, request } = createBench();

@@ -1,5 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { combine } from "../../src/telemetry/combine.ts";
+import type { Telemetry } from "../../src/telemetry/telemetry.ts";
 import { createListener, EVENTS, NAMES, tell } from "./events.ts";
 
 for (const count of [2, 3]) {
@@ -53,4 +54,16 @@ Deno.test("combine() does not throw when all do", () => {
     throw new Error("broken");
   });
   for (const name of NAMES) tell(combine(broken, broken, broken), name);
+});
+
+Deno.test("combine() wants to hear of allowed hops when one does", () => {
+  const create = (hearsAllowed: boolean): Telemetry => ({
+    ...createListener(() => {}),
+    hearsAllowed,
+  });
+  for (const [first, second] of [[false, false], [false, true], [true, false]] as const) {
+    const { hearsAllowed } = combine(create(first), create(second));
+    assertEquals(hearsAllowed, first || second);
+  }
+  assertEquals(combine().hearsAllowed, false);
 });

@@ -1,13 +1,15 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import fc from "fast-check";
 import { createLogger, LOG_LEVELS, type LoggerOptions } from "../../src/telemetry/logger.ts";
-import type { Telemetry } from "../../src/telemetry/telemetry.ts";
+import type { ExchangedEvent } from "../../src/telemetry/telemetry.ts";
+import type { EventName } from "./events.ts";
 
 const TIME = "2026-01-02T03:04:05.678Z";
 const connection = "c1";
 
 // Every event but `failed`: its level, and the pairs that people see.
 const EVENTS: readonly {
-  readonly name: Exclude<keyof Telemetry, "failed">;
+  readonly name: Exclude<EventName, "failed">;
   readonly input: Readonly<Record<string, unknown>>;
   readonly expected: readonly [level: string, pairs: string];
 }[] = [
@@ -53,13 +55,13 @@ const EVENTS: readonly {
 
 /** Gives the lines that an event is written as. */
 function linesOf(
-  name: keyof Telemetry,
+  name: EventName,
   input: Readonly<Record<string, unknown>>,
   { level = "debug", format = "json" }: Partial<LoggerOptions> = {},
 ): string[] {
   const lines: string[] = [];
   const write = (line: string): void => void lines.push(line);
-  const telemetry = createLogger({ level, format, write, now: () => new Date(TIME) });
+  const telemetry = createLogger({ level, format, write, now: () => Date.parse(TIME) });
   Reflect.apply(telemetry[name], telemetry, [input]);
   return lines;
 }
@@ -78,6 +80,87 @@ for (const { name, input, expected: [level, pairs] } of EVENTS) {
   });
 }
 
+// Texts that come again and texts that do not, and what has to be escaped.
+const text = fc.oneof(
+  fc.constantFrom("GET", "api.test", 'a"b', "\\", "\ud800", "\u2028é"),
+  fc.string({ unit: "binary", maxLength: 300 }),
+);
+const count = fc.maxSafeNat();
+const durationMs = fc.oneof(
+  fc.nat(1e7).map((micros) => micros / 1000),
+  fc.constantFrom(0, -0, 0.0005, 1e-7, 2 ** 31, 2 ** 53, 1e21, -1.5, NaN, Infinity),
+  fc.double(),
+);
+const members = {
+  connection: text,
+  exchange: count,
+  requestId: text,
+  traceId: text,
+  id: count,
+  identity: text,
+  method: text,
+  upstream: text,
+  host: text,
+  decision: fc.constantFrom("allow", "deny", "none"),
+  reason: text,
+  outcome: fc.constantFrom("response", "error", "cancelled"),
+  status: count,
+  code: text,
+  requestBytes: count,
+  responseBytes: count,
+  waitMs: durationMs,
+  totalMs: durationMs,
+} satisfies { readonly [Name in keyof ExchangedEvent]-?: fc.Arbitrary<ExchangedEvent[Name]> };
+
+Deno.test("createLogger() writes every member of an exchange, in any state, as JSON has it", () => {
+  const lines: string[] = [];
+  const write = (line: string): void => void lines.push(line);
+  const logger = createLogger({
+    level: "info",
+    format: "json",
+    write,
+    now: () => Date.parse(TIME),
+  });
+  const events = fc.record(members, { requiredKeys: [] });
+  const start = `{"time":"${TIME}","level":"info","event":"exchanged"`;
+  fc.assert(
+    fc.property(events, (event) => {
+      // An event may also have members that are there and undefined.
+      const ordered = Object.fromEntries(
+        Object.keys(members).map((name) => [name, Reflect.get(event, name)]),
+      );
+      Reflect.apply(logger.exchanged, logger, [event]);
+      const separator = Object.keys(event).length === 0 ? "" : ",";
+      assertEquals(lines.pop(), `${start}${separator}${JSON.stringify(ordered).slice(1)}`);
+      Reflect.apply(logger.exchanged, logger, [ordered]);
+      assertEquals(lines.pop(), `${start}${separator}${JSON.stringify(ordered).slice(1)}`);
+    }),
+    { numRuns: 1500 },
+  );
+});
+
+Deno.test("createLogger() writes each line with its own time and event", () => {
+  const lines: string[] = [];
+  let time = Date.parse(TIME);
+  const logger = createLogger({
+    level: "debug",
+    format: "json",
+    write: (line) => lines.push(line),
+    now: () => time,
+  });
+  logger.paused({ connection });
+  logger.malformed({ connection, code: "bad_frame" });
+  time += 322;
+  logger.malformed({ connection, code: "bad_frame" });
+  logger.stopped();
+  const starts = lines.map((line) => JSON.parse(line)).map((line) => [line.time, line.event]);
+  const later = "2026-01-02T03:04:06.000Z";
+  assertEquals(starts, [[TIME, "paused"], [TIME, "malformed"], [later, "malformed"], [
+    later,
+    "stopped",
+  ]]);
+});
+
 const WRITTEN = [
   { name: "debug", expected: ["malformed", "connected", "refused", "failed"] },
   { name: "info", expected: ["connected", "refused", "failed"] },
@@ -91,6 +174,11 @@ for (const { name, expected } of WRITTEN) {
     const events = ["malformed", "connected", "refused", "failed"] as const;
     const written = events.filter((event) => linesOf(event, {}, { level: name }).length > 0);
     assertEquals(written, [...expected]);
+  });
+
+  Deno.test(`createLogger() wants to hear of allowed hops only where it writes them, at ${name}`, () => {
+    const { hearsAllowed } = createLogger({ level: name, format: "json" });
+    assertEquals(hearsAllowed, linesOf("decided", {}, { level: name }).length > 0);
   });
 }
 
@@ -151,7 +239,7 @@ Deno.test("createLogger() builds nothing for a level that is off", () => {
     },
   };
   for (const name of ["connected", "malformed", "exchanged", "failed"] as const) {
-    const now = (): Date => {
+    const now = (): number => {
       throw new Error("asked for the time");
     };
     const logger = createLogger({ level: "off", format: "json", write: () => {}, now });

@@ -13,11 +13,11 @@ function createFake(writeSync?: (bytes: Uint8Array) => number): {
   const written: string[] = [];
   const soon: (() => void)[] = [];
   const later: (() => void)[] = [];
-  const decoder = new TextDecoder();
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   const output = createOutput({
     writeSync(bytes): number {
       const length = writeSync?.(bytes) ?? bytes.length;
-      written.push(decoder.decode(bytes.subarray(0, length)));
+      written.push(decoder.decode(bytes.subarray(0, length), { stream: true }));
       return length;
     },
     soon: (action) => soon.push(action),
@@ -53,6 +53,14 @@ Deno.test("write() does not wait for the end of a turn with many lines", () => {
   assertEquals(written.join("").length, 65 * 1024);
   output.flush();
   assertEquals(written.join("").length, 100 * 1024);
+});
+
+Deno.test("write() takes lines of any length and any characters", () => {
+  const { output, written } = createFake((bytes) => Math.min(bytes.length, 50_000));
+  const lines = ["a", "é€😀".repeat(100_000), "\ud800", "x".repeat(500_000), ""];
+  for (const line of lines) output.write(line);
+  output.flush();
+  assertEquals(written.join("") === `${lines.join("\n").toWellFormed()}\n`, true);
 });
 
 Deno.test("flush() goes on where a write took a part", () => {

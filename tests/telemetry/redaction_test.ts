@@ -1,5 +1,5 @@
 import type { LogRecord } from "@logtape/logtape";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { redactTokens, withRedaction } from "../../src/telemetry/redaction.ts";
 import { createListener, NAMES, tell } from "./events.ts";
@@ -85,6 +85,29 @@ Deno.test("withRedaction() redacts every text of a record, however deep, and lea
     },
   }]);
   assertEquals(properties, before);
+});
+
+Deno.test("withRedaction() hands on a record without secrets as it is", () => {
+  const record = { ...RECORD, properties: { text: "a", list: ["b", { deep: "c" }], number: 1 } };
+  const records: LogRecord[] = [];
+  withRedaction((record) => records.push(record), redactTokens)(record);
+  assertStrictEquals(records[0], record);
+});
+
+Deno.test("createLogger() writes no secret that has become one only now", () => {
+  const lines: string[] = [];
+  const secrets: string[] = [];
+  const logger = createLogger({
+    level: "info",
+    format: "json",
+    write: (line) => lines.push(line),
+    redact: (text) => secrets.includes(text) ? "[gone]" : text,
+  });
+  for (const secret of ["none", "api.test"]) {
+    secrets.push(secret);
+    tell(logger, "exchanged");
+  }
+  assertEquals(lines.map((line) => JSON.parse(line).host), ["api.test", "[gone]"]);
 });
 
 Deno.test("createLogger() writes no secret in any event, whichever field it is in", () => {
