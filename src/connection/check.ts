@@ -15,7 +15,7 @@ export type Decided = (url: URL, decision: Pick<Decision, "allow" | "reason">) =
 /** What the check of an exchange's hops works with. */
 export interface CheckDeps {
   /** The upstream that the request names. */
-  readonly upstream?: Upstream;
+  readonly upstream: Upstream | undefined;
   /** Whether a time-out speaks against that upstream. */
   readonly countsTimeouts?: boolean;
   readonly policy: Policy;

@@ -17,19 +17,13 @@ import {
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Tracing } from "../telemetry/tracing.ts";
 import { describeIdentity } from "./credential.ts";
-import { type Caller, elapsed, type RunExchange } from "./exchange.ts";
-import {
-  createExchange,
-  createInFlight,
-  createRecord,
-  type Exchange,
-  type ExchangeRecord,
-  failExchange,
-  type Place,
-} from "./in_flight.ts";
+import type { RunExchange } from "./exchange.ts";
+import { createExchange, createInFlight, type Exchange, failExchange } from "./in_flight.ts";
 import { createLifetime } from "./lifetime.ts";
-import { run, toProxyError } from "./run.ts";
+import { createRecord, type ExchangeRecord, type Place, recordDecision } from "./record.ts";
+import { run, type RunDeps, toProxyError } from "./run.ts";
 import { createFrameSocket, type FrameSocketOptions, type WebSocketLike } from "./socket.ts";
+import { elapsed } from "./times.ts";
 import { createUpload, type Upload } from "./upload.ts";
 
 /** A connection from its first frame to its close. Nothing here throws. */
@@ -98,7 +92,6 @@ export function createConnection(
   { webSocket, dialect, authenticator, limiter, runExchange, telemetry, tracing }: ConnectionDeps,
 ): Connection {
   const { id: connectionId, identity, limits } = options;
-  const caller: Caller = { identity: identity?.subject, key: options.key };
   const openedAt = performance.now();
   const inFlight = createInFlight();
   const finished = Promise.withResolvers<void>();
@@ -119,6 +112,30 @@ export function createConnection(
     graceMs: options.authGraceMs,
     finishMs: limits.maxTimeoutMs,
   }, { authenticator, dialect, socket, inFlight, telemetry });
+
+  const failed = (error: unknown): void => telemetry.failed({ connection: connectionId, error });
+  const runDeps: RunDeps = {
+    caller: { identity: identity?.subject, key: options.key },
+    outlet: {
+      dialect,
+      socket,
+      limiter,
+      key: options.key,
+      creditIdleMs: options.creditIdleMs,
+      failed,
+    },
+    decided({ record }, url, decision): void {
+      recordDecision(record, url, decision);
+      const { allow, reason } = decision;
+      if (allow && !telemetry.hearsAllowed) return;
+      const { connection, exchange, host } = record;
+      telemetry.decided({ connection, exchange, host, allow, reason });
+    },
+    runExchange,
+    telemetry,
+    tracing,
+    ended: inFlight.delete,
+  };
 
   function ended(code: CloseCode): void {
     closedWith = code;
@@ -143,7 +160,7 @@ export function createConnection(
   }
 
   function nextPlace(): Place {
-    return { connection: connectionId, sequence: ++exchanges, identity: caller.identity };
+    return { connection: connectionId, sequence: ++exchanges, identity: identity?.subject };
   }
 
   function begin(id: ExchangeId, request: ProxyRequest): void {
@@ -155,19 +172,7 @@ export function createConnection(
     const refusal = lifetime.findRefusal() ?? findCrowd();
     if (refusal !== undefined) return refuseExchange(id, exchange.record, refusal);
     inFlight.add(exchange);
-    const { creditIdleMs } = options;
-    run(exchange, {
-      creditIdleMs,
-      caller,
-      limiter,
-      dialect,
-      socket,
-      runExchange,
-      telemetry,
-      tracing,
-      ended: forget,
-    })
-      .then(lifetime.leaveIfDone, (error) => telemetry.failed({ connection: connectionId, error }));
+    run(exchange, runDeps).then(lifetime.leaveIfDone, failed);
   }
 
   /** A body that the client sends in chunks, with grants for it as it is read. */
@@ -211,8 +216,6 @@ export function createConnection(
     return new ProxyError("too_many_in_flight", message);
   }
 
-  const forget = (exchange: Exchange): void => inFlight.delete(exchange);
-
   function greet(): void {
     const hello = dialect.encodeConnectionFrame({
       type: "hello",
@@ -246,7 +249,7 @@ export function createConnection(
         case "cancel":
           return inFlight.cancel(incoming.id);
         case "grant":
-          return inFlight.find(incoming.id)?.credit.grant(incoming.bytes);
+          return inFlight.find(incoming.id)?.credit?.grant(incoming.bytes);
         case "chunk":
           return takeChunk(incoming.chunk);
         case "ping": {

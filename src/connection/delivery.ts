@@ -4,30 +4,14 @@
  * @module
  */
 import { STATUS_CODE } from "@std/http/status";
-import type { WholeResponse } from "../dialect/dialect.ts";
-import type { StreamEvent, ToEvents } from "../forward/events.ts";
+import type { ToEvents } from "../forward/events.ts";
 import type { ForwardResponse } from "../forward/forward.ts";
-import type {
-  HttpResponse,
-  ProxyError,
-  ResponseHead,
-  StreamMode,
-  Timing,
-} from "../protocol/mod.ts";
+import type { ProxyError, ResponseHead, StreamMode } from "../protocol/mod.ts";
 import type { Deadline } from "./deadline.ts";
+import type { Exchange } from "./in_flight.ts";
+import { createOutlet, type Outlet, type OutletDeps, sendWhole } from "./outlet.ts";
 import { readAhead } from "./read_ahead.ts";
-
-/** Where the response of one exchange goes. What is not sent at once gives a promise. */
-export interface Outlet {
-  /** Waits while the client does not read, so that no body is read for it. */
-  ready(): void | Promise<void>;
-  whole(whole: WholeResponse): void | Promise<void>;
-  head(head: ResponseHead, timing: Timing): void | Promise<void>;
-  /** A piece of the body of any size; `fin` with the last. */
-  bytes(bytes: Uint8Array<ArrayBuffer>, fin: boolean): void | Promise<void>;
-  event(event: StreamEvent): void | Promise<void>;
-  end(): void | Promise<void>;
-}
+import { toTiming } from "./times.ts";
 
 /** How much is delivered. */
 export interface DeliverOptions {
@@ -47,20 +31,23 @@ export interface DeliverDeps {
 
 /** How one response goes to its client. */
 export interface Delivery {
-  readonly mode: StreamMode;
-  readonly outlet: Outlet;
-  /** Gives the times so far; `isWhole`: the body has been read. */
-  readonly timing: (isWhole: boolean) => Timing;
+  readonly exchange: Exchange;
+  readonly outlet: OutletDeps;
   /** Of the exchange; while a body is streamed, it is for the destination's silence. */
   readonly deadline: Deadline;
   /** Gives the error of a silence that was too long. */
   readonly silent: () => ProxyError;
 }
 
-/** Sends a response in the form that the request asks for; throws what reading the body throws. */
-export type Deliver = (response: ForwardResponse, delivery: Delivery) => Promise<void>;
+/**
+ * Sends a response in the form that the request asks for; throws what reading the body throws. Gives no
+ * promise when all has come and was sent at once.
+ */
+export type Deliver = (response: ForwardResponse, delivery: Delivery) => void | Promise<void>;
 
-// A streamed response whose body is known to be no longer comes whole, if it comes so soon behind its head.
+type Bytes = Uint8Array<ArrayBuffer>;
+
+// A streamed body that is no longer than this goes whole when it comes at once.
 const MAX_WHOLE_BYTES = 16_384;
 
 /** Creates a {@linkcode Deliver}. */
@@ -70,9 +57,9 @@ export function createDeliver(
 ): Deliver {
   /** Gives the same chunks; between two of them the destination may be silent only for so long. */
   async function* watch(
-    chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
+    chunks: AsyncIterable<Bytes>,
     { deadline, silent }: Pick<Delivery, "deadline" | "silent">,
-  ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  ): AsyncGenerator<Bytes> {
     deadline.set(streamIdleMs, silent);
     for await (const chunk of chunks) {
       deadline.clear(); // what the client takes its time for is not the destination's silence
@@ -82,29 +69,49 @@ export function createDeliver(
     deadline.clear();
   }
 
-  return async function deliver(response, delivery): Promise<void> {
-    const { mode, outlet, timing } = delivery;
-    const ready = outlet.ready();
-    if (ready !== undefined) await ready;
-    const chunks = isStreamed(response, mode) ? response.chunks(maxStreamBytes) : undefined;
-    if (chunks === undefined || chunks === null) {
-      const whole = await readWhole(response, maxResponseBytes);
-      return await outlet.whole({ response: whole, timing: timing(true), asBytes: mode === true });
-    }
+  /** Most bodies have come with their heads: nothing is waited for then. */
+  function deliverWhole(response: ForwardResponse, delivery: Delivery): void | Promise<void> {
+    const reading = response.bytes(maxResponseBytes);
+    return reading instanceof Promise
+      ? reading.then((body) => send(response, body, delivery))
+      : send(response, reading, delivery);
+  }
+
+  async function deliverParts(
+    response: ForwardResponse,
+    chunks: AsyncIterable<Bytes>,
+    delivery: Delivery,
+  ): Promise<void> {
+    const { exchange } = delivery;
     const { length = Infinity } = response;
+    const mode = exchange.request.stream;
     const watched = watch(chunks, delivery);
     const ahead = mode === true && length <= MAX_WHOLE_BYTES ? readAhead(watched) : undefined;
     const body = await ahead?.whole(length);
-    if (body !== undefined) {
-      const whole = { ...toHead(response), body };
-      return await outlet.whole({ response: whole, timing: timing(true), asBytes: true });
-    }
-    const head = outlet.head(toHead(response), timing(false));
+    if (body !== undefined) return await send(response, body, delivery);
+    const outlet = createOutlet(exchange, delivery.outlet);
+    const head = outlet.head(toHead(response), toTiming(exchange.times, false));
     if (head !== undefined) await head;
     if (mode === true) return await sendBytes(ahead?.chunks() ?? watched, outlet);
     const toEvents = mode === "events" ? toServerSentEvents : toLines;
     for await (const event of toEvents(watched, maxResponseBytes)) await outlet.event(event);
     await outlet.end();
+  }
+
+  function deliver(response: ForwardResponse, delivery: Delivery): void | Promise<void> {
+    const { request } = delivery.exchange;
+    const chunks = isStreamed(response, request.stream) ? response.chunks(maxStreamBytes) : null;
+    return chunks === null
+      ? deliverWhole(response, delivery)
+      : deliverParts(response, chunks, delivery);
+  }
+
+  return (response, delivery) => {
+    // No body is read for a client that does not read.
+    const ready = delivery.outlet.socket.send(() => undefined, false);
+    return ready === undefined
+      ? deliver(response, delivery)
+      : ready.then(() => deliver(response, delivery));
   };
 }
 
@@ -117,10 +124,21 @@ function isStreamed({ status, headers, length }: ForwardResponse, mode: StreamMo
   return status === STATUS_CODE.OK && /^\s*text\/event-stream\s*(?:;|$)/i.test(type);
 }
 
-async function sendBytes(
-  chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
-  outlet: Outlet,
-): Promise<void> {
+function send(
+  response: ForwardResponse,
+  body: Bytes | null,
+  { exchange, outlet }: Delivery,
+): void | Promise<void> {
+  const { status, statusText, url, redirected, headers } = response;
+  return sendWhole(exchange, {
+    response: { status, statusText, url, redirected, headers, body },
+    timing: toTiming(exchange.times, true),
+    asBytes: exchange.request.stream === true,
+    requestId: exchange.record.requestId,
+  }, outlet);
+}
+
+async function sendBytes(chunks: AsyncIterable<Bytes>, outlet: Outlet): Promise<void> {
   for await (const chunk of chunks) {
     const sending = outlet.bytes(chunk, false);
     if (sending !== undefined) await sending;
@@ -130,10 +148,4 @@ async function sendBytes(
 
 function toHead({ status, statusText, url, redirected, headers }: ForwardResponse): ResponseHead {
   return { status, statusText, url, redirected, headers };
-}
-
-async function readWhole(response: ForwardResponse, maxBytes: number): Promise<HttpResponse> {
-  const reading = response.bytes(maxBytes);
-  const body = reading instanceof Promise ? await reading : reading;
-  return { ...toHead(response), body };
 }

@@ -4,15 +4,18 @@
  *
  * @module
  */
-import type { Forward } from "../forward/forward.ts";
+import type { Forward, ForwardResponse } from "../forward/forward.ts";
 import type { Limiter } from "../limits/limiter.ts";
 import type { Policy } from "../policy/policy.ts";
-import { ProxyError, type ProxyRequest, type Timing } from "../protocol/mod.ts";
+import { ProxyError, type ProxyRequest } from "../protocol/mod.ts";
 import type { Registry, Upstream } from "../upstream/registry.ts";
 import { createCheck, type Decided } from "./check.ts";
 import { createDeadline } from "./deadline.ts";
+import { createDeliver, type DeliverDeps, type DeliverOptions } from "./delivery.ts";
+import type { Exchange } from "./in_flight.ts";
+import type { OutletDeps } from "./outlet.ts";
+import { elapsed, round } from "./times.ts";
 import { createWheel, type Wheel } from "./wheel.ts";
-import { createDeliver, type DeliverDeps, type DeliverOptions, type Outlet } from "./delivery.ts";
 
 /** What an exchange may do. */
 export interface ExchangeOptions extends DeliverOptions {
@@ -44,25 +47,16 @@ export interface Caller {
   readonly key: string;
 }
 
-/** What the caller runs an exchange with. */
-export interface ExchangeContext {
-  /** When the request frame came, by `performance.now()`. */
-  readonly startedAt: number;
-  readonly caller: Caller;
-  /** Aborted by the caller to end the exchange; its reason is what the exchange throws. */
-  readonly controller: AbortController;
-  readonly outlet: Outlet;
-  /** The body that follows, where one does. */
-  readonly upload?: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** To be called back when some of that body has been taken. */
-  onUploaded?: () => void;
-  readonly decided: Decided;
-  /** Called when the response head has come. */
-  answered(waitMs: number, status: number): void;
-}
-
 /** Runs one exchange until all of its response has been sent. */
-export type RunExchange = (request: ProxyRequest, context: ExchangeContext) => Promise<void>;
+export type RunExchange = (exchange: Exchange, context: ExchangeContext) => Promise<void>;
+
+/** What the exchanges of one connection have in common. */
+export interface ExchangeContext {
+  readonly caller: Caller;
+  readonly outlet: OutletDeps;
+  /** Called with every decision on a hop, before it is made. */
+  readonly decided: (exchange: Exchange, ...decision: Parameters<Decided>) => void;
+}
 
 // What runs out of time, and how that is called.
 const STAGES = {
@@ -88,68 +82,51 @@ export function createRunExchange(
 
   /** Makes the request and delivers its response, within the time that it has. */
   async function perform(
-    request: ProxyRequest,
-    context: ExchangeContext,
+    exchange: Exchange,
+    { outlet, decided }: ExchangeContext,
     { url, upstream }: Destination,
   ): Promise<void> {
-    const { startedAt, controller, outlet, upload } = context;
+    const { request, controller, record, times, upload } = exchange;
+    const { method, headers, redirect } = request;
     const { signal } = controller;
-    const queueMs = elapsed(startedAt);
-    let dnsMs: number | undefined;
     const ownTimeoutMs = upstream?.timeoutMs ?? options.timeoutMs;
     const maxTimeoutMs = upstream?.timeoutMs ?? options.maxTimeoutMs;
     const timeoutMs = Math.min(request.timeoutMs ?? ownTimeoutMs, maxTimeoutMs);
     const deadline = createDeadline(controller, wheel);
     let stage: keyof typeof STAGES = "lookup";
-    const restart = (): void =>
-      deadline.set(timeoutMs, () => timedOut(STAGES[stage], timeoutMs, request.method));
-
+    const tooLate = (): ProxyError => timedOut(STAGES[stage], timeoutMs, method);
     const check = createCheck({
       policy,
       signal,
-      decided: context.decided,
+      upstream,
+      // A client may be what an upload waits for.
+      countsTimeouts: upload === undefined && timeoutMs >= ownTimeoutMs,
+      decided: (hop, decision) => decided(exchange, hop, decision),
       lookingUp: (isLookingUp) => stage = isLookingUp ? "lookup" : "head",
-      lookedUp: (durationMs) => dnsMs = round((dnsMs ?? 0) + durationMs),
-      ...(upstream !== undefined && {
-        upstream,
-        // A client may be what an upload waits for.
-        countsTimeouts: upload === undefined && timeoutMs >= ownTimeoutMs,
-      }),
+      lookedUp: (durationMs) => times.dnsMs = round((times.dnsMs ?? 0) + durationMs),
     });
 
-    restart();
-    context.onUploaded = restart;
+    times.queueMs = elapsed(times.startedAt);
+    deadline.set(timeoutMs, tooLate);
+    if (upload !== undefined) exchange.uploaded = () => deadline.set(timeoutMs, tooLate);
+    let response: ForwardResponse | undefined;
     try {
-      const { method, headers, redirect } = request;
-      const response = await forward(
-        { method, url, headers, redirect, body: upload ?? request.body },
-        { check, signal },
-      );
-      context.onUploaded = (): void => {};
-      const waitMs = elapsed(startedAt);
-      context.answered(waitMs, response.status);
+      const body = upload === undefined ? request.body : upload.body;
+      response = await forward({ method, url, headers, redirect, body }, { check, signal });
+      exchange.uploaded = ignore;
+      record.waitMs = times.waitMs = elapsed(times.startedAt);
+      record.status = response.status;
       stage = "body";
-      await deliver(upstream === undefined ? response : upstream.conceal(response), {
-        mode: request.stream,
-        outlet,
-        timing(isWhole): Timing {
-          const totalMs = elapsed(startedAt);
-          return {
-            queueMs,
-            ...(dnsMs !== undefined && { dnsMs }),
-            waitMs,
-            ...(isWhole && { transferMs: round(totalMs - waitMs) }),
-            totalMs,
-          };
-        },
-        deadline,
-        silent: () => timedOut(STAGES.stream, options.streamIdleMs, request.method),
-      });
+      const shown = upstream === undefined ? response : upstream.conceal(response);
+      const silent = (): ProxyError => timedOut(STAGES.stream, options.streamIdleMs, method);
+      const delivering = deliver(shown, { exchange, outlet, deadline, silent });
+      if (delivering !== undefined) await delivering;
     } catch (thrown) {
       throw signal.aborted && !(thrown instanceof ProxyError) ? signal.reason : thrown;
     } finally {
-      context.onUploaded = (): void => {};
+      exchange.uploaded = ignore;
       deadline.clear();
+      response?.discard();
     }
   }
 
@@ -158,13 +135,15 @@ export function createRunExchange(
     { target }: ProxyRequest,
     { identity }: Caller,
   ): Destination {
-    if (target instanceof URL) return { url: target };
+    if (target instanceof URL) return { url: target, upstream: undefined };
     const upstream = registry.find(target.upstream, identity);
     return { url: upstream.resolve(target.path), upstream };
   }
 
-  return async function runExchange(request, context): Promise<void> {
-    const begun = limiter.begin(context.caller.key);
+  return async function runExchange(exchange, context): Promise<void> {
+    const { request } = exchange;
+    const { caller } = context;
+    const begun = limiter.begin(caller.key);
     const lease = begun instanceof Promise ? await begun : begun;
     if ("limit" in lease) {
       const { message, retryAfterMs } = lease;
@@ -172,25 +151,20 @@ export function createRunExchange(
     }
     using _place = lease;
     refuseRequest(request, options);
-    const destination = findDestination(request, context.caller);
-    const run = (): Promise<void> => perform(request, context, destination);
-    return await (destination.upstream?.within(run) ?? run());
+    const destination = findDestination(request, caller);
+    const { upstream } = destination;
+    return upstream === undefined
+      ? await perform(exchange, context, destination)
+      : await upstream.within(() => perform(exchange, context, destination));
   };
 }
 
 interface Destination {
   readonly url: URL;
-  readonly upstream?: Upstream;
+  readonly upstream: Upstream | undefined;
 }
 
-/** Milliseconds since then, to the microsecond. */
-export function elapsed(startedAt: number): number {
-  return round(performance.now() - startedAt);
-}
-
-function round(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
-}
+function ignore(): void {}
 
 function refuseRequest(
   { method, body, timeoutMs }: ProxyRequest,

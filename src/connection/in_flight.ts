@@ -1,26 +1,24 @@
 /**
- * The exchanges of a connection that have begun and not ended, and what is to be logged of each.
+ * The exchanges of a connection that have begun and not ended.
  *
  * @module
  */
 import type { ExchangeId } from "../dialect/dialect.ts";
-import type { ProxyError, ProxyRequest, Target } from "../protocol/mod.ts";
-import type { ExchangedEvent } from "../telemetry/telemetry.ts";
-import type { Decided } from "./check.ts";
+import type { ProxyError, ProxyRequest } from "../protocol/mod.ts";
 import { createCredit, type Credit } from "./credit.ts";
+import { createRecord, type ExchangeRecord, type Place, toLoggedRequest } from "./record.ts";
+import type { Times } from "./times.ts";
 import type { Upload } from "./upload.ts";
-
-/** What the log will say of an exchange; filled in on its way. */
-export type ExchangeRecord = { -readonly [K in keyof ExchangedEvent]: ExchangedEvent[K] };
 
 /** One exchange. */
 export interface Exchange {
   readonly id: ExchangeId;
-  readonly request: ProxyRequest;
+  request: ProxyRequest;
   readonly controller: AbortController;
   readonly record: ExchangeRecord;
-  /** For the payload that goes to the client. */
-  readonly credit: Credit;
+  readonly times: Times;
+  /** For the payload that goes to the client; `undefined`: none is needed. */
+  readonly credit: Credit | undefined;
   /** The body that comes from the client, where it follows. */
   readonly upload: Upload | undefined;
   /** Called when some of the upload has been taken. */
@@ -47,31 +45,38 @@ export interface InFlight {
 
 /** Creates an empty {@linkcode InFlight}. */
 export function createInFlight(): InFlight {
-  const all = new Set<Exchange>();
   const byId = new Map<number, Exchange>();
+  const others = new Set<Exchange>(); // those without a number, or whose number is free again
+
+  function forEach(action: (exchange: Exchange) => void): void {
+    for (const exchange of [...byId.values(), ...others]) action(exchange);
+  }
+
   return {
     get size(): number {
-      return all.size;
+      return byId.size + others.size;
     },
     has: (id) => typeof id === "number" && byId.has(id),
     find: (id) => byId.get(id),
     add(exchange): void {
-      all.add(exchange);
       if (typeof exchange.id === "number") byId.set(exchange.id, exchange);
+      else others.add(exchange);
     },
     delete(exchange): void {
-      all.delete(exchange);
       exchange.upload?.close();
       const { id } = exchange;
       if (typeof id === "number" && byId.get(id) === exchange) byId.delete(id);
+      else others.delete(exchange);
     },
     cancel(id): void {
       const exchange = byId.get(id);
+      if (exchange === undefined) return;
       byId.delete(id);
-      if (exchange !== undefined) cancelExchange(exchange);
+      others.add(exchange);
+      cancelExchange(exchange);
     },
-    cancelAll: () => all.forEach(cancelExchange),
-    failAll: (errorOf) => all.forEach((each) => failExchange(each, errorOf(each))),
+    cancelAll: () => forEach(cancelExchange),
+    failAll: (errorOf) => forEach((each) => failExchange(each, errorOf(each))),
   };
 }
 
@@ -87,18 +92,8 @@ export function failExchange(
   error: ProxyError | undefined,
 ): void {
   controller.abort(error);
-  credit.close();
+  credit?.close();
   upload?.close();
-}
-
-// The log takes at most so much of a method and of a host.
-const MAX_LOGGED_LENGTH = 255;
-
-/** Where an exchange belongs: it is the connection's `sequence`-th. */
-export interface Place {
-  readonly connection: string;
-  readonly sequence: number;
-  readonly identity: string | undefined;
 }
 
 /** Creates an exchange. */
@@ -106,59 +101,18 @@ export function createExchange(
   { id, request, upload }: Pick<Exchange, "id" | "request" | "upload">,
   place: Place,
 ): Exchange {
+  const { windowBytes } = request;
   return {
     id,
     request,
     controller: new AbortController(),
-    credit: createCredit(request.windowBytes ?? Infinity),
+    record: createRecord(id, place, toLoggedRequest(request)),
+    times: { startedAt: performance.now(), queueMs: 0, dnsMs: undefined, waitMs: 0 },
+    credit: windowBytes === undefined ? undefined : createCredit(windowBytes),
     upload,
-    uploaded: () => {},
+    uploaded: ignore,
     cancelled: false,
-    record: {
-      ...createRecord(id, place),
-      method: request.method.slice(0, MAX_LOGGED_LENGTH),
-      ...toLoggedTarget(request.target),
-      requestBytes: request.body?.byteLength ?? 0,
-    },
   };
 }
 
-/** Creates the record of an exchange of which no more is known than that it is there. */
-export function createRecord(
-  id: ExchangeId,
-  { connection, sequence, identity }: Place,
-): ExchangeRecord {
-  return {
-    connection,
-    exchange: sequence,
-    requestId: `${connection}-${sequence}`,
-    ...(typeof id === "number" && { id }),
-    ...(identity !== undefined && { identity }),
-    method: "",
-    host: "",
-    decision: "none",
-    outcome: "cancelled",
-    requestBytes: 0,
-    responseBytes: 0,
-    totalMs: 0,
-  };
-}
-
-/** Notes a decision on a hop. */
-export function recordDecision(
-  record: ExchangeRecord,
-  ...[url, { allow, reason }]: Parameters<Decided>
-): void {
-  record.host = toLoggedHost(url);
-  record.decision = allow ? "allow" : "deny";
-  record.reason = reason;
-}
-
-function toLoggedTarget(target: Target): Pick<ExchangeRecord, "host" | "upstream"> {
-  if (target instanceof URL) return { host: toLoggedHost(target) };
-  return { host: "", upstream: target.upstream.slice(0, MAX_LOGGED_LENGTH) };
-}
-
-function toLoggedHost({ host }: URL): string {
-  return host.slice(0, MAX_LOGGED_LENGTH);
-}
+function ignore(): void {}

@@ -1,9 +1,11 @@
 /**
- * Where the response of one exchange goes: into frames, under credit, and in turn with other exchanges.
+ * Where responses go: into frames, under credit, and in turn with other exchanges.
  *
  * @module
  */
-import type { Dialect, ExchangeId } from "../dialect/dialect.ts";
+import type { Dialect, WholeResponse } from "../dialect/dialect.ts";
+import type { StreamEvent } from "../forward/events.ts";
+import type { Limiter } from "../limits/limiter.ts";
 import {
   type Chunk,
   type EndFrame,
@@ -11,54 +13,76 @@ import {
   MAX_CHUNK_BYTES,
   MAX_CHUNK_MESSAGE_BYTES,
   ProxyError,
+  type ResponseHead,
+  type Timing,
 } from "../protocol/mod.ts";
-import type { Credit } from "./credit.ts";
-import type { StreamEvent } from "../forward/events.ts";
-import type { Outlet } from "./delivery.ts";
+import { type Exchange, failExchange } from "./in_flight.ts";
 import type { FrameSocket } from "./socket.ts";
 
-/** What an outlet works with. */
+/** What the responses of one connection go through. */
 export interface OutletDeps {
-  /** The exchange's name in the log. */
-  readonly requestId: string;
   readonly dialect: Dialect;
   readonly socket: FrameSocket;
-  /** For the payload of chunks. */
-  readonly credit: Credit;
+  readonly limiter: Pick<Limiter, "count" | "spend">;
+  /** What the limiter counts by. */
+  readonly key: string;
   /** How long a client may give no credit, in milliseconds. */
   readonly creditIdleMs: number;
-  /** Ends the exchange. */
-  readonly fail: (error: ProxyError) => void;
-  /** Whether anybody still wants the response. */
-  readonly isWanted: () => boolean;
-  /** Counts the bytes of a body that goes whole. */
-  readonly count: (bytes: number) => void;
-  /** Counts the bytes of a part of a body, which goes when what it gives has fulfilled. */
-  readonly spend: (bytes: number) => void | Promise<void>;
+  /** Called with what keeps the limiter from counting. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** Where the parts of one response go. What is not sent at once gives a promise. */
+export interface Outlet {
+  head(head: ResponseHead, timing: Timing): void | Promise<void>;
+  /** A piece of the body of any size; `fin` with the last. */
+  bytes(bytes: Uint8Array<ArrayBuffer>, fin: boolean): void | Promise<void>;
+  event(event: StreamEvent): void | Promise<void>;
+  end(): void | Promise<void>;
+}
+
+/** Sends a whole response; a promise, where the client does not read. */
+export function sendWhole(
+  exchange: Exchange,
+  whole: WholeResponse,
+  { dialect, socket, limiter, key, failed }: OutletDeps,
+): void | Promise<void> {
+  const bytes = whole.response.body?.byteLength ?? 0;
+  exchange.record.responseBytes += bytes;
+  const counting = limiter.count(key, bytes);
+  if (counting !== undefined) counting.catch(failed);
+  return socket.send(() =>
+    exchange.cancelled ? undefined : dialect.encodeResponse(exchange.id, whole)
+  );
 }
 
 /** Creates the {@linkcode Outlet} of an exchange. */
-export function createOutlet(
-  id: ExchangeId,
-  deps: OutletDeps,
-): Outlet {
-  const { requestId, dialect, socket, credit, isWanted, count, spend } = deps;
-  const { stream } = dialect;
+export function createOutlet(exchange: Exchange, deps: OutletDeps): Outlet {
+  const { id, record, credit, controller: { signal } } = exchange;
+  const { dialect: { stream }, socket, limiter, key } = deps;
   // Only a dialect that streams has requests that stream, and its ids are numbers.
   const streamId = typeof id === "number" ? id : 0;
-
   let scratch: Uint8Array<ArrayBuffer> | undefined;
 
   function sendPart(part: Chunk | EventFrame | EndFrame): void | Promise<void> {
-    return socket.sendPart(() => isWanted() ? stream?.encodePart(part, scratch) : undefined);
+    return socket.sendPart(() =>
+      exchange.cancelled ? undefined : stream?.encodePart(part, scratch)
+    );
+  }
+
+  /** Counts the bytes of a part, which goes when what it gives has fulfilled. */
+  function spend(bytes: number): void | Promise<void> {
+    const spending = limiter.spend(key, bytes, signal);
+    const spent = (): void => void (record.responseBytes += bytes);
+    return spending === undefined ? spent() : spending.then(spent);
   }
 
   /** A client that takes nothing must not hold an upstream's place for ever. */
   async function waitForCredit(taking: Promise<number>): Promise<number> {
-    const { creditIdleMs, fail } = deps;
+    const { creditIdleMs } = deps;
     const message = `The client granted no credit within ${creditIdleMs} ms`;
     const timer = setTimeout(
-      () => fail(new ProxyError("flow_control_error", message, { sent: "yes" })),
+      () => failExchange(exchange, new ProxyError("flow_control_error", message, { sent: "yes" })),
       creditIdleMs,
     );
     const size = await taking;
@@ -70,8 +94,9 @@ export function createOutlet(
     // A WebSocket copies what it is given, so that one piece of memory serves every chunk.
     scratch ??= new Uint8Array(MAX_CHUNK_MESSAGE_BYTES);
     let rest = bytes;
-    while (rest.byteLength > 0 && isWanted()) {
-      const taking = credit.take(Math.min(rest.byteLength, MAX_CHUNK_BYTES));
+    while (rest.byteLength > 0 && !exchange.cancelled) {
+      const wanted = Math.min(rest.byteLength, MAX_CHUNK_BYTES);
+      const taking = credit === undefined ? wanted : credit.take(wanted);
       const size = typeof taking === "number" ? taking : await waitForCredit(taking);
       if (size === 0) return; // the exchange has failed meanwhile
       const payload = rest.subarray(0, size);
@@ -85,16 +110,10 @@ export function createOutlet(
   }
 
   return {
-    ready: () => socket.send(() => undefined, false),
-    whole(whole): void | Promise<void> {
-      count(whole.response.body?.byteLength ?? 0);
-      return socket.send(() =>
-        isWanted() ? dialect.encodeResponse(id, { ...whole, requestId }) : undefined
-      );
-    },
     head(head, timing): void | Promise<void> {
+      const { requestId } = record;
       const make = (): string | undefined =>
-        isWanted() ? stream?.encodeHead(streamId, head, timing, { requestId }) : undefined;
+        exchange.cancelled ? undefined : stream?.encodeHead(streamId, head, timing, { requestId });
       return socket.send(make, false); // parts follow it, and need not make way for it
     },
     bytes: sendBytes,

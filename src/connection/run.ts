@@ -4,95 +4,63 @@
  *
  * @module
  */
-import type { Dialect } from "../dialect/dialect.ts";
-import type { Limiter } from "../limits/limiter.ts";
 import { ProxyError, type ProxyRequest } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import type { Tracing } from "../telemetry/tracing.ts";
-import type { Decided } from "./check.ts";
-import { type Caller, elapsed, type ExchangeContext, type RunExchange } from "./exchange.ts";
-import { type Exchange, type ExchangeRecord, failExchange, recordDecision } from "./in_flight.ts";
-import { createOutlet } from "./outlet.ts";
-import type { FrameSocket } from "./socket.ts";
+import type { ExchangeSpan, Tracing } from "../telemetry/tracing.ts";
+import type { ExchangeContext, RunExchange } from "./exchange.ts";
+import type { Exchange } from "./in_flight.ts";
+import { elapsed } from "./times.ts";
 
-/** What a run works with. */
-export interface RunDeps {
-  /** How long a client may give no credit, in milliseconds. */
-  readonly creditIdleMs: number;
-  readonly caller: Caller;
-  readonly limiter: Limiter;
-  readonly dialect: Dialect;
-  readonly socket: FrameSocket;
+/** What the runs of one connection work with. */
+export interface RunDeps extends ExchangeContext {
   readonly runExchange: RunExchange;
   readonly telemetry: Telemetry;
-  readonly tracing?: Tracing | undefined;
-  /** Called when the exchange has ended, before it is logged. */
+  readonly tracing: Tracing | undefined;
+  /** Called when an exchange has ended, before it is logged. */
   readonly ended: (exchange: Exchange) => void;
 }
 
 const TRACE_FIELDS: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
 
 /** Runs an exchange to its end, which is when its last frame was handed over. */
-export async function run(
-  exchange: Exchange,
-  { creditIdleMs, caller, limiter, dialect, socket, runExchange, telemetry, tracing, ended }:
-    RunDeps,
-): Promise<void> {
-  const { id, request, controller, credit, record, upload } = exchange;
-  const isWanted = (): boolean => !exchange.cancelled;
-  const startedAt = performance.now();
-  const failed = (error: unknown): void =>
-    telemetry.failed({ connection: record.connection, error });
-  const context: ExchangeContext = {
-    startedAt,
-    caller,
-    controller,
-    ...(upload !== undefined && { upload: upload.body }),
-    outlet: createOutlet(id, {
-      requestId: record.requestId,
-      dialect,
-      socket,
-      credit,
-      creditIdleMs,
-      fail: (error) => failExchange(exchange, error),
-      isWanted,
-      count(bytes): void {
-        record.responseBytes += bytes;
-        const counting = limiter.count(caller.key, bytes);
-        if (counting !== undefined) counting.catch(failed);
-      },
-      spend(bytes): void | Promise<void> {
-        const spending = limiter.spend(caller.key, bytes, controller.signal);
-        const spent = (): void => void (record.responseBytes += bytes);
-        return spending === undefined ? spent() : spending.then(spent);
-      },
-    }),
-    decided: noteDecisions(record, telemetry),
-    answered: (waitMs, status) => Object.assign(record, { waitMs, status }),
-  };
-  exchange.uploaded = () => context.onUploaded?.();
-  const span = tracing?.start({ ...record, ...traceOf(request) });
-  if (span !== undefined) record.traceId = span.traceId;
+export async function run(exchange: Exchange, deps: RunDeps): Promise<void> {
+  const { record, times } = exchange;
+  const { runExchange, telemetry, tracing } = deps;
+  let span: ExchangeSpan | undefined;
   try {
-    if (span === undefined) await runExchange(request, context);
-    else await span.run(() => runExchange(withoutTrace(request), context));
+    if (tracing === undefined) {
+      await runExchange(exchange, deps);
+    } else {
+      span = tracing.start({ ...record, ...traceOf(exchange.request) });
+      record.traceId = span.traceId;
+      exchange.request = withoutTrace(exchange.request);
+      await span.run(() => runExchange(exchange, deps));
+    }
     record.outcome = "response";
   } catch (thrown) {
-    if (isWanted()) {
-      const error = toProxyError(thrown, telemetry, record.connection);
-      record.outcome = "error";
-      record.code = error.code;
-      const waiting = socket.send(() =>
-        isWanted() ? dialect.encodeError(id, error, record.requestId) : undefined
-      );
-      if (waiting !== undefined) await waiting;
-    }
+    const sending = sendError(thrown, exchange, deps);
+    if (sending !== undefined) await sending;
   }
-  ended(exchange);
-  record.totalMs = elapsed(startedAt);
-  if (!isWanted()) record.outcome = "cancelled";
+  deps.ended(exchange);
+  record.totalMs = elapsed(times.startedAt);
+  if (exchange.cancelled) record.outcome = "cancelled";
   span?.end(record);
   telemetry.exchanged(record);
+}
+
+function sendError(
+  thrown: unknown,
+  exchange: Exchange,
+  { outlet: { socket, dialect }, telemetry }: RunDeps,
+): void | Promise<void> {
+  if (exchange.cancelled) return;
+  const { id, record } = exchange;
+  const error = toProxyError(thrown, telemetry, record.connection);
+  record.outcome = "error";
+  record.code = error.code;
+  return socket.send(() =>
+    exchange.cancelled ? undefined : dialect.encodeError(id, error, record.requestId)
+  );
 }
 
 /** What the client said of the trace that its request belongs to; fields of one name are one (RFC 9110 §5.3). */
@@ -122,13 +90,4 @@ export function toProxyError(
   if (thrown instanceof ProxyError && thrown.code !== "proxy_internal_error") return thrown;
   telemetry.failed({ connection, error: thrown });
   return new ProxyError("proxy_internal_error", "The proxy failed; its log says why");
-}
-
-function noteDecisions(record: ExchangeRecord, telemetry: Telemetry): Decided {
-  return (url, { allow, reason }) => {
-    recordDecision(record, url, { allow, reason });
-    if (allow && !telemetry.hearsAllowed) return;
-    const { connection, exchange, host } = record;
-    telemetry.decided({ connection, exchange, host, allow, reason });
-  };
 }

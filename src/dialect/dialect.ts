@@ -105,15 +105,11 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Runs a decoder and turns its {@linkcode ProxyError} into an `invalid` frame.
+ * Turns the {@linkcode ProxyError} of a decoder into an `invalid` frame; throws everything else again.
  *
- * @param id The exchange to tie an error to.
+ * @param id The exchange to tie the error to.
  */
-export function orInvalid(id: ExchangeId, decode: () => Incoming): Incoming {
-  try {
-    return decode();
-  } catch (error) {
-    if (error instanceof ProxyError) return { type: "invalid", id, error };
-    throw error;
-  }
+export function toInvalid(id: ExchangeId, thrown: unknown): Incoming {
+  if (thrown instanceof ProxyError) return { type: "invalid", id, error: thrown };
+  throw thrown;
 }

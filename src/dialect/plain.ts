@@ -26,8 +26,8 @@ import {
   type ExchangeId,
   type Incoming,
   isObject,
-  orInvalid,
   parseObject,
+  toInvalid,
   type WholeResponse,
 } from "./dialect.ts";
 import { findQueryFault, isQueryField } from "./fields.ts";
@@ -42,7 +42,13 @@ import {
 /** The plain dialect as PROTOCOL.md has it. */
 export const plain: Dialect = {
   name: "plain",
-  decode: (data) => orInvalid(undefined, () => decode(data)),
+  decode(data): Incoming {
+    try {
+      return decode(data);
+    } catch (error) {
+      return toInvalid(undefined, error);
+    }
+  },
   encodeResponse: (id: ExchangeId, { response }: WholeResponse) =>
     assemble(id, [
       `"status_code":${response.status}`,
@@ -71,11 +77,13 @@ function decode(data: string | ArrayBuffer): Incoming {
       `"id" must be at most ${MAX_PLAIN_ID_LENGTH} characters of JSON`,
     );
   }
-  return orInvalid(id, () => {
+  try {
     const { success, data: frame, error } = plainFrameSchema.safeParse(value);
     if (!success) throw new ProxyError("bad_request", describeIssues(error));
     return { type: "request", id, request: toRequest(frame, data) };
-  });
+  } catch (error) {
+    return toInvalid(id, error);
+  }
 }
 
 function toRequest(frame: PlainFrame, text: string): ProxyRequest {

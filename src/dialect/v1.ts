@@ -21,8 +21,8 @@ import {
   type Dialect,
   type ExchangeId,
   type Incoming,
-  orInvalid,
   parseObject,
+  toInvalid,
   type WholeResponse,
 } from "./dialect.ts";
 import { clientFrameSchema, describeIssues, idSchema } from "./schema.ts";
@@ -38,9 +38,15 @@ const TYPES = [
 /** wsfetch.v1 as PROTOCOL.md has it. */
 export const v1: Dialect = {
   name: SUBPROTOCOL,
-  decode: (data) => orInvalid(undefined, () => decode(data)),
-  encodeResponse: (id: ExchangeId, { response, timing, ...options }: WholeResponse) =>
-    encodeResponse(toNumber(id) ?? 0, response, timing, options),
+  decode(data): Incoming {
+    try {
+      return decode(data);
+    } catch (error) {
+      return toInvalid(undefined, error);
+    }
+  },
+  encodeResponse: (id: ExchangeId, whole: WholeResponse) =>
+    encodeResponse(toNumber(id) ?? 0, whole.response, whole.timing, whole),
   encodeError: (id: ExchangeId, error: ProxyError, requestId?: string) =>
     JSON.stringify(toErrorFrame(error, toNumber(id), requestId)),
   encodeConnectionFrame: (frame: ConnectionFrame) => JSON.stringify(frame),
@@ -68,7 +74,11 @@ function decode(data: string | ArrayBuffer): Incoming {
 
 function toRequest(frame: RequestFrame, text: string): Incoming {
   const { id } = frame;
-  return orInvalid(id, () => ({ type: "request", id, request: decodeRequest(frame, text) }));
+  try {
+    return { type: "request", id, request: decodeRequest(frame, text) };
+  } catch (error) {
+    return toInvalid(id, error);
+  }
 }
 
 /** A malformed request ends its exchange; a malformed frame of another type must not end one. */

@@ -241,5 +241,7 @@ function judgedBy(method: string, response: ForwardResponse): ForwardResponse {
 }
 
 function withoutFragment(url: URL): string {
-  return url.hash === "" ? url.href.replace(/#$/, "") : url.href.slice(0, -url.hash.length);
+  const { href } = url;
+  const hash = href.indexOf("#");
+  return hash < 0 ? href : href.slice(0, hash);
 }

@@ -82,10 +82,11 @@ export function filterResponseHeaders(pairs: HeaderPairs, decoded: boolean): Hea
   // Beside chunks content-length does not count (RFC 9112 §6.3), and of two codings fetch may have taken one.
   const unsized = findField(pairs, "transfer-encoding") !== undefined ||
     findField(pairs, "content-encoding")?.includes(",") === true;
-  return pairs.filter(([name]) =>
-    !RESPONSE_FIELDS.has(name) && !named.has(name) && !name.startsWith("proxy-") &&
-    !(decoded && CODING_FIELDS.has(name)) && !(unsized && name === "content-length")
-  );
+  const isPassed = ([name]: HeaderPairs[number]): boolean =>
+    !RESPONSE_FIELDS.has(name) && (named === NONE || !named.has(name)) &&
+    !name.startsWith("proxy-") &&
+    !(decoded && CODING_FIELDS.has(name)) && !(unsized && name === "content-length");
+  return pairs.filter(isPassed);
 }
 
 /** Gives the fields that may follow a redirect to another origin. */
@@ -134,13 +135,16 @@ const NONE: ReadonlySet<string> = new Set();
 
 /** The names that `connection` lists: hop by hop too. */
 function connectionOptions(headers: HeaderPairs): ReadonlySet<string> {
-  if (!headers.some(isConnection)) return NONE;
-  const options = headers.filter(isConnection).flatMap(([, value]) =>
-    value.toLowerCase().split(",")
-  );
-  return new Set(options.map((option) => option.trim()));
+  let options = NONE;
+  for (const [name, value] of headers) {
+    if (!isConnection(name)) continue;
+    const option = value.toLowerCase();
+    if (option === "keep-alive" || option === "close") continue; // no name of a field that would come
+    options = new Set([...options, ...option.split(",").map((each) => each.trim())]);
+  }
+  return options;
 }
 
-function isConnection([name]: HeaderPairs[number]): boolean {
+function isConnection(name: string): boolean {
   return name.length === "connection".length && name.toLowerCase() === "connection";
 }

@@ -101,19 +101,17 @@ export function encodeRequest(id: number, request: HttpRequest & RequestOptions)
  * @throws {ProxyError} `bad_request`: the URL does not parse, or the body cannot be.
  */
 export function decodeRequest(frame: RequestFrame, text: string): ProxyRequest {
-  const method = (frame.method ?? "GET").toUpperCase();
-  const target = addQuery(
-    frame.upstream === undefined
-      ? parseTarget(frame.url ?? "")
-      : { upstream: frame.upstream, path: frame.path ?? "" },
-    frame.query,
-  );
-  const headers = toHeaderPairs(frame.headers ?? []);
+  const method = frame.method === undefined ? "GET" : frame.method.toUpperCase();
+  const base = frame.upstream === undefined
+    ? parseTarget(frame.url ?? "")
+    : { upstream: frame.upstream, path: frame.path ?? "" };
+  const target = frame.query === undefined ? base : addQuery(base, frame.query);
+  const headers = frame.headers === undefined ? NO_HEADERS : toHeaderPairs(frame.headers);
   const json = frame.json === undefined ? undefined : sliceMember(text, "json")?.trim();
   const body = decodeBody(frame, json, "bad_request");
   const bodyFollows = frame.bodyFollows === true;
   if (body !== null || bodyFollows) refuseBodyOf(method);
-  return {
+  const request = {
     method,
     target,
     headers: frame.json === undefined ? headers : withJsonType(headers),
@@ -121,10 +119,17 @@ export function decodeRequest(frame: RequestFrame, text: string): ProxyRequest {
     redirect: frame.redirect ?? "follow",
     stream: frame.stream ?? false,
     bodyFollows,
-    ...(frame.timeoutMs !== undefined && { timeoutMs: frame.timeoutMs }),
-    ...(frame.windowBytes !== undefined && { windowBytes: frame.windowBytes }),
+  };
+  const { timeoutMs, windowBytes } = frame;
+  if (timeoutMs === undefined && windowBytes === undefined) return request;
+  return {
+    ...request,
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(windowBytes !== undefined && { windowBytes }),
   };
 }
+
+const NO_HEADERS: HeaderPairs = [];
 
 /**
  * Parses an absolute URL (WHATWG URL), or `name:/path`, which is a path below a named upstream.
@@ -132,8 +137,10 @@ export function decodeRequest(frame: RequestFrame, text: string): ProxyRequest {
  * @throws {ProxyError} `bad_request`
  */
 export function parseTarget(text: string): Target {
-  const [, upstream, path] = UPSTREAM_PATH.exec(text) ?? [];
-  if (upstream !== undefined && path !== undefined) return { upstream, path };
+  if (!text.startsWith("http://") && !text.startsWith("https://")) {
+    const [, upstream, path] = UPSTREAM_PATH.exec(text) ?? [];
+    if (upstream !== undefined && path !== undefined) return { upstream, path };
+  }
   const url = URL.parse(text);
   if (url === null) {
     throw new ProxyError(
@@ -150,9 +157,9 @@ export function parseTarget(text: string): Target {
  *
  * @throws {ProxyError} `bad_request`: the URL is too long then.
  */
-export function addQuery(target: Target, query: Query | undefined): Target {
+export function addQuery(target: Target, query: Query): Target {
   const added = new URLSearchParams();
-  for (const [name, value] of Object.entries(query ?? {})) {
+  for (const [name, value] of Object.entries(query)) {
     for (const item of [value].flat()) added.append(name, String(item));
   }
   if (added.size === 0) return target;

@@ -78,7 +78,7 @@ export function encodeStreamedResponse(
   { requestId }: Pick<EncodeOptions, "requestId"> = {},
 ): string {
   const frame = toFrame(id, head, { timing, requestId });
-  return JSON.stringify({ ...frame, stream: true } satisfies ResponseFrame);
+  return JSON.stringify({ ...frame, stream: true });
 }
 
 /**
@@ -120,9 +120,8 @@ function toFrame(
   id: number,
   { status, statusText, url, redirected, headers }: ResponseHead,
   { timing, requestId }: { readonly timing: Timing; readonly requestId: string | undefined },
-): ResponseFrame {
-  const name = requestId === undefined ? {} : { requestId };
-  return { type: "response", id, ...name, status, statusText, url, redirected, headers, timing };
+): Omit<ResponseFrame, "requestId"> & { readonly requestId: string | undefined } {
+  return { type: "response", id, requestId, status, statusText, url, redirected, headers, timing };
 }
 
 function parseJson(text: string): unknown {

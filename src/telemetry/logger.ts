@@ -108,9 +108,8 @@ export function createLogger(
 }
 
 const toPrettyLine: TextFormatter = (record) => {
-  const pairs = Object.entries(record.properties).map(([name, value]) =>
-    `${name}=${toPrettyValue(value)}`
-  );
+  const pairs = Object.entries(record.properties).filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${toPrettyValue(value)}`);
   const level = toLevel(record).toUpperCase().padEnd(5);
   const time = new Date(record.timestamp).toISOString().slice(11, 23);
   return [time, level, record.rawMessage, ...pairs].join(" ");

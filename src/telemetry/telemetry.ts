@@ -52,26 +52,26 @@ export interface ExchangedEvent {
   /** What the client was told the exchange is called here. */
   readonly requestId: string;
   /** The trace that it belongs to, in hexadecimal; absent: nothing is traced. */
-  readonly traceId?: string;
+  readonly traceId?: string | undefined;
   /** The client's id; absent in the plain dialect. */
-  readonly id?: number;
-  readonly identity?: string;
+  readonly id?: number | undefined;
+  readonly identity?: string | undefined;
   readonly method: string;
   /** The named upstream that the request was for. */
-  readonly upstream?: string;
+  readonly upstream?: string | undefined;
   /** Host and port of the last hop that was decided on. */
   readonly host: string;
   readonly decision: "allow" | "deny" | "none";
   /** The rule that allowed, or the named reason that denied. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
   readonly outcome: "response" | "error" | "cancelled";
-  readonly status?: number;
+  readonly status?: number | undefined;
   /** The error's code. */
-  readonly code?: string;
+  readonly code?: string | undefined;
   readonly requestBytes: number;
   readonly responseBytes: number;
   /** To the response head, in milliseconds; absent when there was none. */
-  readonly waitMs?: number;
+  readonly waitMs?: number | undefined;
   readonly totalMs: number;
 }
 

@@ -38,8 +38,8 @@ export interface TracedRequest {
   readonly traceparent?: string;
   /** What belongs to it, as a W3C `tracestate`. */
   readonly tracestate?: string;
-  readonly upstream?: string;
-  readonly identity?: string;
+  readonly upstream?: string | undefined;
+  readonly identity?: string | undefined;
   readonly connection: string;
   readonly exchange: number;
 }

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { type Connection, createConnection } from "../../src/connection/connection.ts";
 import type { ExchangeContext } from "../../src/connection/exchange.ts";
+import type { Exchange } from "../../src/connection/in_flight.ts";
+import { createOutlet, sendWhole } from "../../src/connection/outlet.ts";
 import type { WholeResponse } from "../../src/dialect/dialect.ts";
 import { v1 } from "../../src/dialect/v1.ts";
 import { createLimiter } from "../../src/limits/limiter.ts";
@@ -12,6 +14,7 @@ import { createLog, type Log } from "../helpers/log.ts";
 
 /** One exchange as its runner sees it: to be ended by the test. */
 interface Run extends PromiseWithResolvers<void> {
+  readonly exchange: Exchange;
   readonly context: ExchangeContext;
 }
 
@@ -43,6 +46,10 @@ const WHOLE: WholeResponse = {
   },
   timing: { waitMs: 1, totalMs: 1 },
 };
+
+function noRun(): never {
+  throw new Error("No exchange has begun");
+}
 
 /** A connection whose exchanges end when, and as, the test says. */
 function createBench(
@@ -93,8 +100,8 @@ function createBench(
       ...createLogger({ level: "debug", format: "json", write: writeBoth }),
       hearsAllowed,
     },
-    runExchange(_request, context): Promise<void> {
-      const run = { ...Promise.withResolvers<void>(), context };
+    runExchange(exchange, context): Promise<void> {
+      const run = { ...Promise.withResolvers<void>(), exchange, context };
       runs.push(run);
       return run.promise;
     },
@@ -116,7 +123,7 @@ Deno.test("createConnection() sends nothing for an id that is cancelled just as 
   const { connection, runs, sent, log, request } = createBench();
   request(1);
   const timeout = new ProxyError("http_response_timeout", "too late");
-  runs[0]?.context.controller.abort(timeout);
+  runs[0]?.exchange.controller.abort(timeout);
   runs[0]?.reject(timeout);
   connection.receive('{"type":"cancel","id":1}');
   const { outcome } = await log.logged("exchanged");
@@ -127,10 +134,11 @@ for (const hearsAllowed of [true, false]) {
   Deno.test(`createConnection() ${hearsAllowed ? "tells" : "does not tell"} of an allowed hop, and always of a denied one`, async () => {
     const { runs, log, request } = createBench({ hearsAllowed });
     request(1);
-    const decided = runs[0]?.context.decided;
-    decided?.(new URL("http://a.example/"), { allow: true, reason: "public" });
-    decided?.(new URL("http://b.example/"), { allow: false, reason: "private" });
-    runs[0]?.resolve();
+    const [run = noRun()] = runs;
+    const { exchange, context: { decided } } = run;
+    decided(exchange, new URL("http://a.example/"), { allow: true, reason: "public" });
+    decided(exchange, new URL("http://b.example/"), { allow: false, reason: "private" });
+    run.resolve();
     await log.logged("exchanged");
     const told = log.lines.filter(({ event }) => event === "decided").map(({ host }) => host);
     assertEquals(told, hearsAllowed ? ["a.example", "b.example"] : ["b.example"]);
@@ -142,15 +150,14 @@ Deno.test("createConnection() gives a reused id the answer of its own exchange o
   request(1);
   connection.receive('{"type":"cancel","id":1}');
   request(1);
-  await runs[0]?.context.outlet.whole(WHOLE);
-  runs[0]?.resolve();
+  const [first = noRun(), second = noRun()] = runs;
+  await sendWhole(first.exchange, WHOLE, first.context.outlet);
+  first.resolve();
   await log.logged("exchanged", ({ exchange }) => exchange === 1);
   assertEquals(sent.length, 1);
-  await runs[1]?.context.outlet.whole({
-    ...WHOLE,
-    response: { ...WHOLE.response, status: 418 },
-  });
-  runs[1]?.resolve();
+  const teapot = { ...WHOLE, response: { ...WHOLE.response, status: 418 } };
+  await sendWhole(second.exchange, teapot, second.context.outlet);
+  second.resolve();
   await log.logged("exchanged", ({ exchange }) => exchange === 2);
   assertEquals(sent.slice(1).map(({ id, status }) => [id, status]), [[1, 418]]);
 });
@@ -222,7 +229,7 @@ Deno.test("createConnection() hands chunks to the upload of their own exchange, 
   const { connection, runs, sent, log, request } = createBench();
   for (const id of [1, 2]) request(id, UPLOAD);
   for (const data of [chunk(2, 4), chunk(1, 5), chunk(2, 3, true)]) connection.receive(data);
-  const [first, second] = runs.map(({ context }) => context.upload?.getReader());
+  const [first, second] = runs.map(({ exchange }) => exchange.upload?.body.getReader());
   assertEquals((await first?.read())?.value?.byteLength, 5);
   assertEquals(sent.slice(1), [{ type: "grant", id: 1, bytes: 5 }]);
   assertEquals((await second?.read())?.value?.byteLength, 4);
@@ -237,9 +244,9 @@ Deno.test("createConnection() tells an exchange when some of its upload has been
   const { connection, runs, request } = createBench();
   request(1, UPLOAD);
   const taken = Promise.withResolvers<void>();
-  Object.assign(runs[0]?.context ?? {}, { onUploaded: taken.resolve });
+  Object.assign(runs[0]?.exchange ?? {}, { uploaded: taken.resolve });
   connection.receive(chunk(1, 1));
-  await runs[0]?.context.upload?.getReader().read();
+  await runs[0]?.exchange.upload?.body.getReader().read();
   await taken.promise;
 });
 
@@ -248,7 +255,7 @@ Deno.test("createConnection() fails the exchange of a chunk that may not come, a
   request(1, UPLOAD);
   request(2);
   for (const run of runs) {
-    const { signal } = run.context.controller;
+    const { signal } = run.exchange.controller;
     signal.addEventListener("abort", () => run.reject(signal.reason));
   }
   connection.receive(chunk(1, 11));
@@ -278,7 +285,9 @@ Deno.test("createConnection() ignores chunks, grants and cancels of what is not 
 Deno.test("createConnection() gives grants to the exchange that they name", async () => {
   const { connection, runs, sent, request } = createBench();
   for (const id of [1, 2]) request(id, DOWNLOAD);
-  const sending = runs.map(({ context }, at) => context.outlet.bytes(Uint8Array.of(at, at), true));
+  const sending = runs.map(({ exchange, context }, at) =>
+    createOutlet(exchange, context.outlet).bytes(Uint8Array.of(at, at), true)
+  );
   connection.receive('{"type":"grant","id":2,"bytes":2}');
   await sending[1];
   assertEquals(sent.slice(1), [{ id: 2, fin: true, payload: Uint8Array.of(1, 1) }]);
@@ -291,11 +300,12 @@ Deno.test("createConnection() gives grants to the exchange that they name", asyn
 Deno.test("createConnection() lets go of a download that waits for credit when it closes", async () => {
   const { connection, runs, sent, log, request } = createBench();
   request(1, DOWNLOAD);
-  const sending = runs[0]?.context.outlet.bytes(new Uint8Array(5), true);
+  const [run = noRun()] = runs;
+  const sending = createOutlet(run.exchange, run.context.outlet).bytes(new Uint8Array(5), true);
   connection.closed(1006);
   await sending;
-  assertEquals(runs[0]?.context.controller.signal.aborted, true);
-  runs[0]?.resolve();
+  assertEquals(run.exchange.controller.signal.aborted, true);
+  run.resolve();
   assertEquals((await log.logged("exchanged")).outcome, "cancelled");
   assertStrictEquals(sent.length, 1);
 });

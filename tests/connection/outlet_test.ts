@@ -1,14 +1,26 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { createCredit, type Credit } from "../../src/connection/credit.ts";
-import type { Outlet } from "../../src/connection/delivery.ts";
-import { createOutlet } from "../../src/connection/outlet.ts";
+import { createExchange, type Exchange } from "../../src/connection/in_flight.ts";
+import {
+  createOutlet,
+  type Outlet,
+  type OutletDeps,
+  sendWhole,
+} from "../../src/connection/outlet.ts";
 import type { FrameSocket, Message } from "../../src/connection/socket.ts";
 import { plain } from "../../src/dialect/plain.ts";
 import { v1 } from "../../src/dialect/v1.ts";
-import { type Chunk, decodeChunk, MAX_CHUNK_BYTES } from "../../src/protocol/mod.ts";
+import {
+  type Chunk,
+  decodeChunk,
+  MAX_CHUNK_BYTES,
+  type ProxyRequest,
+} from "../../src/protocol/mod.ts";
 
 interface Bench {
+  readonly exchange: Exchange;
+  readonly deps: OutletDeps;
   readonly outlet: Outlet;
   readonly credit: Credit;
   /** The text messages that were handed over. */
@@ -25,11 +37,9 @@ interface Bench {
 function createBench({ windowBytes = Infinity, full = false, dialect = v1 } = {}): Bench {
   const texts: string[] = [];
   const chunks: Chunk[] = [];
-  const credit = createCredit(windowBytes);
   const drained = Promise.withResolvers<void>();
   let isFull = full;
-  let isWanted = true;
-  let counted = 0;
+  let limited = 0;
 
   function handOver(message: Message | undefined): void {
     if (typeof message === "string") texts.push(message);
@@ -45,23 +55,38 @@ function createBench({ windowBytes = Infinity, full = false, dialect = v1 } = {}
     close: () => {},
     closed: () => {},
   };
-  return {
-    outlet: createOutlet(7, {
-      requestId: "c-1",
-      creditIdleMs: 60_000,
-      fail: (error) => Promise.reject(error),
-      dialect,
-      socket,
-      credit,
-      isWanted: () => isWanted,
-      count: (bytes) => counted += bytes,
-      spend: (bytes) => void (counted += bytes),
+  const credit = createCredit(windowBytes);
+  const exchange: Exchange = {
+    ...createExchange({ id: 7, request: REQUEST, upload: undefined }, {
+      connection: "c",
+      sequence: 1,
+      identity: undefined,
     }),
+    credit,
+  };
+  const deps: OutletDeps = {
+    dialect,
+    socket,
+    limiter: {
+      count: (_key, bytes) => void (limited += bytes),
+      spend: (_key, bytes) => void (limited += bytes),
+    },
+    key: "k",
+    creditIdleMs: 60_000,
+    failed: (error) => Promise.reject(error),
+  };
+  return {
+    exchange,
+    deps,
+    outlet: createOutlet(exchange, deps),
     credit,
     texts,
     chunks,
-    counted: () => counted,
-    unwant: () => void (isWanted = false),
+    counted(): number {
+      assertEquals(limited, exchange.record.responseBytes);
+      return limited;
+    },
+    unwant: () => void (exchange.cancelled = true),
     drain(): void {
       isFull = false;
       drained.resolve();
@@ -69,6 +94,15 @@ function createBench({ windowBytes = Infinity, full = false, dialect = v1 } = {}
   };
 }
 
+const REQUEST: ProxyRequest = {
+  method: "GET",
+  target: new URL("http://x/"),
+  headers: [],
+  body: null,
+  redirect: "follow",
+  stream: true,
+  bodyFollows: false,
+};
 const HEAD = { status: 200, statusText: "OK", url: "http://x/", redirected: false, headers: [] };
 const TIMING = { waitMs: 1, totalMs: 2 };
 const random = (length: number): Uint8Array<ArrayBuffer> =>
@@ -172,9 +206,9 @@ Deno.test("bytes() ends when nobody wants the rest: with credit to come, or with
 });
 
 Deno.test("an outlet sends nothing when nobody wants it", async () => {
-  const { outlet, texts, chunks, unwant } = createBench();
+  const { exchange, deps, outlet, texts, chunks, unwant } = createBench();
   unwant();
-  await outlet.whole({ response: { ...HEAD, body: random(3) }, timing: TIMING });
+  await sendWhole(exchange, { response: { ...HEAD, body: random(3) }, timing: TIMING }, deps);
   await outlet.head(HEAD, TIMING);
   for (const fin of [false, true]) await outlet.bytes(random(3), fin);
   await outlet.bytes(new Uint8Array(), true);
@@ -183,9 +217,9 @@ Deno.test("an outlet sends nothing when nobody wants it", async () => {
   assertEquals([...texts, ...chunks], []);
 });
 
-Deno.test("whole() and head() give up a frame that waits when nobody wants it any more", async () => {
-  const { outlet, texts, unwant, drain } = createBench({ full: true });
-  const whole = outlet.whole({ response: { ...HEAD, body: null }, timing: TIMING });
+Deno.test("sendWhole() and head() give up a frame that waits when nobody wants it any more", async () => {
+  const { exchange, deps, outlet, texts, unwant, drain } = createBench({ full: true });
+  const whole = sendWhole(exchange, { response: { ...HEAD, body: null }, timing: TIMING }, deps);
   const sending = Promise.all([whole, outlet.head(HEAD, TIMING)]);
   unwant();
   drain();
@@ -193,22 +227,12 @@ Deno.test("whole() and head() give up a frame that waits when nobody wants it an
   assertEquals(texts, []);
 });
 
-Deno.test("ready() waits while the client does not read, and sends nothing", async () => {
-  assertEquals(createBench().outlet.ready(), undefined);
-  const { outlet, texts, chunks, drain } = createBench({ full: true });
-  const ready = outlet.ready();
-  assert(ready instanceof Promise);
-  drain();
-  await ready;
-  assertEquals([...texts, ...chunks], []);
-});
-
-Deno.test("whole() sends a response frame, and counts its body", async () => {
-  const { outlet, texts, counted } = createBench();
+Deno.test("sendWhole() sends a response frame, and counts its body", async () => {
+  const { exchange, deps, texts, counted } = createBench();
   const response = { ...HEAD, body: new TextEncoder().encode("[1]") };
-  const whole = { response, timing: TIMING, asBytes: true };
-  assertEquals(await outlet.whole(whole), undefined);
-  assertEquals([texts, counted()], [[v1.encodeResponse(7, { ...whole, requestId: "c-1" })], 3]);
+  const whole = { response, timing: TIMING, asBytes: true, requestId: "c-1" };
+  assertEquals(await sendWhole(exchange, whole, deps), undefined);
+  assertEquals([texts, counted()], [[v1.encodeResponse(7, whole)], 3]);
 });
 
 Deno.test("head(), event() and end() send the frames of a stream", async () => {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { type Incoming, orInvalid } from "../../src/dialect/dialect.ts";
+import { type Incoming, toInvalid } from "../../src/dialect/dialect.ts";
 import { v1 } from "../../src/dialect/v1.ts";
 import {
   decodeResponse,
@@ -218,8 +218,8 @@ Deno.test("v1.stream writes heads, chunks and frames, and chunks into the memory
   assertEquals(scratch[5], 9);
 });
 
-Deno.test("orInvalid() lets through what is not a ProxyError", () => {
-  assertThrows(() => orInvalid(7, () => JSON.parse("")), SyntaxError);
+Deno.test("toInvalid() lets through what is not a ProxyError", () => {
+  assertThrows(() => toInvalid(7, new SyntaxError("a bug")), SyntaxError, "a bug");
 });
 
 function assertInvalid(

@@ -3,6 +3,9 @@
  */
 import { assert, assertEquals, assertFalse, assertMatch, fail } from "@std/assert";
 import { createRunExchange } from "../../src/connection/exchange.ts";
+import { createExchange } from "../../src/connection/in_flight.ts";
+import { createFrameSocket } from "../../src/connection/socket.ts";
+import { v1 } from "../../src/dialect/v1.ts";
 import { toLines, toServerSentEvents } from "../../src/forward/events.ts";
 import { createLimiter } from "../../src/limits/limiter.ts";
 import { createMemoryStore } from "../../src/limits/memory_store.ts";
@@ -212,28 +215,40 @@ Deno.test("queueMs is the time that the store of a limit takes, and not part of 
     toLines,
   });
   let timing: Timing | undefined;
-  await runExchange({
-    method: "GET",
-    target: new URL(upstream.origin),
-    headers: [],
-    body: null,
-    redirect: "follow",
-    stream: false,
-    bodyFollows: false,
-  }, {
-    startedAt: performance.now(),
+  const exchange = createExchange({
+    id: 1,
+    request: {
+      method: "GET",
+      target: new URL(upstream.origin),
+      headers: [],
+      body: null,
+      redirect: "follow",
+      stream: false,
+      bodyFollows: false,
+    },
+    upload: undefined,
+  }, { connection: "c", sequence: 1, identity: undefined });
+  const webSocket = {
+    readyState: WebSocket.OPEN,
+    bufferedAmount: 0,
+    send: (frame: unknown) => void ({ timing } = JSON.parse(String(frame))),
+    close: () => fail(),
+  };
+  await runExchange(exchange, {
     caller: { identity: undefined, key: "k" },
-    controller: new AbortController(),
     outlet: {
-      ready: () => {},
-      whole: (whole) => void (timing = whole.timing),
-      head: () => fail(),
-      bytes: () => fail(),
-      event: () => fail(),
-      end: () => fail(),
+      dialect: v1,
+      socket: createFrameSocket(
+        webSocket,
+        { highWaterBytes: 1000, sendTimeoutMs: 1000, maxWaiting: 1 },
+        { ended: () => fail() },
+      ),
+      limiter,
+      key: "k",
+      creditIdleMs: 1000,
+      failed: () => fail(),
     },
     decided: () => {},
-    answered: () => {},
   });
   assertTiming({ timing });
   const { queueMs = 0, waitMs = 0 } = timing ?? {};
