@@ -45,38 +45,71 @@ export interface InFlight {
 
 /** Creates an empty {@linkcode InFlight}. */
 export function createInFlight(): InFlight {
-  const byId = new Map<number, Exchange>();
-  const others = new Set<Exchange>(); // those without a number, or whose number is free again
+  const byId = createTable();
+  const others = createTable(); // by their place: those without a number, or whose number is free again
 
-  function forEach(action: (exchange: Exchange) => void): void {
-    for (const exchange of [...byId.values(), ...others]) action(exchange);
-  }
+  const all = (): Exchange[] => [...byId.values(), ...others.values()];
 
   return {
     get size(): number {
       return byId.size + others.size;
     },
-    has: (id) => typeof id === "number" && byId.has(id),
-    find: (id) => byId.get(id),
+    has: (id) => typeof id === "number" && byId.get(id) !== undefined,
+    find: byId.get,
     add(exchange): void {
-      if (typeof exchange.id === "number") byId.set(exchange.id, exchange);
-      else others.add(exchange);
+      const { id, record } = exchange;
+      if (typeof id === "number") byId.set(id, exchange);
+      else others.set(record.exchange, exchange);
     },
     delete(exchange): void {
       exchange.upload?.close();
-      const { id } = exchange;
+      const { id, record } = exchange;
       if (typeof id === "number" && byId.get(id) === exchange) byId.delete(id);
-      else others.delete(exchange);
+      else others.delete(record.exchange);
     },
     cancel(id): void {
       const exchange = byId.get(id);
       if (exchange === undefined) return;
       byId.delete(id);
-      others.add(exchange);
+      others.set(exchange.record.exchange, exchange);
       cancelExchange(exchange);
     },
-    cancelAll: () => forEach(cancelExchange),
-    failAll: (errorOf) => forEach((each) => failExchange(each, errorOf(each))),
+    cancelAll: () => all().forEach(cancelExchange),
+    failAll: (errorOf) => all().forEach((each) => failExchange(each, errorOf(each))),
+  };
+}
+
+/** As much of a Map as is needed here. */
+interface Table {
+  readonly size: number;
+  get(key: number): Exchange | undefined;
+  set(key: number, exchange: Exchange): void;
+  delete(key: number): void;
+  values(): Exchange[];
+}
+
+/**
+ * No Map: V8 links each table that a Map outgrows to the next, so that one that has become old keeps whatever
+ * came after it alive, until a full collection.
+ */
+function createTable(): Table {
+  const exchanges: Record<number, Exchange> = {};
+  let size = 0;
+  return {
+    get size(): number {
+      return size;
+    },
+    get: (key) => exchanges[key],
+    set(key, exchange): void {
+      if (exchanges[key] === undefined) size++;
+      exchanges[key] = exchange;
+    },
+    delete(key): void {
+      if (exchanges[key] === undefined) return;
+      delete exchanges[key];
+      size--;
+    },
+    values: () => Object.values(exchanges),
   };
 }
 

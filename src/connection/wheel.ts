@@ -27,13 +27,37 @@ export interface WheelDeps {
   readonly createTimer?: (callback: () => void) => (delayMs: number) => void;
 }
 
-const TICK_MS = 8;
+/** A ring: the last link is the first one's `before`, and so on round the queue itself. */
+interface Link {
+  before: Link;
+  behind: Link;
+}
 
-/** Creates a {@linkcode Wheel}; its timer does not keep the process alive. */
+/** Entries of one delay, which pass in the order in which they were set. */
+interface Queue extends Link {
+  readonly isQueue: true;
+}
+
+interface Linked extends Link, Entry {
+  readonly isQueue: false;
+  /** It waits in a queue. */
+  waits: boolean;
+}
+
+const TICK_MS = 8;
+// A client may name any delay; the queue of one that is used by nobody goes when there are more.
+const MAX_IDLE_QUEUES = 64;
+
+/**
+ * Creates a {@linkcode Wheel}; its timer does not keep the process alive.
+ *
+ * Entries are links, not members of a Map or Set: V8 links each table that one of those outgrows to the next, so
+ * that one table that has become old keeps whatever came after it alive, until a full collection.
+ */
 export function createWheel(
   { now = () => performance.now(), createTimer = createPlatformTimer }: WheelDeps = {},
 ): Wheel {
-  const ticks = new Map<number, Set<Entry>>();
+  const queues = new Map<number, Queue>();
   let nextTick = Infinity;
   const setTimer = createTimer(turn);
 
@@ -46,30 +70,75 @@ export function createWheel(
   function turn(): void {
     nextTick = Infinity;
     const current = Math.floor(now() / TICK_MS);
-    const due = [...ticks.keys()].filter((tick) => tick <= current).toSorted((a, b) => a - b);
-    for (const tick of due) {
-      const entries = ticks.get(tick) ?? [];
-      ticks.delete(tick);
-      for (const { callback } of entries) callback();
+    for (const entry of takeDue(current)) if (entry.waits) call(entry);
+    if (queues.size > MAX_IDLE_QUEUES) forgetIdleQueues();
+    for (const { behind } of queues.values()) if (isEntry(behind)) wake(behind.tick);
+  }
+
+  /** All of them at once, in the order of their time: a callback may set and clear others. */
+  function takeDue(current: number): readonly Linked[] {
+    const due: Linked[] = [];
+    for (const { behind } of queues.values()) {
+      for (let link = behind; isEntry(link) && link.tick <= current; link = link.behind) {
+        due.push(link);
+      }
     }
-    if (ticks.size > 0) wake(Math.min(...ticks.keys()));
+    return due.toSorted((a, b) => a.tick - b.tick);
+  }
+
+  function call(entry: Linked): void {
+    unlink(entry);
+    entry.callback();
+  }
+
+  function forgetIdleQueues(): void {
+    for (const [delayMs, queue] of queues) if (!isEntry(queue.behind)) queues.delete(delayMs);
   }
 
   return {
     set(delayMs, callback): Entry {
+      let queue = queues.get(delayMs);
+      if (queue === undefined) queues.set(delayMs, queue = createQueue());
+      const last = queue.before;
       const tick = Math.ceil((now() + delayMs) / TICK_MS);
-      const entry = { tick, callback };
-      const entries = ticks.get(tick);
-      if (entries === undefined) ticks.set(tick, new Set([entry]));
-      else entries.add(entry);
+      const entry: Linked = {
+        tick,
+        callback,
+        isQueue: false,
+        waits: true,
+        before: last,
+        behind: queue,
+      };
+      last.behind = entry;
+      queue.before = entry;
       wake(tick);
       return entry;
     },
     clear(entry): void {
-      const entries = ticks.get(entry.tick);
-      if (entries?.delete(entry) === true && entries.size === 0) ticks.delete(entry.tick);
+      const linked = entry as Linked; // nobody else makes them
+      if (linked.waits) unlink(linked);
     },
   };
+}
+
+function createQueue(): Queue {
+  const queue: { -readonly [K in keyof Queue]?: Queue[K] } = { isQueue: true };
+  queue.before = queue as Queue; // whole when both of its ends are itself
+  queue.behind = queue as Queue;
+  return queue as Queue;
+}
+
+function isEntry(link: Link): link is Linked {
+  return "tick" in link;
+}
+
+/** It keeps no other alive, and no other keeps it. */
+function unlink(entry: Linked): void {
+  entry.before.behind = entry.behind;
+  entry.behind.before = entry.before;
+  entry.before = entry;
+  entry.behind = entry;
+  entry.waits = false;
 }
 
 // Deno's timers hold a signed 32-bit number of milliseconds; a turn that comes early sets the next one.

@@ -51,7 +51,9 @@ const answer: Transport = () =>
     decoded: false,
     length: BODY.length,
     bytes: () => BODY,
-    chunks: async function* () {},
+    chunks: (): never => {
+      throw new Error("Nothing is streamed here");
+    },
     discard: () => {},
   });
 
