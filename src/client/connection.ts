@@ -35,8 +35,8 @@ export interface ConnectionDeps {
 export interface Connection {
   /** `hello` has come. */
   readonly isGreeted: boolean;
-  /** Says whether an exchange may begin now. */
-  hasRoomFor(exchange: Exchange): boolean;
+  /** An exchange may begin now. */
+  readonly hasRoom: boolean;
   begin(exchange: Exchange): void;
   /** Closes and fails its exchanges, without `closed`. Fulfils when it has closed. */
   close(loss: Loss): Promise<void>;
@@ -57,7 +57,10 @@ export function createConnection(
   { connectTimeoutMs = 10_000, ...options }: ConnectionOptions,
   { open, timers, firstId, ready, retired, closed }: ConnectionDeps,
 ): Connection {
-  const exchanges = new Map<number, Exchange>();
+  // No Map: V8 links each table that a Map outgrows to the next one. Once one of them has become old, whatever
+  // was in flight later outlives every collection but a full one, and that costs more than all the rest.
+  let exchanges: Record<number, Exchange> = {};
+  let inFlight = 0;
   const nextId = createIds(firstId);
   const heartbeat = createHeartbeat(options, {
     timers,
@@ -91,8 +94,9 @@ export function createConnection(
     isOver = true;
     timers.clearTimeout(opening);
     heartbeat.stop();
-    const lost = [...exchanges.values()];
-    exchanges.clear();
+    const lost = Object.values(exchanges);
+    exchanges = {};
+    inFlight = 0;
     return lost;
   }
 
@@ -124,7 +128,7 @@ export function createConnection(
       timers.clearTimeout(opening);
       return ready();
     }
-    const exchange = message.id === undefined ? undefined : exchanges.get(message.id);
+    const exchange = message.id === undefined ? undefined : exchanges[message.id];
     if (message.type === "error" || message.type === "invalid") {
       // Whose it is cannot be known: that one must not wait for ever.
       if (message.id === undefined) return drop(message.error.message, message.error);
@@ -143,15 +147,16 @@ export function createConnection(
 
   function retire(): void {
     isRetired = true;
-    if (exchanges.size > 0 || isOver) return;
+    if (inFlight > 0 || isOver) return;
     finish();
     leave(1000);
     closed({ code: 1000, message: "", lost: [] });
   }
 
   function release(id: number): void {
-    if (!exchanges.delete(id)) return;
-    if (exchanges.size === 0) heartbeat.stop();
+    if (exchanges[id] === undefined) return;
+    delete exchanges[id];
+    if (--inFlight === 0) heartbeat.stop();
     if (isRetired) retire();
     else if (isOpen()) ready();
   }
@@ -182,12 +187,13 @@ export function createConnection(
     get isGreeted(): boolean {
       return isGreeted;
     },
-    hasRoomFor: (exchange) =>
-      isOpen() && !isRetired && (isGreeted || !exchange.needsHello) &&
-      exchanges.size < limits.maxInFlight,
+    get hasRoom(): boolean {
+      return inFlight < limits.maxInFlight && !isRetired && isOpen();
+    },
     begin(exchange): void {
       const id = nextId(exchanges);
-      exchanges.set(id, exchange);
+      exchanges[id] = exchange;
+      inFlight++;
       heartbeat.start();
       exchange.begin({ id, limits, send, release: () => release(id) });
     },

@@ -131,8 +131,8 @@ async function* readStream(
       if (hasHead === (type === "response") || type === "chunk") throw invalid();
       if (type === "response") {
         // Only 200 and an event stream come as events; anything else is final (WHATWG HTML §9.2.2).
-        const { streamed, response: { status } } = answer.decoded;
-        if (!streamed) {
+        const { stream, status } = answer.frame;
+        if (!stream) {
           throw new ProxyError("http_protocol_error", `No event stream, but ${status}`);
         }
         hasHead = true;

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type DecodedResponse, ProxyError } from "../protocol/mod.ts";
+import { decodeBody } from "../protocol/body.ts";
+import { ProxyError, type ResponseFrame } from "../protocol/mod.ts";
 import { type Body, createBody } from "./body.ts";
 import { createExchange } from "./exchange.ts";
 import { invalid } from "./inbound.ts";
@@ -75,27 +76,31 @@ function createResponseSink(
 ): ResponseSink {
   let body: Body | undefined;
 
-  function acceptHead({ response, streamed }: DecodedResponse): boolean {
-    const whole = response.body;
-    const isNull = hasNullBody(request.method, response.status) || (!streamed && whole === null);
-    const opened = isNull ? undefined : createBody({
-      ...control,
-      windowBytes: streamed ? windowBytes : Infinity,
-      done,
-    });
-    resolve(toResponse(response, opened?.stream ?? null));
+  function acceptHead(frame: ResponseFrame): boolean {
+    const { stream = false, text, json, status } = frame;
+    if (json !== undefined) throw invalid(); // not asked for
+    // A signal may still fail what has come, if it is a stream.
+    const isFixed = !stream && request.signal === undefined;
+    const whole = (isFixed ? text : undefined) ?? decodeBody(frame, undefined, "bad_frame");
+    const isNull = hasNullBody(request.method, status) || (!stream && whole === null);
+    if (isNull || isFixed) {
+      resolve(toResponse(frame, isNull ? null : whole));
+      done();
+      if (stream) control.cancel(); // nobody would read it
+      return true;
+    }
+    const opened = createBody({ ...control, windowBytes: stream ? windowBytes : Infinity, done });
+    resolve(toResponse(frame, opened.stream));
     body = opened; // not before: a head that cannot be one rejects
-    if (isNull) done();
-    if (isNull && streamed) control.cancel(); // nobody would read it
-    if (!isNull && streamed) return false;
-    if (whole !== null) body?.push(whole);
-    body?.end();
+    if (stream) return false;
+    if (whole instanceof Uint8Array) body.push(whole);
+    body.end();
     return true;
   }
 
   return {
     accept(answer): boolean {
-      if (answer.type === "response" && body === undefined) return acceptHead(answer.decoded);
+      if (answer.type === "response" && body === undefined) return acceptHead(answer.frame);
       if (answer.type !== "chunk" || body === undefined) {
         throw invalid();
       }

@@ -11,10 +11,10 @@ import { MAX_ID } from "../protocol/mod.ts";
  *
  * @param first The first id.
  */
-export function createIds(first = 1): (inUse: ReadonlyMap<number, unknown>) => number {
+export function createIds(first = 1): (inUse: Readonly<Record<number, unknown>>) => number {
   let id = first - 1;
   return (inUse) => {
-    do id = id >= MAX_ID ? 1 : id + 1; while (inUse.has(id));
+    do id = id >= MAX_ID ? 1 : id + 1; while (inUse[id] !== undefined);
     return id;
   };
 }

@@ -5,18 +5,24 @@
  */
 import {
   decodeChunk,
-  type DecodedResponse,
-  decodeResponse,
   type ErrorCode,
   type Limits,
   ProxyError,
+  type ResponseFrame,
   type Sent,
   SUBPROTOCOL,
 } from "../protocol/mod.ts";
+import { parseResponse } from "../protocol/response.ts";
 
 /** A part of the answer to a request. */
 export type Answer =
-  | { readonly type: "response"; readonly id: number; readonly decoded: DecodedResponse }
+  | {
+    readonly type: "response";
+    readonly id: number;
+    readonly frame: ResponseFrame;
+    /** What the frame was parsed from. */
+    readonly text: string;
+  }
   | {
     readonly type: "chunk";
     readonly id: number;
@@ -95,7 +101,7 @@ function parseFrame(frame: Members, text: string, id: number | undefined): Inbou
   if (type === "goaway" || type === "pong") return { type };
   if (type === "error") return { type, id, error: toProxyError(frame) };
   if (id === undefined) return undefined;
-  if (type === "response") return { type, id, decoded: decodeResponse(text, frame) };
+  if (type === "response") return { type, id, frame: parseResponse(frame), text };
   if (type === "end") return { type, id };
   if (type === "grant" && isCount(frame.bytes)) return { type, id, bytes: frame.bytes };
   return type === "event" ? parseEvent(frame, id) : undefined;

@@ -39,6 +39,8 @@ export interface OutgoingRequest extends WsfetchInit {
   readonly signal: AbortSignal | undefined;
 }
 
+/** What a Request reads as `URL` does: absolute and, as far as can be seen, without credentials. */
+const PLAIN_URL = /^https?:\/\/[^@]+$/i;
 /** A known body up to this size is held in memory, so that it can be sent again. */
 const MEMORY_BYTES = 1_048_576;
 /** How long reading ahead may hold a request back, in milliseconds. */
@@ -51,10 +53,24 @@ const AHEAD_MS = 5;
  * @throws {TypeError} as `fetch` does, and for a URL that is not http or https, nor `name:/path`, which names an
  * upstream that the server knows.
  */
-export async function toOutgoingRequest(
+export function toOutgoingRequest(
   input: FetchInput,
-  init: FetchInit = {},
-): Promise<OutgoingRequest> {
+  init?: FetchInit,
+): OutgoingRequest | Promise<OutgoingRequest> {
+  const isPlain = init === undefined && typeof input === "string" && PLAIN_URL.test(input);
+  if (!isPlain) return readRequest(input, init);
+  // A Request takes as long as half of what a short exchange takes here.
+  return {
+    method: "GET",
+    url: new URL(input),
+    headers: [],
+    body: null,
+    redirect: "follow",
+    signal: undefined,
+  };
+}
+
+async function readRequest(input: FetchInput, init: FetchInit = {}): Promise<OutgoingRequest> {
   const isStream = init.body instanceof ReadableStream;
   // Required with a stream, and the only value that there is.
   const request = new Request(input, isStream ? { ...init, duplex: "half" } as RequestInit : init);

@@ -50,7 +50,7 @@ export function createTransport(
   { open, timers, random, state, firstId }: TransportDeps,
 ): Transport {
   const connections = new Set<Connection>();
-  const queue = new Set<Exchange>();
+  const queue: Exchange[] = [];
   let current: Connection | undefined;
   let retry: unknown;
   let pause: unknown;
@@ -101,7 +101,7 @@ export function createTransport(
     for (const exchange of lost) exchange.lose(loss);
     for (const exchange of waiting) exchange.lose({ ...loss, maySendAgain: false });
     if (isFinal || current !== undefined) return;
-    if (queue.size === 0) state.set({ type: "idle" });
+    if (queue.length === 0) state.set({ type: "idle" });
     else want(message);
   }
 
@@ -115,36 +115,28 @@ export function createTransport(
   }
 
   function pump(): void {
-    for (const exchange of queue) {
-      if (pause !== undefined || current?.hasRoomFor(exchange) !== true) continue;
-      queue.delete(exchange);
+    while (pause === undefined && current?.hasRoom) {
+      const { isGreeted } = current;
+      const at = queue.findIndex(({ needsHello }) => isGreeted || !needsHello);
+      const [exchange] = at < 0 ? [] : queue.splice(at, 1);
+      if (exchange === undefined) return;
       current.begin(exchange);
     }
   }
 
   function takeQueue(): Exchange[] {
-    const taken = [...queue];
-    queue.clear();
+    const taken = queue.splice(0);
     timers.clearTimeout(retry);
     timers.clearTimeout(pause);
     retry = pause = undefined;
     return taken;
   }
 
-  function submit(exchange: Exchange): void {
+  function enqueue(exchange: Exchange, how: "push" | "unshift"): void {
     const message = closing === undefined ? finalMessage : "The client is closed";
     if (message !== undefined) return exchange.lose({ ...FINAL, message });
-    queue.add(exchange);
+    queue[how](exchange);
     want();
-    pump();
-  }
-
-  function resubmit(exchange: Exchange, isDelayed: boolean): void {
-    if (isDelayed) pause ??= timers.setTimeout(resume, toDelayMs(1, random, backoff));
-    const others = [...queue];
-    queue.clear();
-    submit(exchange);
-    for (const other of others) queue.add(other);
     pump();
   }
 
@@ -165,9 +157,15 @@ export function createTransport(
   }
 
   return {
-    submit,
-    resubmit,
-    withdraw: (exchange) => void queue.delete(exchange),
+    submit: (exchange) => enqueue(exchange, "push"),
+    resubmit(exchange, isDelayed): void {
+      if (isDelayed) pause ??= timers.setTimeout(resume, toDelayMs(1, random, backoff));
+      enqueue(exchange, "unshift");
+    },
+    withdraw(exchange): void {
+      const at = queue.indexOf(exchange);
+      if (at >= 0) queue.splice(at, 1);
+    },
     close: () => closing ??= closeAll(),
   };
 }

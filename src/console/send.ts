@@ -8,7 +8,7 @@ import type { Answer } from "../client/inbound.ts";
 import type { OutgoingRequest } from "../client/request.ts";
 import type { Control, Sink } from "../client/sink.ts";
 import type { Transport } from "../client/transport.ts";
-import { ProxyError } from "../protocol/mod.ts";
+import { decodeResponse, ProxyError } from "../protocol/mod.ts";
 import type { AnswerMode } from "./draft.ts";
 import { type ExchangeRecord, isOver, openBody, type Phase } from "./exchanges.ts";
 
@@ -118,7 +118,7 @@ function createRecordSink(
 
   function accept(answer: Answer): boolean {
     if (answer.type === "response") {
-      const { response, timing, streamed } = answer.decoded;
+      const { response, timing, streamed } = decodeResponse(answer.text, answer.frame);
       const { body, ...head } = response;
       Object.assign(record, { head, timing, phase: "receiving" });
       record.moments.head = now();

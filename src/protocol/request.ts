@@ -77,20 +77,20 @@ export interface ProxyRequest extends Omit<HttpRequest, "url">, RequestOptions {
  */
 export function encodeRequest(id: number, request: HttpRequest & RequestOptions): string {
   const { method, url, headers, body, timeoutMs, redirect, stream, windowBytes } = request;
-  const frame: RequestFrame = {
+  // JSON leaves out what is undefined.
+  return JSON.stringify({
     type: "request",
     id,
     url: url.href,
     method,
     headers,
-    ...(timeoutMs !== undefined && { timeoutMs }),
-    ...(redirect !== undefined && { redirect }),
-    ...(stream !== undefined && { stream }),
-    ...(windowBytes !== undefined && { windowBytes }),
-    ...(request.bodyFollows === true && { bodyFollows: true }),
+    timeoutMs,
+    redirect,
+    stream,
+    windowBytes,
+    bodyFollows: request.bodyFollows || undefined,
     ...(body !== null && encodeBytes(body)),
-  };
-  return JSON.stringify(frame);
+  });
 }
 
 /**

@@ -91,7 +91,7 @@ export function decodeResponse(
   text: string,
   parsed: unknown = parseJson(text),
 ): DecodedResponse {
-  const frame = toResponseFrame(parsed);
+  const frame = parseResponse(parsed);
   return {
     id: frame.id,
     response: {
@@ -132,7 +132,12 @@ function parseJson(text: string): unknown {
   }
 }
 
-function toResponseFrame(frame: unknown): ResponseFrame {
+/**
+ * Gives a frame that was parsed as a response frame.
+ *
+ * @throws {ProxyError} `bad_frame`: this is none.
+ */
+export function parseResponse(frame: unknown): ResponseFrame {
   if (isResponseFrame(frame)) return frame;
   throw new ProxyError("bad_frame", "The frame is not a response frame of wsfetch.v1");
 }

@@ -17,6 +17,6 @@ Deno.test("toDelayMs() doubles up to the maximum, and takes any part of it", () 
 
 Deno.test("createIds() counts up, begins again, and skips what is in use", () => {
   const next = createIds(4294967294);
-  const inUse = new Map([[1, true], [2, true]]);
+  const inUse = { 1: true, 2: true };
   assertEquals([next(inUse), next(inUse), next(inUse)], [4294967294, 4294967295, 3]);
 });

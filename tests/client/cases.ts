@@ -59,6 +59,7 @@ const CASES: Readonly<Record<string, (tools: CaseTools) => Promise<void>>> = {
   },
   "sends a string": ({ get }) => echoes(get, "é", "é", "text/plain;charset=UTF-8"),
   "sends bytes": ({ get }) => echoes(get, new Uint8Array([0, 255, 128]), [0, 255, 128], null),
+  "sends bytes that are text": ({ get }) => echoes(get, new Uint8Array([65]), "A", null),
   "sends a Blob": ({ get }) => echoes(get, new Blob(["b"], { type: "x/y" }), "b", "x/y"),
   "sends URLSearchParams": ({ get }) =>
     echoes(
@@ -93,6 +94,13 @@ const CASES: Readonly<Record<string, (tools: CaseTools) => Promise<void>>> = {
     equal(bytes.byteLength, 3_000_000);
     equal(bytes.findIndex((byte, at) => byte !== at % 251), -1);
   },
+  "receives a short body as fetch does": async ({ get }) => {
+    const body = new Blob(["\ufeffé"], { type: "x/y" });
+    const response = await get("/echo", { method: "POST", body });
+    const clone = response.clone();
+    equal([(await clone.blob()).type, await response.text()], ["x/y", "é"]);
+    equal([clone.bodyUsed, response.bodyUsed], [true, true]);
+  },
   "receives a short body of unknown length": async ({ get }) => {
     equal(await (await get("/drip/5")).text(), "AAAAA");
   },
@@ -121,6 +129,13 @@ const CASES: Readonly<Record<string, (tools: CaseTools) => Promise<void>>> = {
     equal(nameOf(await rejection(get("/", { body: "x" }))), "TypeError");
     const reason = new Error("enough");
     equal(await rejection(get("/", { signal: AbortSignal.abort(reason) })) === reason, true);
+  },
+  "rejects a URL with credentials where a Request does": async ({ client, targetUrl }) => {
+    const url = targetUrl.replace("//", "//name:password@");
+    const made = Promise.resolve(url).then((it) => new Request(it));
+    const isRefused = await made.then(() => false, () => true);
+    const error = await client.fetch(url).catch((error: unknown) => error);
+    equal(error instanceof TypeError && error.cause === undefined, isRefused);
   },
   "says why a destination was not reached": async ({ client }) => {
     const { code, sent, retryable } = causeOf(await rejection(client.fetch("http://10.0.0.1/")));

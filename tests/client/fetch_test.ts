@@ -150,6 +150,15 @@ for (const { name, init, members } of NULL_BODIES) {
   });
 }
 
+Deno.test("fetch() refuses a body as JSON, which it never asks for", async () => {
+  await using talk = await converse();
+  const call = talk.client.fetch(TARGET);
+  const { id } = await talk.connection.next();
+  talk.connection.respond(id, "", { text: undefined, json: 1 });
+  assertEquals((await failureOf(call)).code, "bad_frame");
+  assertEquals(await talk.connection.next(), { type: "cancel", id });
+});
+
 Deno.test("fetch() gives a null body for a 204 that says a body follows, and cancels it", async () => {
   await using talk = await converse();
   const call = talk.client.fetch(TARGET);

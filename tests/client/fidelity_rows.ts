@@ -578,6 +578,11 @@ const APIS: readonly Row[] = [
   }),
   used("text()", async (fetch, url) => await (await fetch(url)).text(), json),
   used(
+    "text() behind a byte order mark",
+    async (fetch, url) => await (await fetch(url)).text(),
+    () => new Response("\ufeffmarked"),
+  ),
+  used(
     "text() of what is no UTF-8",
     async (fetch, url) => await (await fetch(url)).text(),
     () => new Response(new Uint8Array([0xef, 0xbb, 0xbf, 65, 0xff])),
