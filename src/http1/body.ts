@@ -47,11 +47,11 @@ export function createBodyReader(
   let missing = isCounted ? framing : Infinity;
 
   function take(): Bytes {
-    const { memory, start, end } = connection;
+    const { start, end } = connection;
     const until = Math.min(end, start + missing);
     connection.start = until;
     missing -= until - start;
-    return memory.subarray(start, until);
+    return pieceOf(connection, start, until);
   }
 
   async function wait(): Promise<Bytes | undefined> {
@@ -126,12 +126,12 @@ function createChunkedReader(connection: Connection, method: string): BodyReader
 
   function take(): Bytes | undefined {
     if (stage === "end") return undefined;
-    const { memory, start, end } = connection;
+    const { start, end } = connection;
     const until = Math.min(end, start + missing);
     connection.start = until;
     missing -= until - start;
     if (missing === 0) stage = "data end";
-    return memory.subarray(start, until);
+    return pieceOf(connection, start, until);
   }
 
   async function wait(): Promise<Bytes | undefined> {
@@ -148,4 +148,9 @@ function createChunkedReader(connection: Connection, method: string): BodyReader
       return stage === "end";
     },
   };
+}
+
+/** Not a `Buffer`, whose `slice` is no copy. */
+function pieceOf({ memory }: Connection, start: number, end: number): Bytes {
+  return new Uint8Array(memory.buffer, memory.byteOffset + start, end - start);
 }
