@@ -71,7 +71,8 @@ export function createDeliver(
 
   /** Most bodies have come with their heads: nothing is waited for then. */
   function deliverWhole(response: ForwardResponse, delivery: Delivery): void | Promise<void> {
-    const reading = response.bytes(maxResponseBytes);
+    const isBuffered = delivery.exchange.request.stream !== true;
+    const reading = response.bytes(isBuffered ? maxResponseBytes : maxStreamBytes);
     return reading instanceof Promise
       ? reading.then((body) => send(response, body, delivery))
       : send(response, reading, delivery);
@@ -83,10 +84,10 @@ export function createDeliver(
     delivery: Delivery,
   ): Promise<void> {
     const { exchange } = delivery;
-    const { length = Infinity } = response;
+    const { length } = response;
     const mode = exchange.request.stream;
     const watched = watch(chunks, delivery);
-    const ahead = mode === true && length <= MAX_WHOLE_BYTES ? readAhead(watched) : undefined;
+    const ahead = mode === true && isShort(length) ? readAhead(watched) : undefined;
     const body = await ahead?.whole(length);
     if (body !== undefined) return await send(response, body, delivery);
     const outlet = createOutlet(exchange, delivery.outlet);
@@ -99,8 +100,8 @@ export function createDeliver(
   }
 
   function deliver(response: ForwardResponse, delivery: Delivery): void | Promise<void> {
-    const { request } = delivery.exchange;
-    const chunks = isStreamed(response, request.stream) ? response.chunks(maxStreamBytes) : null;
+    const mode = delivery.exchange.request.stream;
+    const chunks = isStreamed(response, mode) ? response.chunks(maxStreamBytes) : null;
     return chunks === null
       ? deliverWhole(response, delivery)
       : deliverParts(response, chunks, delivery);
@@ -116,12 +117,19 @@ export function createDeliver(
 }
 
 /** Events come only of an event stream that was granted; of anything else the client sees the whole. */
-function isStreamed({ status, headers, length }: ForwardResponse, mode: StreamMode): boolean {
+function isStreamed(
+  { status, headers, length, isHere }: ForwardResponse,
+  mode: StreamMode,
+): boolean {
   if (mode === false) return false;
-  if (mode === true) return length !== 0;
+  if (mode === true) return length !== 0 && !(isHere && isShort(length));
   if (mode === "lines") return true;
   const [, type = ""] = headers.find(([name]) => name === "content-type") ?? [];
   return status === STATUS_CODE.OK && /^\s*text\/event-stream\s*(?:;|$)/i.test(type);
+}
+
+function isShort(length: number | undefined): length is number {
+  return length !== undefined && length <= MAX_WHOLE_BYTES;
 }
 
 function send(

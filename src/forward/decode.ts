@@ -20,6 +20,7 @@ export function gunzipResponse(response: TransportResponse): TransportResponse {
     ...response,
     decoded: true,
     length: undefined,
+    isHere: false,
     bytes: async (maxBytes) => concat(await Array.fromAsync(chunks(maxBytes))),
     chunks,
   };

@@ -102,6 +102,7 @@ function toTransportResponse(
     headers,
     decoded,
     length,
+    isHere: false,
     async bytes(maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
       try {
         return await readBody(response, maxBytes, length);

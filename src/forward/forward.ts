@@ -55,7 +55,7 @@ export type Check = (url: URL, method: string) => Route | Promise<Route>;
 
 /** A response whose head has come and whose body has not been read. */
 export interface ForwardResponse
-  extends ResponseHead, Pick<TransportResponse, "length" | "discard"> {
+  extends ResponseHead, Pick<TransportResponse, "length" | "isHere" | "discard"> {
   /** As of {@linkcode TransportResponse}; `null` when the response cannot have a body. */
   bytes(maxBytes: number): Bytes | null | Promise<Bytes | null>;
   /** As of {@linkcode TransportResponse}; `null` when the response cannot have a body. */
@@ -189,23 +189,22 @@ function toForwardResponse(
   const isGzip = !bodiless && !response.decoded &&
     contentCoding(hop.headers, response.headers) === "gzip";
   const body = isGzip ? gunzipResponse(response) : response;
-  const head = {
+  const { discard } = response;
+  const none = (): null => {
+    discard();
+    return null;
+  };
+  return {
     status,
     statusText,
     url: withoutFragment(hop.url),
     redirected,
     headers: filterResponseHeaders(response.headers, !bodiless && body.decoded),
-  };
-  const none = (): null => {
-    response.discard();
-    return null;
-  };
-  return bodiless ? { ...head, length: 0, bytes: none, chunks: none, discard: response.discard } : {
-    ...head,
-    length: body.length,
-    bytes: body.bytes,
-    chunks: body.chunks,
-    discard: response.discard,
+    length: bodiless ? 0 : body.length,
+    isHere: bodiless || body.isHere,
+    bytes: bodiless ? none : body.bytes,
+    chunks: bodiless ? none : body.chunks,
+    discard,
   };
 }
 
@@ -226,6 +225,7 @@ function judgedBy(method: string, response: ForwardResponse): ForwardResponse {
 
   return {
     ...response,
+    isHere: false,
     async bytes(maxBytes): Promise<Bytes | null> {
       try {
         return await response.bytes(maxBytes);

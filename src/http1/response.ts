@@ -109,6 +109,7 @@ export function createResponse(
     headers,
     decoded: false,
     length,
+    isHere: length !== undefined && connection.end - connection.start >= length,
     bytes(maxBytes: number): Bytes | Promise<Bytes> {
       if (length === undefined) return readCounted(maxBytes);
       if (length === 0) return new Uint8Array();

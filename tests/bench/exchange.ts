@@ -50,6 +50,7 @@ const answer: Transport = () =>
     headers: HEADERS,
     decoded: false,
     length: BODY.length,
+    isHere: true,
     bytes: () => BODY,
     chunks: (): never => {
       throw new Error("Nothing is streamed here");

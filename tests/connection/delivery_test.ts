@@ -37,6 +37,7 @@ Deno.test("deliver() reads no body while the client does not read, and sends it 
     redirected: false,
     headers: [],
     length: 2,
+    isHere: true,
     bytes(): Uint8Array<ArrayBuffer> {
       reads++;
       return new TextEncoder().encode("ok");
