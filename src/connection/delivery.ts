@@ -87,8 +87,8 @@ export function createDeliver(
     const { length } = response;
     const mode = exchange.request.stream;
     const watched = watch(chunks, delivery);
-    const ahead = mode === true && isShort(length) ? readAhead(watched) : undefined;
-    const body = await ahead?.whole(length);
+    const ahead = mode === true && isShort(length) ? readAhead(watched, length) : undefined;
+    const body = await ahead?.whole();
     if (body !== undefined) return await send(response, body, delivery);
     const outlet = createOutlet(exchange, delivery.outlet);
     const head = outlet.head(toHead(response), toTiming(exchange.times, false));

@@ -9,8 +9,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** A stream of which the beginning is read ahead. */
 export interface ReadAhead {
-  /** Gives the whole body, of this length, when it comes soon. To be called once. */
-  whole(length: number): Promise<Bytes | undefined>;
+  /** Gives the whole body when it comes soon. To be called once. */
+  whole(): Promise<Bytes | undefined>;
   /** Gives all chunks, those that were read ahead included. */
   chunks(): AsyncIterable<Bytes>;
 }
@@ -18,13 +18,13 @@ export interface ReadAhead {
 // Nobody notices that a head was held back for so long.
 const WAIT_MS = 5;
 
-/** Creates a {@linkcode ReadAhead}. */
-export function readAhead(chunks: AsyncIterable<Bytes>): ReadAhead {
+/** Creates a {@linkcode ReadAhead} of a body of this length. */
+export function readAhead(chunks: AsyncIterable<Bytes>, length: number): ReadAhead {
   const iterator = chunks[Symbol.asyncIterator]();
   const pieces: Bytes[] = [];
   let pending = iterator.next();
 
-  async function collect(length: number, late: Promise<undefined>): Promise<boolean> {
+  async function collect(late: Promise<undefined>): Promise<boolean> {
     for (let received = 0; received < length;) {
       // A body that breaks off is not whole: its error comes with its chunks.
       const soon = await Promise.race([pending.catch(() => undefined), late]);
@@ -38,11 +38,11 @@ export function readAhead(chunks: AsyncIterable<Bytes>): ReadAhead {
   }
 
   return {
-    async whole(length): Promise<Bytes | undefined> {
+    async whole(): Promise<Bytes | undefined> {
       const { promise: late, resolve } = Promise.withResolvers<undefined>();
       const timer = setTimeout(() => resolve(undefined), WAIT_MS);
       try {
-        return await collect(length, late) ? concat(pieces) : undefined;
+        return await collect(late) ? concat(pieces) : undefined;
       } finally {
         clearTimeout(timer);
       }

@@ -125,8 +125,8 @@ export function createConnection(tcp: Tcp): Connection {
       }
       scratch ??= Buffer.allocUnsafeSlow(WRITE_BYTES);
       // Of ASCII, UTF-8 is the same, and the encoder ten times as fast.
-      const { written } = encoder.encodeInto(text, scratch);
-      if (written !== text.length) scratch.write(text, "latin1");
+      const { read, written } = encoder.encodeInto(text, scratch);
+      if (read !== text.length || written !== read) scratch.write(text, "latin1");
       if (body !== null) scratch.set(body, text.length);
       await write(scratch.subarray(0, length));
     },
