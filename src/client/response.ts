@@ -37,8 +37,12 @@ export function toResponse(
     headers: type === undefined ? {} : { [CONTENT_TYPE]: type },
   });
   const { headers } = response;
+  let isTyped = false;
   // The constructor takes four times as long over them.
-  for (const [name, value] of pairs) if (name !== CONTENT_TYPE) headers.append(name, value);
+  for (const [name, value] of pairs) {
+    if (name === CONTENT_TYPE && !isTyped) isTyped = true;
+    else headers.append(name, value);
+  }
   // A browser drops Set-Cookie.
   const isCut = pairs.some(([name]) => name === SET_COOKIE) && !headers.has(SET_COOKIE);
   return complete(response, {

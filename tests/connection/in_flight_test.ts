@@ -23,9 +23,9 @@ const REQUEST: ProxyRequest = {
 function create(
   id: ExchangeId,
   request: Partial<ProxyRequest> = {},
-  upload?: Upload,
+  { upload, sequence = 9 }: { upload?: Upload; sequence?: number } = {},
 ): Exchange {
-  const options = { connection: "c", sequence: 9, identity: "alice" };
+  const options = { connection: "c", sequence, identity: "alice" };
   return createExchange({ id, request: { ...REQUEST, ...request }, upload }, options);
 }
 
@@ -82,7 +82,11 @@ Deno.test("recordDecision() notes the hop that was decided on", () => {
 
 Deno.test("createInFlight() finds an exchange by its number, from add() to delete()", () => {
   const inFlight = createInFlight();
-  const [numbered, named, nameless] = [create(7), create('"a"'), create(undefined)];
+  const [numbered, named, nameless] = [
+    create(7),
+    create('"a"'),
+    create(undefined, {}, { sequence: 10 }),
+  ];
   for (const exchange of [numbered, named, nameless]) inFlight.add(exchange);
   assertEquals(inFlight.size, 3);
   assertEquals([7, 8, '"a"', undefined].map(inFlight.has), [true, false, false, false]);
@@ -120,7 +124,7 @@ Deno.test("delete() closes the upload of its exchange", () => {
   const inFlight = createInFlight();
   let closed = 0;
   const upload = { body: new ReadableStream(), push: () => {}, close: () => void closed++ };
-  const exchange = create(7, { bodyFollows: true }, upload);
+  const exchange = create(7, { bodyFollows: true }, { upload });
   inFlight.add(exchange);
   assertEquals(closed, 0);
   inFlight.delete(exchange);
@@ -139,7 +143,7 @@ Deno.test("failExchange() aborts with the error, which the client still wants to
 Deno.test("cancelAll() and failAll() reach every exchange, also those whose id was freed", () => {
   for (const reach of ["cancelAll", "failAll"] as const) {
     const inFlight = createInFlight();
-    const all = [create(7), create('"a"'), create(undefined), create(7)];
+    const all = [7, '"a"', undefined, 7].map((id, sequence) => create(id, {}, { sequence }));
     inFlight.add(all[0] ?? create(1));
     inFlight.cancel(7);
     for (const exchange of all.slice(1)) inFlight.add(exchange);
