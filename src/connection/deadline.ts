@@ -8,8 +8,8 @@ import type { Entry, Wheel } from "./wheel.ts";
 
 /** One deadline at a time; when it passes, its controller is aborted with its error. */
 export interface Deadline {
-  /** Sets the deadline, in place of the one before. */
-  set(timeoutMs: number, toError: () => ProxyError): void;
+  /** Sets the deadline, in place of the one before; `from` as of {@linkcode Wheel.set}. */
+  set(timeoutMs: number, toError: () => ProxyError, from?: number): void;
   clear(): void;
 }
 
@@ -21,9 +21,9 @@ export function createDeadline(controller: AbortController, wheel: Wheel): Deadl
     entry = undefined;
   }
   return {
-    set(timeoutMs, toError): void {
+    set(timeoutMs, toError, from): void {
       clear();
-      entry = wheel.set(timeoutMs, () => controller.abort(toError()));
+      entry = wheel.set(timeoutMs, () => controller.abort(toError()), from);
     },
     clear,
   };

@@ -106,8 +106,9 @@ export function createRunExchange(
       lookedUp: (durationMs) => times.dnsMs = round((times.dnsMs ?? 0) + durationMs),
     });
 
-    times.queueMs = elapsed(times.startedAt);
-    deadline.set(timeoutMs, tooLate);
+    const now = performance.now();
+    times.queueMs = round(now - times.startedAt);
+    deadline.set(timeoutMs, tooLate, now);
     if (upload !== undefined) exchange.uploaded = () => deadline.set(timeoutMs, tooLate);
     let response: ForwardResponse | undefined;
     try {

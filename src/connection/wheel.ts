@@ -13,8 +13,12 @@ export interface Entry {
 
 /** Calls back after a time. */
 export interface Wheel {
-  /** Calls back after so many milliseconds, or up to a tick later. */
-  set(delayMs: number, callback: () => void): Entry;
+  /**
+   * Calls back after so many milliseconds, or up to a tick later.
+   *
+   * @param from The time by the wheel's clock, where it was just read.
+   */
+  set(delayMs: number, callback: () => void, from?: number): Entry;
   /** Forgets a callback; one that was called or forgotten is left alone. */
   clear(entry: Entry): void;
 }
@@ -96,11 +100,11 @@ export function createWheel(
   }
 
   return {
-    set(delayMs, callback): Entry {
+    set(delayMs, callback, from = now()): Entry {
       let queue = queues.get(delayMs);
       if (queue === undefined) queues.set(delayMs, queue = createQueue());
       const last = queue.before;
-      const tick = Math.ceil((now() + delayMs) / TICK_MS);
+      const tick = Math.ceil((from + delayMs) / TICK_MS);
       const entry: Linked = {
         tick,
         callback,
