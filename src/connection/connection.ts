@@ -23,12 +23,11 @@ import {
   createInFlight,
   createRecord,
   type Exchange,
-  type ExchangeRecord,
   failExchange,
   type Place,
 } from "./in_flight.ts";
 import { createLifetime } from "./lifetime.ts";
-import { run, toProxyError } from "./run.ts";
+import { run, startSpan, toProxyError } from "./run.ts";
 import { createFrameSocket, type FrameSocketOptions, type WebSocketLike } from "./socket.ts";
 import { createUpload, type Upload } from "./upload.ts";
 
@@ -129,15 +128,26 @@ export function createConnection(
 
   function refuse(id: ExchangeId, error: ProxyError): void {
     // A malformed request that has an id is an exchange all the same, which has failed.
-    if (id !== undefined) return refuseExchange(id, createRecord(id, nextPlace()), error);
+    if (id !== undefined) {
+      return refuseExchange({ id, record: createRecord(id, nextPlace()) }, error);
+    }
     telemetry.malformed({ connection: connectionId, code: error.code });
     const text = dialect.encodeError(id, error);
     socket.send(() => text);
     if (error.code === "bad_frame" && ++malformed >= MAX_MALFORMED) socket.close(4500);
   }
 
-  function refuseExchange(id: ExchangeId, record: ExchangeRecord, error: ProxyError): void {
-    telemetry.exchanged({ ...record, outcome: "error", code: error.code });
+  /** What could not be read has no request. */
+  function refuseExchange(
+    exchange: Pick<Exchange, "id" | "record"> & { readonly request?: ProxyRequest },
+    error: ProxyError,
+  ): void {
+    const { id, record } = exchange;
+    const span = startSpan(exchange, tracing);
+    record.outcome = "error";
+    record.code = error.code;
+    span?.end(record);
+    telemetry.exchanged(record);
     const text = dialect.encodeError(id, error, record.requestId);
     socket.send(() => text);
   }
@@ -153,7 +163,7 @@ export function createConnection(
       upload: request.bodyFollows ? expectBody(id, () => exchange) : undefined,
     }, nextPlace());
     const refusal = lifetime.findRefusal() ?? findCrowd();
-    if (refusal !== undefined) return refuseExchange(id, exchange.record, refusal);
+    if (refusal !== undefined) return refuseExchange(exchange, refusal);
     inFlight.add(exchange);
     const { creditIdleMs } = options;
     run(exchange, {

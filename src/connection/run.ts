@@ -8,7 +8,7 @@ import type { Dialect } from "../dialect/dialect.ts";
 import type { Limiter } from "../limits/limiter.ts";
 import { ProxyError, type ProxyRequest } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import type { Tracing } from "../telemetry/tracing.ts";
+import type { ExchangeSpan, Tracing } from "../telemetry/tracing.ts";
 import type { Decided } from "./check.ts";
 import { type Caller, elapsed, type ExchangeContext, type RunExchange } from "./exchange.ts";
 import { type Exchange, type ExchangeRecord, failExchange, recordDecision } from "./in_flight.ts";
@@ -71,8 +71,7 @@ export async function run(
     answered: (waitMs, status) => Object.assign(record, { waitMs, status }),
   };
   exchange.uploaded = () => context.onUploaded?.();
-  const span = tracing?.start({ ...record, ...traceOf(request) });
-  if (span !== undefined) record.traceId = span.traceId;
+  const span = startSpan(exchange, tracing);
   try {
     if (span === undefined) await runExchange(request, context);
     else await span.run(() => runExchange(withoutTrace(request), context));
@@ -93,6 +92,17 @@ export async function run(
   if (!isWanted()) record.outcome = "cancelled";
   span?.end(record);
   telemetry.exchanged(record);
+}
+
+/** Starts the span of an exchange and notes its trace; `undefined`: nothing is traced. */
+export function startSpan(
+  { record, request }: Pick<Exchange, "record"> & { readonly request?: ProxyRequest },
+  tracing: Tracing | undefined,
+): ExchangeSpan | undefined {
+  if (tracing === undefined) return undefined;
+  const span = tracing.start({ ...record, ...(request !== undefined && traceOf(request)) });
+  record.traceId = span.traceId;
+  return span;
 }
 
 /** What the client said of the trace that its request belongs to; fields of one name are one (RFC 9110 §5.3). */
