@@ -20,8 +20,8 @@ import { describeIdentity } from "./credential.ts";
 import type { RunExchange } from "./exchange.ts";
 import { createExchange, createInFlight, type Exchange, failExchange } from "./in_flight.ts";
 import { createLifetime } from "./lifetime.ts";
-import { createRecord, type ExchangeRecord, type Place, recordDecision } from "./record.ts";
-import { run, type RunDeps, toProxyError } from "./run.ts";
+import { createRecord, type Place, recordDecision } from "./record.ts";
+import { run, type RunDeps, startSpan, toProxyError } from "./run.ts";
 import { createFrameSocket, type FrameSocketOptions, type WebSocketLike } from "./socket.ts";
 import { elapsed } from "./times.ts";
 import { createUpload, type Upload } from "./upload.ts";
@@ -146,15 +146,26 @@ export function createConnection(
 
   function refuse(id: ExchangeId, error: ProxyError): void {
     // A malformed request that has an id is an exchange all the same, which has failed.
-    if (id !== undefined) return refuseExchange(id, createRecord(id, nextPlace()), error);
+    if (id !== undefined) {
+      return refuseExchange({ id, record: createRecord(id, nextPlace()) }, error);
+    }
     telemetry.malformed({ connection: connectionId, code: error.code });
     const text = dialect.encodeError(id, error);
     socket.send(() => text);
     if (error.code === "bad_frame" && ++malformed >= MAX_MALFORMED) socket.close(4500);
   }
 
-  function refuseExchange(id: ExchangeId, record: ExchangeRecord, error: ProxyError): void {
-    telemetry.exchanged({ ...record, outcome: "error", code: error.code });
+  /** What could not be read has no request. */
+  function refuseExchange(
+    exchange: Pick<Exchange, "id" | "record"> & { readonly request?: ProxyRequest },
+    error: ProxyError,
+  ): void {
+    const { id, record } = exchange;
+    const span = startSpan(exchange, tracing);
+    record.outcome = "error";
+    record.code = error.code;
+    span?.end(record);
+    telemetry.exchanged(record);
     const text = dialect.encodeError(id, error, record.requestId);
     socket.send(() => text);
   }
@@ -170,7 +181,7 @@ export function createConnection(
       upload: request.bodyFollows ? expectBody(id, () => exchange) : undefined,
     }, nextPlace());
     const refusal = lifetime.findRefusal() ?? findCrowd();
-    if (refusal !== undefined) return refuseExchange(id, exchange.record, refusal);
+    if (refusal !== undefined) return refuseExchange(exchange, refusal);
     inFlight.add(exchange);
     run(exchange, runDeps).then(lifetime.leaveIfDone, failed);
   }

@@ -126,7 +126,11 @@ export function createOutlet(exchange: Exchange, deps: OutletDeps): Outlet {
   };
 }
 
-/** Every text of an event can be long, and each event repeats the last id. */
+// Types that the body has not named.
+const OWN_TYPES: ReadonlySet<string> = new Set(["message", "line"]);
+
+/** Bytes of what an event carries of the body: every text can be long, and each event repeats the last id. */
 function sizeOf({ event, data, lastEventId = "" }: StreamEvent): number {
-  return new TextEncoder().encode(data).byteLength + event.length + lastEventId.length;
+  const type = OWN_TYPES.has(event) ? "" : event;
+  return new TextEncoder().encode(type + lastEventId + data).byteLength;
 }

@@ -26,13 +26,11 @@ const TRACE_FIELDS: ReadonlySet<string> = new Set(["traceparent", "tracestate"])
 export async function run(exchange: Exchange, deps: RunDeps): Promise<void> {
   const { record, times } = exchange;
   const { runExchange, telemetry, tracing } = deps;
-  let span: ExchangeSpan | undefined;
+  const span = startSpan(exchange, tracing);
   try {
-    if (tracing === undefined) {
+    if (span === undefined) {
       await runExchange(exchange, deps);
     } else {
-      span = tracing.start({ ...record, ...traceOf(exchange.request) });
-      record.traceId = span.traceId;
       exchange.request = withoutTrace(exchange.request);
       await span.run(() => runExchange(exchange, deps));
     }
@@ -61,6 +59,17 @@ function sendError(
   return socket.send(() =>
     exchange.cancelled ? undefined : dialect.encodeError(id, error, record.requestId)
   );
+}
+
+/** Starts the span of an exchange and notes its trace; `undefined`: nothing is traced. */
+export function startSpan(
+  { record, request }: Pick<Exchange, "record"> & { readonly request?: ProxyRequest },
+  tracing: Tracing | undefined,
+): ExchangeSpan | undefined {
+  if (tracing === undefined) return undefined;
+  const span = tracing.start({ ...record, ...(request !== undefined && traceOf(request)) });
+  record.traceId = span.traceId;
+  return span;
 }
 
 /** What the client said of the trace that its request belongs to; fields of one name are one (RFC 9110 §5.3). */

@@ -69,6 +69,7 @@ export interface ExchangedEvent {
   /** The error's code. */
   readonly code?: string | undefined;
   readonly requestBytes: number;
+  /** Of a body that comes in events, what they carry of it; an id counts with each event that repeats it. */
   readonly responseBytes: number;
   /** To the response head, in milliseconds; absent when there was none. */
   readonly waitMs?: number | undefined;

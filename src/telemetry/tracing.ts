@@ -33,6 +33,7 @@ export interface Tracing {
 
 /** What is known of an exchange when it begins. */
 export interface TracedRequest {
+  /** Empty: it could not be read. */
   readonly method: string;
   /** The caller's span, as a W3C `traceparent`. */
   readonly traceparent?: string;
@@ -158,7 +159,7 @@ function toAttributes(
   const isKnown = METHODS.has(method);
   return {
     "http.request.method": isKnown ? method : "_OTHER",
-    ...(!isKnown && { "http.request.method_original": method }),
+    ...(!isKnown && method !== "" && { "http.request.method_original": method }),
     ...(identity !== undefined && { "enduser.id": identity }),
     ...(upstream !== undefined && { "wsfetch.upstream": upstream }),
     "wsfetch.connection": connection,

@@ -254,6 +254,21 @@ Deno.test("head(), event() and end() send the frames of a stream", async () => {
   assertEquals(end, { type: "end", id: 7 });
 });
 
+const SIZES = [
+  { name: "its data", event: { event: "message", data: "aé" }, expected: 3 },
+  { name: "a line", event: { event: "line", data: "aé" }, expected: 3 },
+  { name: "the type that it names", event: { event: "tück", data: "" }, expected: 5 },
+  { name: "its last id", event: { event: "message", data: "a", lastEventId: "é" }, expected: 3 },
+] as const;
+
+for (const { name, event, expected } of SIZES) {
+  Deno.test(`event() counts the bytes of ${name}`, async () => {
+    const { outlet, counted } = createBench();
+    await outlet.event(event);
+    assertEquals(counted(), expected);
+  });
+}
+
 Deno.test("an outlet of a dialect that does not stream sends no head and no parts", async () => {
   const { outlet, texts, chunks } = createBench({ dialect: plain });
   await outlet.head(HEAD, TIMING);

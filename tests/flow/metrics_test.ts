@@ -193,10 +193,15 @@ async function assertAgreed(
   assertEquals(service.log.filter(({ event }) => event === "failed"), []);
 }
 
-const EVENTS = "id: 7\nevent: tick\ndata: one\n\ndata: zwei\n\n";
-// Counted for an event: its data, its type and the last id, which each repeats.
-const EVENT_BYTES = "one".length + "tick".length + 1 + "zwei".length + "message".length + 1;
+const EVENTS = "id: é\nevent: tück\ndata: ön\n\ndata: zwei\n\n";
+// Counted for an event: its data, the type that it names and the last id, which each repeats.
+const EVENT_BYTES = byteLength("ön") + byteLength("tück") + 2 * byteLength("é") +
+  byteLength("zwei");
 const MIB = 2 ** 20;
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).byteLength;
+}
 
 /** A server for the script; `/hang` answers nothing, `/endless` does not end. */
 function startDestination(asked: (path: string) => void): HttpUpstream {
@@ -320,8 +325,7 @@ const EXCHANGES: readonly { readonly ask: Frame; readonly ended: Ended; readonly
       ended: {
         code: "response",
         status: 200,
-        // Six lines, of the type "line".
-        received: EVENTS.replaceAll("\n", "").length + 6 * "line".length,
+        received: byteLength(EVENTS.replaceAll("\n", "")),
       },
     },
   ];

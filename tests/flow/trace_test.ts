@@ -3,10 +3,17 @@
  * says belong together.
  */
 import { assert, assertEquals, assertFalse, assertMatch, assertNotEquals } from "@std/assert";
-import { connectPlain, connectV1, type Frame, type TestClient } from "../helpers/client.ts";
+import {
+  connect,
+  connectPlain,
+  connectV1,
+  type Frame,
+  type TestClient,
+} from "../helpers/client.ts";
+import { startJwks } from "../helpers/jwks.ts";
 import type { LogLine } from "../helpers/log.ts";
 import { type ServiceProcess, startProcess } from "../helpers/process.ts";
-import { startHttp } from "../helpers/upstream.ts";
+import { latin1, startHttp } from "../helpers/upstream.ts";
 import { type CollectedSpan, type OtlpValue, startCollector } from "../telemetry/collector.ts";
 
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
@@ -37,6 +44,8 @@ interface World {
   readonly origin: string;
   /** Fulfils when a path has been asked for. */
   readonly asked: (path: string) => Promise<void>;
+  /** Asks the service to end, unless it was asked before. */
+  readonly end: () => void;
 }
 
 type Settings = Record<string, string>;
@@ -72,12 +81,17 @@ async function trace(
   async function asked(path: string): Promise<void> {
     while (!sent.has(path)) await new Promise<void>((done) => onAsked = done);
   }
-  await script({ service, origin, asked });
+  let isEnding = false;
+  function end(): void {
+    if (!isEnding) service.kill("SIGTERM");
+    isEnding = true;
+  }
+  await script({ service, origin, asked, end });
   const { exchanges } = await service.log.logged("disconnected");
   const exchanged = (): readonly LogLine[] =>
     service.log.lines.filter(({ event }) => event === "exchanged");
   await service.log.logged("exchanged", () => exchanged().length === exchanges);
-  service.kill("SIGTERM");
+  end();
   assertEquals((await service.status).code, 0);
   const { spans } = collector;
   return {
@@ -289,6 +303,74 @@ Deno.test("spans tell how exchanges have ended", async () => {
   const { attributes } = spanOf(traced, 1);
   assertEquals(attributes["http.response.status_code"], { intValue: "404" });
   assertEquals(textOf(attributes["server.address"]), "127.0.0.1");
+});
+
+Deno.test("exchanges that are refused before they begin have a span as well, below their caller's", async () => {
+  const headers = { traceparent: TRACEPARENT };
+  const traced = await trace(
+    async ({ service, origin, asked, end }) => {
+      await using client = await connectV1(service.url);
+      const request = { type: "request", url: `${origin}/hang`, headers };
+      const codes = [
+        await client.ask({ ...request, id: 1, wrong: 1 }),
+        await client.ask({ ...request, id: 2, url: "nowhere" }),
+      ];
+      client.send({ ...request, id: 3 });
+      await asked("/hang");
+      codes.push(await client.ask({ ...request, id: 4 }));
+      end();
+      assertEquals((await client.next()).type, "goaway");
+      codes.push(await client.ask({ ...request, id: 5 }));
+      client.send({ type: "cancel", id: 3 });
+      assertEquals(codes.map(({ code }) => code), [
+        "bad_request",
+        "bad_request",
+        "too_many_in_flight",
+        "draining",
+      ]);
+    },
+    PARENT_BASED,
+    () => ({ MAX_IN_FLIGHT: "1" }),
+  );
+  assertEquals(traced.own.length, 5);
+  const refused = [
+    { exchange: 1, name: "HTTP", type: "bad_request", isRead: false },
+    { exchange: 2, name: "HTTP", type: "bad_request", isRead: false },
+    { exchange: 4, name: "GET", type: "too_many_in_flight", isRead: true },
+    { exchange: 5, name: "GET", type: "draining", isRead: true },
+  ];
+  for (const { exchange, name, type, isRead } of refused) {
+    const span = spanOf(traced, exchange);
+    assertEquals([span.name, span.kind, span.status], [name, SERVER, ERROR], type);
+    assertEquals(span.parentSpanId, isRead ? CALLER_ID : "", type);
+    assertEquals(span.traceId === TRACE_ID, isRead, type);
+    assertEquals(textOf(span.attributes["error.type"]), type);
+    assertEquals(textOf(span.attributes["wsfetch.outcome"]), "error");
+    const line = traced.exchanged.find((line) => line.exchange === exchange);
+    assertEquals([line?.traceId, line?.code], [span.traceId, type]);
+  }
+});
+
+Deno.test("an exchange that comes when the credential has expired has a span below its caller's", async () => {
+  await using jwks = await startJwks();
+  let exchange = 0;
+  const traced = await trace(
+    async ({ service }) => {
+      const token = latin1(await jwks.sign({ exp: Math.floor(Date.now() / 1000) + 1 }));
+      const bearer = `bearer.${token.toBase64({ alphabet: "base64url", omitPadding: true })}`;
+      await using client = await connect(service.url, ["wsfetch.v1", bearer]);
+      await client.next();
+      const headers = { traceparent: TRACEPARENT };
+      for (let code = ""; code !== "unauthorized"; exchange++) {
+        ({ code } = await client.ask({ type: "request", id: 1, url: "nobody:/", headers }));
+      }
+    },
+    PARENT_BASED,
+    () => ({ JWT_JWKS_URL: jwks.url.href, ALLOW_HOSTS: "public" }),
+  );
+  const span = spanOf(traced, exchange);
+  assertEquals([span.traceId, span.parentSpanId], [TRACE_ID, CALLER_ID]);
+  assertEquals(textOf(span.attributes["error.type"]), "unauthorized");
 });
 
 /** A text in every place of a request where one can be. */

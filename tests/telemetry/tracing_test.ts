@@ -182,6 +182,13 @@ Deno.test("a span has the name HTTP and the method _OTHER when the method is no 
   assertEquals(attributes["http.request.method_original"], text("PURGE"));
 });
 
+Deno.test("a span of a request that could not be read has the method _OTHER and no other", async () => {
+  const { name, attributes } = spanOf(await run([{ method: "" }]), 0);
+  assertEquals(name, "HTTP");
+  assertEquals(attributes["http.request.method"], text("_OTHER"));
+  assertEquals("http.request.method_original" in attributes, false);
+});
+
 const ENDS = [
   { name: "a response", end: END, status: 0, type: undefined },
   { name: "a status that is the client's doing", end: { ...END, status: 404 }, status: 0 },
