@@ -6,6 +6,7 @@
  */
 import { MAX_ID, type RequestFrame } from "../protocol/mod.ts";
 import { describeToken, findHeadersFault, findQueryFault } from "./fields.ts";
+import type { PlainFrame } from "./schema.ts";
 
 /** Says whether an object is a request frame. It is one for the schema exactly when it is one here. */
 export function isRequestFrame(
@@ -22,6 +23,31 @@ export function isRequestFrame(
     (value.url === undefined
       ? value.upstream !== undefined && value.path !== undefined
       : value.upstream === undefined && value.path === undefined);
+}
+
+/** Says whether an object is a frame of the plain dialect, as {@linkcode isRequestFrame} does. */
+export function isPlainFrame(
+  value: Readonly<Record<string, unknown>>,
+): value is Readonly<Record<string, unknown>> & PlainFrame {
+  for (const name in value) if (!isPlainFieldRight(name, value[name])) return false;
+  return value.url !== undefined && value.method !== undefined;
+}
+
+function isPlainFieldRight(name: string, field: unknown): boolean {
+  switch (name) {
+    case "url":
+      return typeof field === "string";
+    case "method":
+      return describeToken(field) === undefined;
+    case "data":
+      return true;
+    case "headers":
+      return findHeadersFault(field) === undefined;
+    case "id":
+      return typeof field === "string" || typeof field === "number";
+    default:
+      return false;
+  }
 }
 
 function isFieldRight(name: string, field: unknown): boolean {

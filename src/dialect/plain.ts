@@ -30,6 +30,7 @@ import {
   toInvalid,
   type WholeResponse,
 } from "./dialect.ts";
+import { isPlainFrame } from "./accept.ts";
 import { findQueryFault, isQueryField } from "./fields.ts";
 import {
   describeIssues,
@@ -78,6 +79,7 @@ function decode(data: string | ArrayBuffer): Incoming {
     );
   }
   try {
+    if (isPlainFrame(value)) return { type: "request", id, request: toRequest(value, data) };
     const { success, data: frame, error } = plainFrameSchema.safeParse(value);
     if (!success) throw new ProxyError("bad_request", describeIssues(error));
     return { type: "request", id, request: toRequest(frame, data) };
@@ -125,11 +127,15 @@ function describeDataFault(data: unknown): string {
 
 /** An object of strings, but a list of strings for `set-cookie`, which cannot be joined (RFC 9110 §5.3). */
 function toHeaderObject(pairs: HeaderPairs): Record<string, string | readonly string[]> {
-  const cookies = pairs.filter(([name]) => name === "set-cookie").map(([, value]) => value);
-  return {
-    ...Object.fromEntries(pairs),
-    ...(cookies.length > 1 && { "set-cookie": cookies }),
-  };
+  // A field may be called like a member of every object.
+  const fields: Record<string, string | readonly string[]> = Object.create(null);
+  for (const [name, value] of pairs) {
+    const before = fields[name];
+    if (before === undefined) fields[name] = value;
+    else if (name === "set-cookie") fields[name] = [before, value].flat();
+    else fields[name] = `${before}, ${value}`;
+  }
+  return fields;
 }
 
 function encodeContent({ headers, body }: HttpResponse): string[] {

@@ -27,11 +27,18 @@ export function sliceMember(text: string, name: string): string | undefined {
     const keyEnd = endOfString(text, at);
     const start = text.indexOf(":", keyEnd) + 1;
     const end = skipBlank(text, endOfValue(text, skipBlank(text, start)));
-    if (JSON.parse(text.slice(at, keyEnd)) === name) found = text.slice(start, end);
+    if (isName(text, at, keyEnd, name)) found = text.slice(start, end);
     at = end;
     if (text[at] === ",") at = skipBlank(text, at + 1);
   }
   return found;
+}
+
+/** Says whether the string from `start` to `end`, quotes included, is this name, which may be escaped. */
+function isName(text: string, start: number, end: number, name: string): boolean {
+  if (end - start === name.length + 2 && text.startsWith(name, start + 1)) return true;
+  const key = text.slice(start, end);
+  return key.includes("\\") && JSON.parse(key) === name;
 }
 
 function skipBlank(text: string, at: number): number {

@@ -210,3 +210,22 @@ function whole(response: HttpResponse): WholeResponse {
 function utf8(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
+
+Deno.test("plain.encodeResponse() joins repeated fields, but for set-cookie", () => {
+  const headers = [
+    ["vary", "a"],
+    ["set-cookie", "x=1"],
+    ["vary", "b"],
+    ["set-cookie", "y=2"],
+    ["constructor", "c"],
+  ] as const;
+  const text = plain.encodeResponse(undefined, {
+    response: { status: 200, statusText: "", url: "", redirected: false, headers, body: null },
+    timing: { waitMs: 1, totalMs: 1 },
+  });
+  assertEquals(JSON.parse(text).headers, {
+    vary: "a, b",
+    "set-cookie": ["x=1", "y=2"],
+    constructor: "c",
+  });
+});
