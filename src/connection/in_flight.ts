@@ -45,33 +45,33 @@ export interface InFlight {
 
 /** Creates an empty {@linkcode InFlight}. */
 export function createInFlight(): InFlight {
-  const byId = createTable();
-  const others = createTable(); // by their place: those without a number, or whose number is free again
+  const byId: Table = { exchanges: {}, size: 0 };
+  const others: Table = { exchanges: {}, size: 0 }; // by their place: those that no number leads to
 
-  const all = (): Exchange[] => [...byId.values(), ...others.values()];
+  const all = (): Exchange[] => [byId, others].flatMap(({ exchanges }) => Object.values(exchanges));
 
   return {
     get size(): number {
       return byId.size + others.size;
     },
-    has: (id) => typeof id === "number" && byId.get(id) !== undefined,
-    find: byId.get,
+    has: (id) => typeof id === "number" && byId.exchanges[id] !== undefined,
+    find: (id) => byId.exchanges[id],
     add(exchange): void {
       const { id, record } = exchange;
-      if (typeof id === "number") byId.set(id, exchange);
-      else others.set(record.exchange, exchange);
+      if (typeof id === "number") put(byId, id, exchange);
+      else put(others, record.exchange, exchange);
     },
     delete(exchange): void {
       exchange.upload?.close();
       const { id, record } = exchange;
-      if (typeof id === "number" && byId.get(id) === exchange) byId.delete(id);
-      else others.delete(record.exchange);
+      if (typeof id === "number" && byId.exchanges[id] === exchange) remove(byId, id);
+      else remove(others, record.exchange);
     },
     cancel(id): void {
-      const exchange = byId.get(id);
+      const exchange = byId.exchanges[id];
       if (exchange === undefined) return;
-      byId.delete(id);
-      others.set(exchange.record.exchange, exchange);
+      remove(byId, id);
+      put(others, exchange.record.exchange, exchange);
       cancelExchange(exchange);
     },
     cancelAll: () => all().forEach(cancelExchange),
@@ -79,38 +79,24 @@ export function createInFlight(): InFlight {
   };
 }
 
-/** As much of a Map as is needed here. */
+/**
+ * Exchanges by a number. No Map: V8 links each table that a Map outgrows to the next, so that one that has become
+ * old keeps whatever came after it alive, until a full collection.
+ */
 interface Table {
-  readonly size: number;
-  get(key: number): Exchange | undefined;
-  set(key: number, exchange: Exchange): void;
-  delete(key: number): void;
-  values(): Exchange[];
+  readonly exchanges: Record<number, Exchange>;
+  size: number;
 }
 
-/**
- * No Map: V8 links each table that a Map outgrows to the next, so that one that has become old keeps whatever
- * came after it alive, until a full collection.
- */
-function createTable(): Table {
-  const exchanges: Record<number, Exchange> = {};
-  let size = 0;
-  return {
-    get size(): number {
-      return size;
-    },
-    get: (key) => exchanges[key],
-    set(key, exchange): void {
-      if (exchanges[key] === undefined) size++;
-      exchanges[key] = exchange;
-    },
-    delete(key): void {
-      if (exchanges[key] === undefined) return;
-      delete exchanges[key];
-      size--;
-    },
-    values: () => Object.values(exchanges),
-  };
+function put(table: Table, key: number, exchange: Exchange): void {
+  if (table.exchanges[key] === undefined) table.size++;
+  table.exchanges[key] = exchange;
+}
+
+function remove(table: Table, key: number): void {
+  if (table.exchanges[key] === undefined) return;
+  delete table.exchanges[key];
+  table.size--;
 }
 
 /** The abort alone would not do: an exchange that has just timed out is aborted for another reason. */
