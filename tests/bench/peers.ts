@@ -9,8 +9,17 @@ import { ask, type Program } from "./processes.ts";
 import { createService, SERVICE_DIALECTS } from "./service.ts";
 import { findNginx, nginxCommand } from "./upstream.ts";
 
-/** The names that `--only` takes; "start" is the task of `--start`. */
-export const PEER_NAMES = ["ours", "start", "bare", "direct", "node", "fastapi", "nginx"] as const;
+/** The names that `--only` takes; "start" is the task of `--start`, "fetch" the service with HTTP_CLIENT=fetch. */
+export const PEER_NAMES = [
+  "ours",
+  "start",
+  "fetch",
+  "bare",
+  "direct",
+  "node",
+  "fastapi",
+  "nginx",
+] as const;
 
 /** The name of a peer. */
 export type PeerName = typeof PEER_NAMES[number];
@@ -50,6 +59,7 @@ export async function findPeers(
   const finders: Readonly<Record<PeerName, () => Peer | string | Promise<Peer | string>>> = {
     ours: () => createOurs("ours", "start", options),
     start: () => createOurs("start", options.start, options),
+    fetch: () => createOurs("fetch", "start", options),
     bare: createBare,
     direct: () => ({ name: "direct", title: "fetch itself", dialects: { client: "fetch" } }),
     node: () => findNode(options),
@@ -66,18 +76,24 @@ export async function findPeers(
 }
 
 function createOurs(
-  name: "ours" | "start",
+  name: "ours" | "start" | "fetch",
   task: string | undefined,
   { upstreamPort }: PeerOptions,
 ): Peer | string {
   if (task === undefined) return "";
+  const titles = {
+    ours: "wsfetch",
+    start: `wsfetch, task ${task}`,
+    fetch: "wsfetch, HTTP_CLIENT=fetch",
+  };
+  const settings = { HTTP_CLIENT: name === "fetch" ? "fetch" : "direct" };
   return {
     name,
-    title: name === "ours" ? "wsfetch" : `wsfetch, task ${task}`,
+    title: titles[name],
     dialects: SERVICE_DIALECTS,
-    idleDialect: "v1",
+    ...(name !== "fetch" && { idleDialect: "v1" }),
     ...(name === "start" && { isMulti: true }),
-    program: (port) => createService(task, { port, upstreamPort }),
+    program: (port) => createService(task, { port, upstreamPort, settings }),
   };
 }
 

@@ -29,13 +29,14 @@ export function findCommand(task: string): string {
   return found[1].command;
 }
 
-/** Gives the service as a task of deno.json starts it, with these flags of `deno run` besides. */
+/** Gives the service as a task of deno.json starts it, with these flags of `deno run` and settings besides. */
 export function createService(
   task: string,
-  { port, upstreamPort, flags = [] }: {
+  { port, upstreamPort, flags = [], settings = {} }: {
     readonly port: number;
     readonly upstreamPort: number;
     readonly flags?: readonly string[];
+    readonly settings?: Readonly<Record<string, string>>;
   },
 ): Program {
   const words = findCommand(task).split(" ");
@@ -49,6 +50,7 @@ export function createService(
       HOST: "127.0.0.1",
       PORT: String(port),
       ALLOW_HOSTS: `127.0.0.1:${upstreamPort}`,
+      ...settings,
     },
   };
 }
