@@ -99,6 +99,22 @@ for (const { name, input, expected } of READ) {
   });
 }
 
+Deno.test("parseConfig() leaves http: URLs to fetch where a proxy is set, unless told what makes them", () => {
+  const clientOf = (env: Record<string, string>): string => parseConfig(env).HTTP_CLIENT;
+  for (const name of ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]) {
+    assertEquals(clientOf({ [name]: "http://proxy.example:3128" }), "fetch");
+    assertEquals(
+      clientOf({ [name]: "http://proxy.example:3128", HTTP_CLIENT: "direct" }),
+      "direct",
+    );
+    assertEquals(clientOf({ [name]: "" }), "");
+  }
+  for (const name of ["HTTPS_PROXY", "https_proxy", "NO_PROXY"]) {
+    assertEquals(clientOf({ [name]: "http://proxy.example:3128" }), "");
+  }
+  assertEquals(clientOf({ HTTP_CLIENT: "fetch" }), "fetch");
+});
+
 const NUMBERS = {
   PORT: "0 65535",
   MAX_FRAME_BYTES: "1024 67108864",
@@ -145,6 +161,7 @@ const WRONG: readonly { name: keyof Config; input: string; expected: string }[] 
   { name: "ALLOW_METHODS", input: "GET POST|GET POST", expected: "is not a method that" },
   { name: "ALLOWED_ORIGINS", input: "https://a.test,b.test|b.test", expected: NO_ORIGIN },
   { name: "AUTH", input: "yes|", expected: "must be none, or empty" },
+  { name: "HTTP_CLIENT", input: "FETCH|", expected: "must be direct, fetch, or empty" },
   { name: "JWT_JWKS_URL", input: "keys|", expected: "must be an https URL; http only where" },
   { name: "JWT_JWKS_URL", input: "http://a.test/|", expected: "must be an https URL" },
   { name: "JWT_JWKS_URL", input: "http://8.8.8.8/|", expected: "must be an https URL" },

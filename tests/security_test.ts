@@ -2,7 +2,7 @@
  * Abuse. Every attempt is made against a canary: a server that must not be reached, and that is reached
  * once the operator allows it, so that no attempt is harmless by accident.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import { createResolver } from "../src/policy/resolver.ts";
 import { connectPlain, connectV1, type Frame } from "./helpers/client.ts";
@@ -207,6 +207,9 @@ for (
     "CR LF in a header value": { headers: { x: "y\r\nhost: evil" } },
     "LF in a header value": { headers: [["x", "y\nz"]] },
     "NUL in a header value": { headers: { x: "y\0z" } },
+    "a control character in a header value": { headers: { x: "y\x0bz" } },
+    "DEL in a header value": { headers: { x: "y\x7f" } },
+    "a blank behind a header name": { headers: [["transfer-encoding ", "chunked"]] },
     "a character beyond Latin-1 in a header value": { headers: { x: "ж" } },
   })
 ) {
@@ -255,6 +258,111 @@ Deno.test("a client cannot speak for this hop, nor open a metadata service", asy
   ]);
   const host = content.find(([name]: [string]) => name === "host");
   assertEquals(host[1], `127.0.0.1:${upstream.port}`);
+});
+
+Deno.test("a request is one request to the destination, framed by the service alone", async () => {
+  const heads: string[] = [];
+  await using upstream = startRaw(async (connection) => {
+    heads.push(await connection.readHead());
+    await connection.write("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nok");
+    connection.close();
+  });
+  await using service = startService({ ALLOW_HOSTS: "127.0.0.1:*" });
+  const headers = [
+    ["Content-Length", "0"],
+    ["content-length", "999"],
+    ["Transfer-Encoding", "chunked"],
+    ["TRANSFER-ENCODING", "identity"],
+    ["Connection", "content-length, x-a"],
+    ["x-a", "1"],
+  ];
+  const evil = "GET /evil HTTP/1.1\r\nx-evil: 1\r\n\r\n";
+  for (
+    const path of ["/", "/a b\r\nx-evil: 1", "/č?Ċx-evil:1", `/#${evil}`, `/ HTTP/1.1\r\n${evil}`]
+  ) {
+    const url = upstream.origin + path;
+    const answer = await ask(service, { url, method: "POST", headers, data: evil });
+    assertEquals(answer.content, "ok");
+    const [line = "", ...fields] = (heads.at(-1) ?? "").split("\r\n\r\n")[0]?.split("\r\n") ?? [];
+    assertMatch(line, /^POST \/\S* HTTP\/1\.1$/);
+    const names = fields.map((field) => field.split(":")[0]?.toLowerCase());
+    assertEquals(names.filter((name) => name === "content-length").length, 1);
+    assertEquals(names.filter((name) => /transfer|evil|^x-a$|connection/.test(name ?? "")), []);
+  }
+});
+
+const OK = "HTTP/1.1 200 OK\r\n";
+const POISON = `${OK}content-length: 6\r\n\r\npoison`;
+
+// What a destination may say that a client could take for the answer to whoever asks next.
+const POISONS: Readonly<Record<string, { readonly answer: string; readonly method?: string }>> = {
+  "behind a body": { answer: `${OK}content-length: 2\r\n\r\nok${POISON}` },
+  "behind a body that is longer": {
+    answer: `${OK}content-length: 90000\r\n\r\n${"o".repeat(90_000)}${POISON}`,
+  },
+  "behind chunks": { answer: `${OK}transfer-encoding: chunked\r\n\r\n0\r\n\r\n${POISON}` },
+  "behind trailers": {
+    answer: `${OK}transfer-encoding: chunked\r\n\r\n0\r\nx: y\r\n\r\n${POISON}`,
+  },
+  "behind 204": { answer: `HTTP/1.1 204 No Content\r\n\r\n${POISON}` },
+  "behind 205": { answer: `HTTP/1.1 205 x\r\ncontent-length: 0\r\n\r\n${POISON}` },
+  "as the body of a 304": {
+    answer: `HTTP/1.1 304 x\r\ncontent-length: ${POISON.length}\r\n\r\n${POISON}`,
+  },
+  "as the body of an answer to HEAD": {
+    answer: `${OK}content-length: ${POISON.length}\r\n\r\n${POISON}`,
+    method: "HEAD",
+  },
+  "as a body beside which chunks have ended": {
+    answer: `${OK}content-length: ${
+      POISON.length + 5
+    }\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n${POISON}`,
+  },
+  "behind a body that is too large": {
+    answer: `${OK}content-length: 100001\r\n\r\n${"o".repeat(100_001)}${POISON}`,
+  },
+};
+
+for (const [name, poison] of Object.entries(POISONS)) {
+  Deno.test(`a response ${name} is not another client's answer`, async () => {
+    let isFirst = true;
+    await using upstream = startRaw(async (connection) => {
+      for (;;) {
+        const [, path = ""] = (await connection.readHead()).split(" ", 2);
+        if (path === "") return connection.close();
+        const answer = isFirst
+          ? poison.answer
+          : `${OK}content-length: ${path.length}\r\n\r\n${path}`;
+        isFirst = false;
+        await connection.write(answer);
+      }
+    });
+    const MAX_RESPONSE_BYTES = "100000";
+    await using service = startService({ ALLOW_HOSTS: "127.0.0.1:*", MAX_RESPONSE_BYTES });
+    await using client = await connectPlain(service.url);
+    await using other = await connectPlain(service.url);
+    await client.ask({ method: poison.method ?? "GET", url: `${upstream.origin}/mine` });
+    for (let round = 0; round < 3; round++) {
+      const answer = await other.ask({ method: "GET", url: `${upstream.origin}/theirs` });
+      assertEquals(answer.content, "/theirs");
+    }
+  });
+}
+
+Deno.test("interim responses that never end are cut off", async () => {
+  const left = Promise.withResolvers<void>();
+  await using upstream = startRaw(async (connection) => {
+    await connection.readHead();
+    try {
+      for (;;) await connection.write("HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100));
+    } finally {
+      left.resolve();
+    }
+  });
+  await using service = startService({ ALLOW_HOSTS: "127.0.0.1:*" });
+  const answer = await ask(service, { url: upstream.origin });
+  assertEquals(answer.code, "http_protocol_error");
+  await left.promise;
 });
 
 Deno.test("a gzip bomb stops at the cap, not after it", async () => {

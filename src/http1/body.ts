@@ -4,6 +4,7 @@
  * @module
  */
 import { ProxyError } from "../protocol/mod.ts";
+import { createChunkParser } from "./chunks.ts";
 import type { Connection } from "./connection.ts";
 import type { Framing } from "./response_head.ts";
 
@@ -18,19 +19,10 @@ export interface BodyReader {
    * @throws {ProxyError} `http_response_incomplete`; and what the connection throws.
    */
   next(): Bytes | undefined | Promise<Bytes | undefined>;
-  /** The body has ended where it should. */
-  readonly isComplete: boolean;
 }
 
 // For a body of more than a few KB: as much as the system gives at a time.
 const STREAM_BYTES = 65_536;
-// The size of a chunk and its extensions, and a trailer section, are not for the client.
-const MAX_LINE_BYTES = 4096;
-const MAX_TRAILER_BYTES = 65_536;
-const LF = 0x0a;
-const CR = 0x0d;
-// deno-lint-ignore no-control-regex -- the line may hold whatever is no control character
-const CHUNK_SIZE = /^([\da-f]{1,12})[ \t]*(?:;[^\0-\x08\x0a-\x1f\x7f]*)?$/i;
 
 /**
  * Creates what reads a body.
@@ -67,9 +59,6 @@ export function createBodyReader(
       if (missing === 0) return undefined;
       return connection.start < connection.end ? take() : wait();
     },
-    get isComplete(): boolean {
-      return missing === 0;
-    },
   };
 }
 
@@ -82,72 +71,42 @@ export function incomplete(method: string, cause?: unknown): ProxyError {
   );
 }
 
-type Stage = "size" | "data" | "data end" | "trailer" | "end";
-
 function createChunkedReader(connection: Connection, method: string): BodyReader {
-  let stage: Stage = "size";
-  let missing = 0;
-  let trailerBytes = 0;
+  const parser = createChunkParser();
 
-  /** Takes a line that has come whole, without its end; `undefined`: it has not. */
-  function takeLine(): string | undefined {
-    const { memory, start, end } = connection;
-    let at = start;
-    while (at < end && memory[at] !== LF) at++;
-    if (at === end) {
-      if (end - start > MAX_LINE_BYTES) throw incomplete(method);
-      return undefined;
-    }
-    connection.start = at + 1;
-    return memory.toString("latin1", start, at > start && memory[at - 1] === CR ? at - 1 : at);
-  }
-
-  /** Goes through what has come up to the next piece of data; `false`: more has to come first. */
+  /** Goes through what stands between data; `false`: more has to come first. */
   function advance(): boolean {
-    while (stage !== "data" && stage !== "end") {
-      const line = takeLine();
-      if (line === undefined) return false;
-      if (stage === "size") {
-        const size = CHUNK_SIZE.exec(line)?.[1];
-        if (size === undefined) throw incomplete(method);
-        missing = parseInt(size, 16);
-        stage = missing === 0 ? "trailer" : "data";
-      } else if (stage === "data end") {
-        if (line !== "") throw incomplete(method);
-        stage = "size";
-      } else {
-        trailerBytes += line.length;
-        if (trailerBytes > MAX_TRAILER_BYTES) throw incomplete(method);
-        if (line === "") stage = "end";
-      }
-    }
-    return stage === "end" || connection.start < connection.end;
+    const { memory, start, end } = connection;
+    connection.start = parser.advance(memory, start, end);
+    return parser.hasEnded || connection.start < end;
   }
 
+  /** Gives the data of all chunks that have come, in one piece: a chunk may be as small as a byte. */
   function take(): Bytes | undefined {
-    if (stage === "end") return undefined;
-    const { start, end } = connection;
-    const until = Math.min(end, start + missing);
-    connection.start = until;
-    missing -= until - start;
-    if (missing === 0) stage = "data end";
-    return pieceOf(connection, start, until);
+    const { memory, start: from, end } = connection;
+    let until = from;
+    while (parser.missing > 0 && connection.start < end) {
+      const { start } = connection;
+      const stop = Math.min(end, start + parser.missing);
+      if (until < start) memory.copyWithin(until, start, stop);
+      until += stop - start;
+      parser.missing -= stop - start;
+      connection.start = parser.advance(memory, stop, end);
+    }
+    if (until > from) return pieceOf(connection, from, until); // before it is told what is wrong behind it
+    if (parser.isBroken) throw incomplete(method);
+    return undefined;
   }
 
   async function wait(): Promise<Bytes | undefined> {
     do {
-      if (missing > connection.memory.length) connection.reserve(STREAM_BYTES);
+      if (parser.missing > connection.memory.length) connection.reserve(STREAM_BYTES);
       if (!await connection.fill()) throw incomplete(method);
     } while (!advance());
     return take();
   }
 
-  return {
-    next: () => advance() ? take() : wait(),
-    get isComplete(): boolean {
-      return stage === "end";
-    },
-  };
+  return { next: () => advance() ? take() : wait() };
 }
 
 /** Not a `Buffer`, whose `slice` is no copy. */

@@ -7,19 +7,13 @@
  */
 import type { Transport, TransportRequest, TransportResponse } from "../forward/transport.ts";
 import { isIdempotent, ProxyError } from "../protocol/mod.ts";
-import { isBadPort, toConnectError } from "./connect.ts";
+import { connectTcp, isBadPort, toConnectError } from "./connect.ts";
 import { type Connection, createConnection, type Tcp } from "./connection.ts";
 import { createPool, type PoolDeps } from "./pool.ts";
+import { createReadHead, terminated } from "./read_head.ts";
 import { encodeRequestHead } from "./request_head.ts";
 import { createResponse } from "./response.ts";
-import {
-  createParseHead,
-  findHeadEnd,
-  isHeadPossible,
-  MAX_HEAD_BYTES,
-  notHttp,
-  type ResponseHead,
-} from "./response_head.ts";
+import type { ResponseHead } from "./response_head.ts";
 import { createUpload, type Upload } from "./upload.ts";
 
 /** A client. Disposed of, it keeps no connection that rests. */
@@ -29,8 +23,10 @@ export interface Http1Client extends Disposable {
 
 /** What a client keeps. */
 export interface Http1ClientOptions {
-  /** Connections to one address that rest until they are used again. */
+  /** Connections to one address of one host that rest until they are used again; at least 1. */
   readonly maxIdlePerHost: number;
+  /** Such connections in all. Default 2048; each takes a file descriptor and 20 KB. */
+  readonly maxIdle?: number;
   /** How long one rests, in milliseconds, or up to as much again. Default 30 s. */
   readonly idleMs?: number;
 }
@@ -47,29 +43,32 @@ interface Held {
   readonly key: string;
 }
 
-/** A request, and its head as text. */
+/** A request, its head as text, and where it may go. */
 interface Outgoing {
   readonly head: string;
   readonly request: TransportRequest;
+  /** Addresses, or a name to look up. */
+  readonly hosts: readonly string[];
+  readonly port: number;
 }
 
 const DEFAULT_PORT = 80;
-const SWITCHING_PROTOCOLS = 101;
+const MAX_IDLE = 2048;
 // A server that says that it closes the connection soon may do so while a request is on its way.
 const MARGIN_MS = 1000;
 
 /** Creates an {@linkcode Http1Client}. */
 export function createHttp1Client(
-  { maxIdlePerHost, idleMs = 30_000 }: Http1ClientOptions,
+  { maxIdlePerHost, maxIdle = MAX_IDLE, idleMs = 30_000 }: Http1ClientOptions,
   { connect = connectTcp, now = () => performance.now(), repeat = repeatQuietly }: Http1ClientDeps =
     {},
 ): Http1Client {
-  const pool = createPool({ maxPerKey: maxIdlePerHost, idleMs }, { now, repeat });
-  const parseHead = createParseHead();
+  const pool = createPool({ maxPerKey: maxIdlePerHost, max: maxIdle, idleMs }, { now, repeat });
+  const readHead = createReadHead();
 
-  function takeResting(hosts: readonly string[], port: number): Held | undefined {
+  function takeResting({ hosts, request: { url } }: Outgoing): Held | undefined {
     for (const host of hosts) {
-      const key = toKey(host, port);
+      const key = toKey(host, url);
       const connection = pool.take(key);
       if (connection !== undefined) return { connection, key };
     }
@@ -77,13 +76,16 @@ export function createHttp1Client(
   }
 
   /** Tries the addresses in turn. */
-  async function open(hosts: readonly string[], port: number, signal: AbortSignal): Promise<Held> {
+  async function open(
+    { hosts, port, request: { url } }: Outgoing,
+    signal: AbortSignal,
+  ): Promise<Held> {
     let failure = new ProxyError("dns_error", "The host has no address");
     for (const hostname of hosts) {
       try {
         const tcp = await connect({ hostname, port, signal });
         if (signal.aborted) tcp.close();
-        else return { connection: createConnection(tcp), key: toKey(hostname, port) };
+        else return { connection: createConnection(tcp), key: toKey(hostname, url) };
       } catch (thrown) {
         failure = toConnectError(thrown);
       }
@@ -94,10 +96,11 @@ export function createHttp1Client(
 
   /** Makes the exchange up to the head of its response. */
   async function exchange(
-    { connection, key }: Held,
+    held: Held,
     { head, request: { method, body } }: Outgoing,
     signal: AbortSignal,
   ): Promise<TransportResponse> {
+    const { connection } = held;
     const { close } = connection;
     let upload: Upload | undefined;
     signal.addEventListener("abort", close);
@@ -115,7 +118,8 @@ export function createHttp1Client(
       return createResponse({ connection, method, signal }, answer, (isReusable) => {
         end();
         const isSent = upload?.isComplete !== false && !connection.isWriting;
-        if (isReusable && isSent && answer.keepAlive) keep(key, connection, answer);
+        const isOpen = answer.keepAlive && !connection.isClosed; // what has come outlives an abort
+        if (isReusable && isSent && isOpen) keep(held, answer);
         else close();
       });
     } catch (thrown) {
@@ -126,30 +130,10 @@ export function createHttp1Client(
     }
   }
 
-  async function readHead(connection: Connection, method: string): Promise<ResponseHead> {
-    let scanned = 0; // bytes behind `start` in which no end begins
-    for (;;) {
-      const { memory, start, end } = connection;
-      const headEnd = findHeadEnd(memory, start + scanned, end);
-      if (headEnd < 0) {
-        if (end - start > MAX_HEAD_BYTES || !isHeadPossible(memory, start, end)) throw notHttp();
-        scanned = Math.max(0, end - start - 2); // an end may lie across two reads
-        if (!await connection.fill()) throw terminated(method);
-        continue;
-      }
-      const head = parseHead(memory, start, headEnd);
-      connection.start = headEnd;
-      if (head.status === SWITCHING_PROTOCOLS) throw switched();
-      if (head.status >= 200) return head;
-      scanned = 0; // an interim response is not for the client (RFC 9110 §15.2)
-    }
-  }
-
-  function keep(key: string, connection: Connection, { keepAliveSeconds }: ResponseHead): void {
-    connection.reused = true;
-    if (keepAliveSeconds !== undefined) {
-      connection.expiresAt = now() + keepAliveSeconds * 1000 - MARGIN_MS;
-    }
+  function keep({ connection, key }: Held, { keepAliveSeconds }: ResponseHead): void {
+    if (keepAliveSeconds === undefined) connection.expiresAt = Infinity;
+    else if (keepAliveSeconds * 1000 <= MARGIN_MS) return connection.close();
+    else connection.expiresAt = now() + keepAliveSeconds * 1000 - MARGIN_MS;
     pool.put(key, connection);
   }
 
@@ -165,25 +149,26 @@ export function createHttp1Client(
     const outgoing = {
       head: encodeRequestHead({ method, url, headers, length: lengthOf(body) }),
       request,
+      hosts: request.addresses ?? [withoutBrackets(url.hostname)],
+      port,
     };
-    const hosts = request.addresses ?? [withoutBrackets(url.hostname)];
-    const resting = takeResting(hosts, port);
+    const resting = takeResting(outgoing);
     if (resting !== undefined) {
       try {
         return await exchange(resting, outgoing, signal);
       } catch (error) {
-        if (!isStale(resting.connection, error) || !isRepeatable(request)) throw error;
+        if (!isUnheard(resting.connection, error) || !isRepeatable(request)) throw error;
       }
     }
-    return await exchange(await open(hosts, port, signal), outgoing, signal);
+    return await exchange(await open(outgoing, signal), outgoing, signal);
   }
 
   return { request, [Symbol.dispose]: () => pool[Symbol.dispose]() };
 }
 
 /** The server may have closed a connection that rested before it saw the request (RFC 9112 §9.3.1). */
-function isStale({ end }: Connection, error: unknown): boolean {
-  return end === 0 && error instanceof ProxyError && error.code === "connection_terminated";
+function isUnheard({ isStale }: Connection, error: unknown): boolean {
+  return isStale && error instanceof ProxyError && error.code === "connection_terminated";
 }
 
 function isRepeatable({ method, body }: TransportRequest): boolean {
@@ -195,34 +180,14 @@ function lengthOf(body: TransportRequest["body"]): number | "chunked" | undefine
   return body instanceof ReadableStream ? "chunked" : body.byteLength;
 }
 
-function toKey(host: string, port: number): string {
-  return `${host} ${port}`;
+/** Hosts that share an address share no connection: the answer for one must never reach another's request. */
+function toKey(address: string, { host }: URL): string {
+  return `${address} ${host}`;
 }
 
 /** An IPv6 address stands in brackets in a URL only. */
 function withoutBrackets(hostname: string): string {
   return hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
-}
-
-function terminated(method: string, cause?: unknown): ProxyError {
-  return new ProxyError(
-    "connection_terminated",
-    "The destination closed the connection before it answered",
-    { method, cause },
-  );
-}
-
-function switched(): ProxyError {
-  return new ProxyError(
-    "http_protocol_error",
-    "The destination switched protocols without being asked to",
-  );
-}
-
-async function connectTcp(options: Deno.ConnectOptions): Promise<Tcp> {
-  const tcp = await Deno.connect(options);
-  tcp.setNoDelay(true);
-  return tcp;
 }
 
 function repeatQuietly(callback: () => void, everyMs: number): () => void {

@@ -1,5 +1,5 @@
 /**
- * Where no connection is made, and why one failed.
+ * How a connection is made, where none is, and why one failed.
  *
  * @module
  */
@@ -17,6 +17,17 @@ const BAD_PORTS: ReadonlySet<number> = new Set([
 /** Says whether `fetch` would not connect to a port either. */
 export function isBadPort(port: number): boolean {
   return BAD_PORTS.has(port);
+}
+
+/** Connects, without Nagle's algorithm: what is written is meant to go. */
+export async function connectTcp(options: Deno.ConnectOptions): Promise<Deno.TcpConn> {
+  const tcp = await Deno.connect(options);
+  try {
+    tcp.setNoDelay(true);
+  } catch {
+    // Some systems refuse this where the server has closed already, which whoever reads is told.
+  }
+  return tcp;
 }
 
 /**

@@ -12,8 +12,8 @@ export interface Connection {
   /** Moved on by whoever takes bytes. */
   start: number;
   readonly end: number;
-  /** It has carried an exchange before. */
-  reused: boolean;
+  /** It has rested, and no byte has come since. */
+  readonly isStale: boolean;
   /** When the server is expected to close it, by `performance.now()`. */
   expiresAt: number;
   /** Waits for more bytes; `false`: the server sends no more. Rejects when the connection breaks. */
@@ -51,6 +51,7 @@ export function createConnection(tcp: Tcp): Connection {
   let end = 0;
   let closed = false;
   let resting = false;
+  let isStale = false;
   let writes = 0; // one that fails is never through
   let pending: Promise<number | null> | undefined;
   let scratch: Buffer<ArrayBuffer> | undefined;
@@ -65,8 +66,10 @@ export function createConnection(tcp: Tcp): Connection {
     if (pending === undefined) makeRoom(0);
     const length = await (pending ?? tcp.read(memory.subarray(end)));
     pending = undefined;
-    end += length ?? 0;
-    return length !== null;
+    if (length === null) return false;
+    end += length;
+    isStale = false;
+    return true;
   }
 
   /** Moves what has come to the beginning, and takes more memory where that is not enough. */
@@ -103,7 +106,9 @@ export function createConnection(tcp: Tcp): Connection {
     get end(): number {
       return end;
     },
-    reused: false,
+    get isStale(): boolean {
+      return isStale;
+    },
     expiresAt: Infinity,
     fill,
     async read(target: Uint8Array<ArrayBuffer>): Promise<number> {
@@ -133,7 +138,7 @@ export function createConnection(tcp: Tcp): Connection {
     rest(ended: () => void): void {
       if (memory.length > READ_BYTES) memory = Buffer.allocUnsafeSlow(READ_BYTES);
       start = end = 0;
-      resting = true;
+      resting = isStale = true;
       pending = tcp.read(memory);
       // What comes while nothing was asked for is the end, or no answer to anything.
       const stop = (): void => {

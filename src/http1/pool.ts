@@ -14,8 +14,10 @@ export interface Pool extends Disposable {
 
 /** What a pool keeps. */
 export interface PoolOptions {
-  /** Connections that lead to one place. */
+  /** Connections that lead to one place; at least 1. */
   readonly maxPerKey: number;
+  /** Connections in all; at least 1. */
+  readonly max: number;
   /** How long one rests, in milliseconds, or up to as much again. */
   readonly idleMs: number;
 }
@@ -35,8 +37,12 @@ interface Resting {
 }
 
 /** Creates a {@linkcode Pool}. */
-export function createPool({ maxPerKey, idleMs }: PoolOptions, { now, repeat }: PoolDeps): Pool {
+export function createPool(
+  { maxPerKey, max, idleMs }: PoolOptions,
+  { now, repeat }: PoolDeps,
+): Pool {
   const resting = new Map<string, Resting[]>();
+  let size = 0;
   let sweeps = 0;
   let stop: (() => void) | undefined;
   let disposed = false;
@@ -45,7 +51,9 @@ export function createPool({ maxPerKey, idleMs }: PoolOptions, { now, repeat }: 
     connection.close();
     const all = resting.get(key) ?? [];
     const at = all.findIndex((each) => each.connection === connection);
-    if (at >= 0) all.splice(at, 1);
+    if (at < 0) return;
+    all.splice(at, 1);
+    size--;
   }
 
   /** No clock is read for a connection: one that has seen two sweeps has rested for long enough. */
@@ -53,7 +61,9 @@ export function createPool({ maxPerKey, idleMs }: PoolOptions, { now, repeat }: 
     sweeps++;
     for (const [key, all] of resting) {
       const kept = all.findIndex((each) => each.sweep >= sweeps - 1);
-      for (const { connection } of all.splice(0, kept < 0 ? all.length : kept)) connection.close();
+      const old = all.splice(0, kept < 0 ? all.length : kept);
+      for (const { connection } of old) connection.close();
+      size -= old.length;
       if (all.length === 0) resting.delete(key);
     }
     if (resting.size > 0) return;
@@ -61,11 +71,18 @@ export function createPool({ maxPerKey, idleMs }: PoolOptions, { now, repeat }: 
     stop = undefined;
   }
 
+  /** Whoever asks many hosts once each must not keep the others' connections out until time has passed. */
+  function makeRoom(): boolean {
+    sweep();
+    return size < max;
+  }
+
   return {
     take(key): Connection | undefined {
       const all = resting.get(key);
       for (let last = all?.pop(); last !== undefined; last = all?.pop()) {
         const { connection } = last;
+        size--;
         connection.wake();
         if (connection.expiresAt === Infinity || connection.expiresAt > now()) return connection;
         connection.close();
@@ -73,10 +90,12 @@ export function createPool({ maxPerKey, idleMs }: PoolOptions, { now, repeat }: 
       return undefined;
     },
     put(key, connection): void {
+      if (disposed || size >= max && !makeRoom()) return connection.close();
       let all = resting.get(key);
       if (all === undefined) resting.set(key, all = []);
-      if (disposed || all.length >= maxPerKey) return connection.close();
+      if (all.length >= maxPerKey) return connection.close();
       all.push({ connection, sweep: sweeps });
+      size++;
       connection.rest(() => remove(key, connection));
       stop ??= repeat(sweep, idleMs);
     },
@@ -85,6 +104,7 @@ export function createPool({ maxPerKey, idleMs }: PoolOptions, { now, repeat }: 
       stop?.();
       for (const { connection } of [...resting.values()].flat()) connection.close();
       resting.clear();
+      size = 0;
     },
   };
 }

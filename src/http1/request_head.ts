@@ -16,8 +16,8 @@ export interface RequestHead {
 }
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// A line must not end inside a value, and each character is a byte.
-const NO_VALUE = /[\0\r\n]|[^\0-\xff]/;
+// RFC 9110 §5.5: each character is a byte, and none but the tab controls anything.
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 // RFC 3986 §3.2.2: what the URL parser leaves in a host besides is no name that can be looked up.
 const HOST = /^[\w\-.~%!$&'()*+,;=:[\]]+$/;
 const MAX_NAME_LENGTH = 65_535;
@@ -58,12 +58,26 @@ function toLengthField(method: string, length: RequestHead["length"]): string {
 
 function encodeFields(headers: HeaderPairs): string {
   let text = "";
-  for (const [name, value] of headers) {
-    const isName = name.length <= MAX_NAME_LENGTH && TOKEN.test(name);
-    if (!isName || NO_VALUE.test(value)) throw unsendable();
+  for (const [name, given] of headers) {
+    if (name.length > MAX_NAME_LENGTH || !TOKEN.test(name)) throw unsendable();
+    const value = VALUE.test(given) ? given : normalize(given);
     text += `${name}: ${value}\r\n`;
   }
   return text;
+}
+
+/** Fetch, "normalize": a line end around a value, as of a file, is none of it. */
+function normalize(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (start < end && isBlank(text.charCodeAt(end - 1))) end--;
+  const value = text.slice(start, end);
+  if (VALUE.test(value)) return value;
+  throw unsendable();
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d;
 }
 
 function encodeDefaults(headers: HeaderPairs): string {

@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { concat } from "@std/bytes/concat";
 import type { TransportResponse } from "../forward/transport.ts";
 import { ProxyError } from "../protocol/mod.ts";
-import { type BodyReader, createBodyReader, incomplete } from "./body.ts";
+import { createBodyReader, incomplete } from "./body.ts";
 import type { Connection } from "./connection.ts";
 import type { Framing, ResponseHead } from "./response_head.ts";
 
@@ -37,12 +36,13 @@ export function createResponse(
   const framing: Framing = method === "HEAD" || NO_BODY_STATUS.has(status) ? 0 : head.framing;
   const length = typeof framing === "number" ? framing : undefined;
   let hasEnded = false;
+  let isBegun = false;
 
   /** Bytes behind the body answer no request, and must not be taken for an answer of the next. */
   function end(isWhole: boolean): void {
     if (hasEnded) return;
     hasEnded = true;
-    ended(isWhole && connection.start === connection.end);
+    ended(isWhole && framing !== "close" && connection.start === connection.end);
   }
 
   function fail(thrown: unknown): unknown {
@@ -52,37 +52,52 @@ export function createResponse(
   }
 
   /** A body of known length, of which some has come. */
-  async function readRest(length: number): Promise<Bytes> {
-    const bytes = new Uint8Array(length);
+  async function readLong(length: number): Promise<Bytes> {
+    const bytes = new Uint8Array(length + 1); // a byte behind the body would be seen
     const { memory, start, end: came } = connection;
     bytes.set(memory.subarray(start, came));
     connection.start = came;
-    for (let at = came - start; at < length;) {
-      const read = await connection.read(bytes.subarray(at));
-      if (read === 0) throw incomplete(method);
-      at += read;
-    }
-    return bytes;
-  }
-
-  async function readLong(length: number): Promise<Bytes> {
+    let at = came - start;
     try {
-      const bytes = await readRest(length);
-      end(true);
-      return bytes;
+      while (at < length) {
+        const read = await connection.read(bytes.subarray(at));
+        if (read === 0) throw incomplete(method);
+        at += read;
+      }
     } catch (thrown) {
       throw fail(thrown);
     }
+    end(at === length);
+    return bytes.subarray(0, length);
   }
 
+  /** A body of unknown length, which may come a byte at a time. */
   async function readCounted(maxBytes: number): Promise<Bytes> {
-    const pieces: Bytes[] = [];
-    for await (const piece of read(maxBytes)) pieces.push(piece.slice());
-    return concat(pieces);
+    const reader = createBodyReader(connection, framing, method);
+    let bytes = new Uint8Array();
+    let received = 0;
+    try {
+      for (;;) {
+        const next = reader.next();
+        const piece = next instanceof Promise ? await next : next;
+        if (piece === undefined) break;
+        const needed = received + piece.byteLength;
+        if (needed > maxBytes) throw tooLarge(maxBytes);
+        if (needed > bytes.length) bytes = grow(bytes, { received, needed, maxBytes });
+        bytes.set(piece, received);
+        received = needed;
+      }
+    } catch (thrown) {
+      throw fail(thrown);
+    }
+    end(true);
+    return received === bytes.length ? bytes : bytes.subarray(0, received);
   }
 
   async function* read(maxBytes: number): AsyncGenerator<Bytes> {
-    const reader: BodyReader = createBodyReader(connection, framing, method);
+    if (hasEnded) return; // there is none, or it was discarded
+    isBegun = true;
+    const reader = createBodyReader(connection, framing, method);
     try {
       if (length !== undefined && length > maxBytes) throw tooLarge(maxBytes);
       let received = 0;
@@ -123,12 +138,23 @@ export function createResponse(
     },
     chunks: read,
     discard(): void {
+      if (hasEnded) return;
       const { start, end: came } = connection;
-      const isHere = length !== undefined && came - start === length;
-      if (!hasEnded && isHere) connection.start = came;
+      const isHere = !isBegun && came - start === length;
+      if (isHere) connection.start = came;
       end(isHere);
     },
   };
+}
+
+/** Doubles memory, so that a long body is not copied with every piece of it. */
+function grow(
+  bytes: Bytes,
+  { received, needed, maxBytes }: Readonly<Record<"received" | "needed" | "maxBytes", number>>,
+): Bytes {
+  const grown = new Uint8Array(Math.max(needed, Math.min(2 * received, maxBytes)));
+  grown.set(bytes.subarray(0, received));
+  return grown;
 }
 
 function tooLarge(maxBytes: number): ProxyError {

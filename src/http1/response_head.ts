@@ -17,7 +17,7 @@ export interface ResponseHead {
   /** In order; names in lower case. */
   readonly headers: HeaderPairs;
   readonly framing: Framing;
-  /** The server lets the connection be used again. */
+  /** The server lets the connection be used again, where the body does not end with it. */
   readonly keepAlive: boolean;
   /** What the server says of how long it keeps the connection, in seconds. */
   readonly keepAliveSeconds: number | undefined;
@@ -38,8 +38,9 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // deno-lint-ignore no-control-regex -- these are what is refused
 const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)/;
 const DIGITS = /^\d{1,16}$/;
-// Names that are remembered in lower case; servers use few.
+// Names that are remembered in lower case; servers use few, and a hostile one must not fill memory with them.
 const MAX_NAMES = 1000;
+const MAX_KNOWN_LENGTH = 64;
 
 /**
  * Finds where a head ends: behind its empty line. Lines may end without a carriage return (RFC 9112 §2.2).
@@ -78,7 +79,9 @@ export function createParseHead(): ParseHead {
     if (known !== undefined) return known;
     if (!NAME.test(text)) throw notHttp();
     const name = text.toLowerCase();
-    if (names.size < MAX_NAMES) names.set(text, name);
+    if (text.length > MAX_KNOWN_LENGTH) return name;
+    if (names.size >= MAX_NAMES) names.clear();
+    names.set(detach(text), detach(name));
     return name;
   }
 
@@ -109,15 +112,15 @@ export function createParseHead(): ParseHead {
       else if (name === "keep-alive") keepAlive = value;
       else if (name === "content-encoding") coding = join(coding, value);
     }
-    const framing = toFraming(transfer, length);
+    // Before HTTP/1.1 there were no chunks, and nobody knows what was meant (RFC 9112 §6.1).
+    if (transfer !== undefined && minor === "0") throw notHttp();
     return {
       status: Number(status),
       statusText,
       headers,
-      framing,
+      framing: toFraming(transfer, length),
       // A length beside chunks may be an attempt to smuggle a response (RFC 9112 §6.3).
-      keepAlive: isKept(connection, minor) && framing !== "close" &&
-        (transfer === undefined || length === undefined),
+      keepAlive: isKept(connection, minor) && (transfer === undefined || length === undefined),
       keepAliveSeconds: keepAlive === undefined ? undefined : toSeconds(keepAlive),
       coding,
     };
@@ -135,6 +138,11 @@ export function notHttp(): ProxyError {
 /** A line without its end. */
 function lineOf(text: string, start: number, next: number): string {
   return text.slice(start, text.charCodeAt(next - 2) === CR ? next - 2 : next - 1);
+}
+
+/** The same text, without the head that it is a part of and would keep alive. */
+function detach(text: string): string {
+  return [...text].join("");
 }
 
 /** A value without the blanks around it (RFC 9110 §5.5). */

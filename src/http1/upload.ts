@@ -34,6 +34,7 @@ export function createUpload(
   let scratch: Buffer<ArrayBuffer> | undefined;
   let isComplete = false;
   let isClosed = false;
+  let isReading = false;
   let failure: unknown;
 
   /** A piece of data is good until the next is asked for. */
@@ -57,7 +58,9 @@ export function createUpload(
   async function send(): Promise<void> {
     await connection.writeHead(head, null);
     for (;;) {
+      isReading = true;
       const { done, value } = await reader.read();
+      isReading = false;
       if (isClosed) return;
       if (done) break;
       if (value.byteLength > 0) await writeChunk(value); // an empty chunk would be the last
@@ -73,10 +76,11 @@ export function createUpload(
   }
 
   send().catch((error) => {
-    if (isClosed) return;
-    failure = error;
-    close();
-    connection.close();
+    if (isReading && !isClosed) {
+      failure = error;
+      connection.close();
+    }
+    close(); // a server that has stopped reading may have answered, and whoever reads is told as well
   });
 
   return {

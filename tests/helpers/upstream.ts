@@ -50,10 +50,14 @@ export function startHttp(
 export interface RawConnection {
   /** Reads a request head, to the blank line; `""` when the peer closed before. */
   readHead(): Promise<string>;
+  /** Reads what comes next, one byte a character; `""` when the peer has closed. */
+  read(): Promise<string>;
   /** Writes text (one byte a character) or bytes. */
   write(data: string | Uint8Array<ArrayBuffer>): Promise<void>;
   /** Fulfils when the peer has closed. */
   readonly peerClosed: () => Promise<void>;
+  /** Says that nothing more is written. */
+  closeWrite(): Promise<void>;
   close(): void;
 }
 
@@ -66,7 +70,7 @@ export interface RawUpstream extends Upstream {
 /** Starts a TCP server that says what it is told to, HTTP or not. */
 export function startRaw(script: (connection: RawConnection) => Promise<void>): RawUpstream {
   const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-  const open = new Set<Deno.Conn>();
+  const open = new Set<Deno.TcpConn>();
   let count = 0;
   const accepting = (async () => {
     const scripts: Promise<void>[] = [];
@@ -95,35 +99,35 @@ export function latin1(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
-function toRaw(connection: Deno.Conn, open: Set<Deno.Conn>): RawConnection {
+function toRaw(connection: Deno.TcpConn, open: Set<Deno.TcpConn>): RawConnection {
   const buffer = new Uint8Array(65536);
-  const read = async (): Promise<string | undefined> => {
-    const length = await connection.read(buffer);
-    return length === null
-      ? undefined
-      : new TextDecoder("latin1").decode(buffer.subarray(0, length));
+  const read = async (): Promise<string> => {
+    const length = await connection.read(buffer) ?? 0;
+    return new TextDecoder("latin1").decode(buffer.subarray(0, length));
   };
   return {
     async readHead(): Promise<string> {
       let head = "";
       while (!head.includes("\r\n\r\n")) {
         const text = await read();
-        if (text === undefined) return "";
+        if (text === "") return "";
         head += text;
       }
       return head;
     },
+    read,
     async write(data): Promise<void> {
       let rest = typeof data === "string" ? latin1(data) : data;
       while (rest.length > 0) rest = rest.subarray(await connection.write(rest));
     },
     async peerClosed(): Promise<void> {
       try {
-        while (await read() !== undefined);
+        while (await read() !== "");
       } catch {
         // a reset is an end too
       }
     },
+    closeWrite: () => connection.closeWrite(),
     close(): void {
       open.delete(connection);
       closeQuietly(connection);

@@ -14,7 +14,7 @@ export interface Wire extends Tcp {
   /** Segments that were not read, or not wholly. */
   readonly unread: () => number;
   /** Lets a segment come; `null`: the end. */
-  push(segment: string | null): void;
+  push(segment: string | Uint8Array | null): void;
 }
 
 /** Creates a connection to which segments have come. */
@@ -26,8 +26,8 @@ export function createWire(...came: readonly (string | null)[]): Wire {
   let isClosed = false;
   let arrived = Promise.withResolvers<void>();
 
-  function push(segment: string | null): void {
-    segments.push(segment === null ? null : latin1(segment));
+  function push(segment: string | Uint8Array | null): void {
+    segments.push(typeof segment === "string" ? latin1(segment) : segment);
     arrived.resolve();
     arrived = Promise.withResolvers();
   }

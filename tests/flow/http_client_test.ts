@@ -1,0 +1,115 @@
+/**
+ * Which HTTP client makes a request to an `http:` URL. They are told apart by what they send: `direct` leaves
+ * the names of fields as they were written.
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { connectV1 } from "../helpers/client.ts";
+import { startProcess } from "../helpers/process.ts";
+import { startService } from "../helpers/service.ts";
+import { type RawUpstream, startRaw } from "../helpers/upstream.ts";
+import { startCollector } from "../telemetry/collector.ts";
+
+const ALLOW_HOSTS = "127.0.0.1:*,*.invalid:*";
+const WRITTEN = "X-Written";
+
+/** A server that keeps the heads that come. */
+interface Heads extends RawUpstream {
+  readonly heads: readonly string[];
+}
+
+function startHeads(): Heads {
+  const heads: string[] = [];
+  const upstream = startRaw(async (connection) => {
+    for (;;) {
+      const head = await connection.readHead();
+      if (head === "") return connection.close();
+      heads.push(head);
+      await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    }
+  });
+  return { ...upstream, heads };
+}
+
+/** Makes a request through a service, and gives the answer's text. */
+async function ask(
+  url: string,
+  to: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<unknown> {
+  await using client = await connectV1(url);
+  const frame = { type: "request", id: 1, url: to, headers: { [WRITTEN]: "1", ...headers } };
+  const answer = await client.ask(frame);
+  return answer.text ?? answer.code;
+}
+
+/** Which client has sent a head. */
+function senderOf(head: string | undefined): "direct" | "fetch" {
+  assertMatch(head ?? "", /\r\nx-written: 1\r\n/i);
+  return head?.includes(`\r\n${WRITTEN}: 1\r\n`) ? "direct" : "fetch";
+}
+
+const SETTINGS = [
+  { name: "by default", input: {}, expected: "direct" },
+  { name: "with HTTP_CLIENT=direct", input: { HTTP_CLIENT: "direct" }, expected: "direct" },
+  { name: "with HTTP_CLIENT=fetch", input: { HTTP_CLIENT: "fetch" }, expected: "fetch" },
+  { name: "where there is a proxy", input: { HTTP_PROXY: "http://x.invalid/" }, expected: "fetch" },
+  {
+    name: "with HTTP_CLIENT=direct where there is a proxy",
+    input: { HTTP_CLIENT: "direct", HTTP_PROXY: "http://x.invalid/" },
+    expected: "direct",
+  },
+] as const;
+
+for (const { name, input, expected } of SETTINGS) {
+  Deno.test(`${expected} makes requests to http: URLs ${name}`, async () => {
+    await using upstream = startHeads();
+    await using service = startService({ ALLOW_HOSTS, ...input });
+    assertEquals(await ask(service.url, upstream.origin), "ok");
+    assertEquals(senderOf(upstream.heads[0]), expected);
+  });
+}
+
+const CODINGS = [
+  { input: "gzip", expected: "direct" },
+  { input: "identity", expected: "direct" },
+  { input: "brotli, x-br", expected: "direct" },
+  { input: "br", expected: "fetch" },
+  { input: "gzip, BR;q=0.5", expected: "fetch" },
+] as const;
+
+for (const { input, expected } of CODINGS) {
+  Deno.test(`${expected} makes a request that accepts ${input}, as only fetch takes br off`, async () => {
+    await using upstream = startHeads();
+    await using service = startService({ ALLOW_HOSTS });
+    assertEquals(await ask(service.url, upstream.origin, { "Accept-Encoding": input }), "ok");
+    assertEquals(senderOf(upstream.heads[0]), expected);
+  });
+}
+
+Deno.test("a proxy of the environment makes requests, unless they are made directly", async () => {
+  await using proxy = startHeads();
+  await using upstream = startHeads();
+  const ours = (): number => proxy.heads.filter((head) => head.includes("/proxied HTTP/")).length;
+  const env = { ALLOW_HOSTS, DENO_NO_UPDATE_CHECK: "1" };
+  for (const [index, name] of ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].entries()) {
+    await using service = await startProcess({ ...env, [name]: proxy.origin });
+    assertEquals(await ask(service.url, `${upstream.origin}/proxied`), "ok");
+    assertEquals([name, ours(), upstream.heads.length], [name, index + 1, 0]);
+  }
+  const settings = { ...env, HTTP_PROXY: proxy.origin, HTTP_CLIENT: "direct" };
+  await using service = await startProcess(settings);
+  assertEquals(await ask(service.url, `${upstream.origin}/proxied`), "ok");
+  assertEquals([ours(), senderOf(upstream.heads[0])], [4, "direct"]);
+});
+
+Deno.test("what is traced goes through fetch, whatever HTTP_CLIENT says", async () => {
+  await using collector = startCollector();
+  await using upstream = startHeads();
+  const settings = { ALLOW_HOSTS, HTTP_CLIENT: "direct", ...collector.env };
+  await using service = await startProcess(settings);
+  assertEquals(await ask(service.url, upstream.origin), "ok");
+  assertEquals(senderOf(upstream.heads[0]), "fetch");
+  service.kill("SIGTERM");
+  assertEquals((await service.status).code, 0);
+  assert(collector.spans.some(({ scope, name }) => scope === "deno" && name === "GET"));
+});
