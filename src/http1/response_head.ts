@@ -29,14 +29,14 @@ export interface ResponseHead {
 export const MAX_HEAD_BYTES = 262_144;
 const MAX_FIELDS = 100;
 
+const TAB = 0x09;
 const LF = 0x0a;
 const CR = 0x0d;
+const SPACE = 0x20;
+const DELETE = 0x7f;
 const VERSION = new TextEncoder().encode("HTTP/1.");
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: (.*))?$/;
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// A field holds no control character but the tab, and a carriage return stands before a line feed only.
-// deno-lint-ignore no-control-regex -- these are what is refused
-const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)/;
 const DIGITS = /^\d{1,16}$/;
 // Names that are remembered in lower case; servers use few, and a hostile one must not fill memory with them.
 const MAX_NAMES = 1000;
@@ -86,8 +86,8 @@ export function createParseHead(): ParseHead {
   }
 
   return function parseHead(bytes, start, end): ResponseHead {
+    if (hasControl(bytes, start, end)) throw notHttp();
     const text = bytes.toString("latin1", start, end);
-    if (FORBIDDEN.test(text)) throw notHttp();
     let at = text.indexOf("\n") + 1;
     const [, minor, status, statusText = ""] = STATUS_LINE.exec(lineOf(text, 0, at)) ?? [];
     if (status === undefined) throw notHttp();
@@ -135,6 +135,19 @@ export function notHttp(): ProxyError {
   );
 }
 
+/**
+ * A head holds no control character but the tab, and a carriage return stands before a line feed only. A RegExp
+ * takes four times as long to say so.
+ */
+function hasControl(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte >= SPACE && byte !== DELETE || byte === LF || byte === TAB) continue;
+    if (byte !== CR || bytes[at + 1] !== LF) return true;
+  }
+  return false;
+}
+
 /** A line without its end. */
 function lineOf(text: string, start: number, next: number): string {
   return text.slice(start, text.charCodeAt(next - 2) === CR ? next - 2 : next - 1);
@@ -154,7 +167,7 @@ function trimBlank(line: string, start: number): string {
 }
 
 function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09;
+  return code === SPACE || code === TAB;
 }
 
 function join(before: string | undefined, value: string): string {
@@ -183,6 +196,7 @@ function toLength(digits: string): number {
 /** RFC 9112 §9.3. */
 function isKept(connection: string | undefined, minor: string | undefined): boolean {
   if (connection === undefined) return minor === "1";
+  if (connection === "keep-alive") return true; // as most say it
   const options = connection.toLowerCase().split(",").map((option) => option.trim());
   return !options.includes("close") && (minor === "1" || options.includes("keep-alive"));
 }
