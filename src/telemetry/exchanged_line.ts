@@ -30,12 +30,12 @@ interface Known {
   readonly bytes: Uint8Array;
 }
 
-// As many as there may be kinds of exchanges at a time; to look through more would cost more than it saves.
+// As many as there may be kinds of exchanges at a time: to look through more would cost more than it saves.
 const MAX_KNOWN = 16;
+const MAX_CONNECTIONS = 4096;
 
-const CONNECTION = encode(',"connection":');
-const EXCHANGE = encode(',"exchange":');
 const REQUEST_ID = encode(',"requestId":');
+const EXCHANGE = encode(',"exchange":');
 const TRACE_ID = encode(',"traceId":');
 const ID = encode(',"id":');
 const REQUEST_BYTES = encode(',"requestBytes":');
@@ -45,34 +45,14 @@ const TOTAL_MS = encode(',"totalMs":');
 
 /** Creates a {@linkcode WriteExchanged}. */
 export function createWriteExchanged(): WriteExchanged {
-  const known: Known[] = [];
-  let oldest = 0;
-
-  function encodeCommon(fields: Common): Uint8Array {
-    for (const { common, bytes } of known) if (isSame(common, fields)) return bytes;
-    const { identity, method, upstream, host, decision, reason, outcome, status, code } = fields;
-    const common = { identity, method, upstream, host, decision, reason, outcome, status, code };
-    const members = JSON.stringify(common).slice(1, -1);
-    const bytes = encode(members === "" ? "" : `,${members}`);
-    known[oldest] = { common, bytes };
-    oldest = (oldest + 1) % MAX_KNOWN;
-    return bytes;
-  }
-
+  const writePlace = createWritePlace();
+  const encodeCommon = createEncodeCommon();
   return (fields, lines) => {
-    const { connection, exchange, requestId, traceId, id } = fields;
-    const { requestBytes, responseBytes, waitMs, totalMs } = fields;
-    if (connection !== undefined) {
-      lines.bytes(CONNECTION);
-      lines.string(connection);
-    }
+    const { exchange, traceId, id, requestBytes, responseBytes, waitMs, totalMs } = fields;
+    writePlace(fields, lines);
     if (exchange !== undefined) {
       lines.bytes(EXCHANGE);
       lines.number(exchange);
-    }
-    if (requestId !== undefined) {
-      lines.bytes(REQUEST_ID);
-      lines.string(requestId);
     }
     if (traceId !== undefined) {
       lines.bytes(TRACE_ID);
@@ -102,11 +82,50 @@ export function createWriteExchanged(): WriteExchanged {
   };
 }
 
-/** First what differs most. */
+/** The connection, and the name of the exchange, which begins with it. */
+function createWritePlace(): WriteExchanged {
+  const known = new Map<string, Uint8Array>();
+
+  function encodeConnection(connection: string): Uint8Array {
+    const text = JSON.stringify(connection);
+    const bytes = encode(`,"connection":${text},"requestId":${text.slice(0, -1)}`);
+    if (known.size >= MAX_CONNECTIONS) known.clear();
+    known.set(connection, bytes);
+    return bytes;
+  }
+
+  return ({ connection, requestId }, lines) => {
+    if (connection !== undefined && requestId?.startsWith(connection)) {
+      lines.bytes(known.get(connection) ?? encodeConnection(connection));
+      return lines.stringFrom(requestId, connection.length);
+    }
+    if (connection !== undefined) lines.text(`,"connection":${JSON.stringify(connection)}`);
+    if (requestId === undefined) return;
+    lines.bytes(REQUEST_ID);
+    lines.string(requestId);
+  };
+}
+
+function createEncodeCommon(): (fields: Common) => Uint8Array {
+  const known: Known[] = [];
+  let oldest = 0;
+  return (fields) => {
+    for (const { common, bytes } of known) if (isSame(common, fields)) return bytes;
+    const { identity, method, upstream, host, decision, reason, outcome, status, code } = fields;
+    const common = { identity, method, upstream, host, decision, reason, outcome, status, code };
+    const members = JSON.stringify(common).slice(1, -1);
+    const bytes = encode(members === "" ? "" : `,${members}`);
+    known[oldest] = { common, bytes };
+    oldest = (oldest + 1) % MAX_KNOWN;
+    return bytes;
+  };
+}
+
+/** The host comes last: it is a text of its own each time, which has to be read. */
 function isSame(a: Common, b: Common): boolean {
-  return a.host === b.host && a.status === b.status && a.method === b.method &&
-    a.upstream === b.upstream && a.identity === b.identity && a.outcome === b.outcome &&
-    a.decision === b.decision && a.reason === b.reason && a.code === b.code;
+  return a.upstream === b.upstream && a.status === b.status && a.method === b.method &&
+    a.identity === b.identity && a.outcome === b.outcome && a.decision === b.decision &&
+    a.reason === b.reason && a.code === b.code && a.host === b.host;
 }
 
 function encode(text: string): Uint8Array {

@@ -19,6 +19,8 @@ export interface LineBuffer {
   text(text: string): void;
   /** Takes a text as JSON has it. */
   string(value: string): void;
+  /** Takes what JSON has of a text from the unit at `from` on, and the quote behind it. */
+  stringFrom(value: string, from: number): void;
   /** Takes a number as JSON has it. */
   number(value: number): void;
   /** Takes a number that is likely to have three digits behind the point, as JSON has it. */
@@ -66,13 +68,12 @@ export function createLineBuffer(): LineBuffer {
     bytes(encoder.encode(text));
   }
 
-  /** Takes a text that JSON changes nothing of, in quotes; of any other nothing, and says so. */
-  function isTaken(text: string): boolean {
+  /** Takes the rest of a text that JSON changes nothing of, and a quote; of any other nothing, and says so. */
+  function isTaken(text: string, from: number): boolean {
     const { length } = text;
-    ensure(length + 2);
+    ensure(length + 1);
     let at = end;
-    memory[at++] = QUOTE;
-    for (let index = 0; index < length; index++) {
+    for (let index = from; index < length; index++) {
       const unit = text.charCodeAt(index);
       if (unit < FIRST_PRINTABLE || unit > LAST_PRINTABLE) return false;
       if (unit === QUOTE || unit === BACKSLASH) return false;
@@ -81,6 +82,10 @@ export function createLineBuffer(): LineBuffer {
     memory[at++] = QUOTE;
     end = at;
     return true;
+  }
+
+  function stringFrom(value: string, from: number): void {
+    if (!isTaken(value, from)) text(JSON.stringify(value.slice(from)).slice(1));
   }
 
   /** Takes a whole number from 0 to 2^31 - 1. */
@@ -111,8 +116,11 @@ export function createLineBuffer(): LineBuffer {
     bytes,
     text,
     string(value): void {
-      if (!isTaken(value)) text(JSON.stringify(value));
+      ensure(1);
+      memory[end++] = QUOTE;
+      stringFrom(value, 0);
     },
+    stringFrom,
     number(value): void {
       if (isSmall(value)) digits(value);
       else text(JSON.stringify(value));
