@@ -4,13 +4,11 @@
  *
  * @module
  */
-import {
-  compareLogLevel,
-  type LogLevel as RecordLevel,
-  type TextFormatter,
-} from "@logtape/logtape";
-import { createToJsonLine, toLevel } from "./json_line.ts";
-import { createOutput } from "./output.ts";
+import { compareLogLevel, type LogLevel as RecordLevel, type LogRecord } from "@logtape/logtape";
+import { createWriteJson } from "./json_line.ts";
+import { createLineBuffer } from "./line_buffer.ts";
+import { createOutput, type Output, type WriteLine } from "./output.ts";
+import { writePretty } from "./pretty_line.ts";
 import { type Redact, redactTokens, withRedaction } from "./redaction.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -54,10 +52,10 @@ const RECORD_LEVELS = {
 export function createLogger(
   { level: least, format, write, redact, now = Date.now }: LoggerOptions,
 ): Logger {
-  const output = write === undefined ? createOutput() : { write, flush: () => {} };
-  const toLine = format === "json" ? createToJsonLine() : toPrettyLine;
+  const writeLine = format === "json" ? createWriteJson() : writePretty;
+  const output = write === undefined ? createOutput(writeLine) : createTextOutput(writeLine, write);
   const hide: Redact = redact === undefined ? redactTokens : (text) => redactTokens(redact(text));
-  const sink = withRedaction((record) => output.write(toLine(record)), hide);
+  const sink = withRedaction(output.write, hide);
 
   function isWritten(level: RecordLevel): boolean {
     return least !== "off" && compareLogLevel(level, RECORD_LEVELS[least]) >= 0;
@@ -107,21 +105,21 @@ export function createLogger(
   };
 }
 
-const toPrettyLine: TextFormatter = (record) => {
-  const pairs = Object.entries(record.properties).filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}=${toPrettyValue(value)}`);
-  const level = toLevel(record).toUpperCase().padEnd(5);
-  const time = new Date(record.timestamp).toISOString().slice(11, 23);
-  return [time, level, record.rawMessage, ...pairs].join(" ");
-};
-
-function toPrettyValue(value: unknown): string {
-  if (typeof value === "string" && /^[!#-<>-~]+$/.test(value)) return value;
-  // JSON leaves some characters as they are that drive a terminal.
-  return JSON.stringify(value ?? null).replace(
-    /[\x7f-\x9f]/g,
-    (character) => `\\u00${character.charCodeAt(0).toString(16)}`,
-  );
+function createTextOutput(
+  writeLine: WriteLine<LogRecord>,
+  write: (line: string) => void,
+): Output<LogRecord> {
+  const lines = createLineBuffer();
+  const decoder = new TextDecoder();
+  return {
+    write(record): void {
+      writeLine(record, lines);
+      const line = decoder.decode(lines.waiting()).slice(0, -1);
+      lines.shift(lines.length);
+      write(line);
+    },
+    flush: () => {},
+  };
 }
 
 function describe(error: unknown): string {

@@ -3,14 +3,17 @@
  *
  * @module
  */
+import { createLineBuffer, type LineBuffer } from "./line_buffer.ts";
 
-/** Takes lines. Nothing here throws. */
-export interface Output {
-  /** Takes a line without its end. */
-  write(line: string): void;
+/** Takes things that are a line each. Nothing here throws but what makes lines of them. */
+export interface Output<Thing> {
+  write(thing: Thing): void;
   /** Writes what has been taken. */
   flush(): void;
 }
+
+/** Puts the line of a thing behind others, with its end. */
+export type WriteLine<Thing> = (thing: Thing, lines: LineBuffer) => void;
 
 /** What an output works with. */
 export interface OutputDeps {
@@ -23,66 +26,57 @@ export interface OutputDeps {
 }
 
 // As much as a pipe of Linux takes: more in one write saves nothing.
-const MAX_TAKEN_LENGTH = 65_536;
-// What is kept for a reader that has stopped reading, in UTF-16 units. Further lines are dropped.
-const MAX_WAITING_LENGTH = 2 ** 20;
+const MAX_TAKEN_BYTES = 65_536;
+// What is kept for a reader that has stopped reading. Further lines are dropped.
+const MAX_WAITING_BYTES = 2 ** 20;
 const TRY_AGAIN_MS = 20;
-// A write for each turn of the event loop cost a fifth of an exchange's CPU; nobody reads so fast.
-const SOON_MS = 10;
-// Of lines of ASCII, all that is taken: it is encoded at once, into memory that is used again.
-const BUFFER_BYTES = 2 * MAX_TAKEN_LENGTH;
-const NOTHING = new Uint8Array();
+// A timer costs as much as dozens of lines; with a busy service it is the bytes that decide.
+const SOON_MS = 50;
 
 /**
  * Creates an {@linkcode Output}. Whatever ends the process by `Deno.exit()` flushes it first.
  *
  * A standard output that does not block and is full is tried again later; one that nobody reads is given up.
  */
-export function createOutput({
-  writeSync = (bytes) => Deno.stdout.writeSync(bytes),
-  soon = (action) => setTimeout(action, SOON_MS),
-  later = (action) => setTimeout(action, TRY_AGAIN_MS),
-}: OutputDeps = {}): Output {
-  const encoder = new TextEncoder();
-  const buffer = new Uint8Array(BUFFER_BYTES);
-  let taken = "";
-  let unwritten: Uint8Array = NOTHING;
-  let scheduled = false;
+export function createOutput<Thing>(
+  writeLine: WriteLine<Thing>,
+  {
+    writeSync = (bytes) => Deno.stdout.writeSync(bytes),
+    soon = (action) => setTimeout(action, SOON_MS),
+    later = (action) => setTimeout(action, TRY_AGAIN_MS),
+  }: OutputDeps = {},
+): Output<Thing> {
+  const lines = createLineBuffer();
+  let isBlocked = false;
+  let isScheduled = false;
 
   function flushLater(schedule: (action: () => void) => void): void {
-    if (scheduled) return;
-    scheduled = true;
+    if (isScheduled) return;
+    isScheduled = true;
     schedule(() => {
-      scheduled = false;
+      isScheduled = false;
       flush();
     });
   }
 
   function flush(): void {
+    isBlocked = false;
     try {
-      while (unwritten.length > 0 || taken !== "") {
-        if (unwritten.length === 0) {
-          const { read, written } = encoder.encodeInto(taken, buffer);
-          unwritten = buffer.subarray(0, written);
-          taken = taken.slice(read);
-        }
-        unwritten = unwritten.subarray(writeSync(unwritten));
-      }
+      while (lines.length > 0) lines.shift(writeSync(lines.waiting()));
     } catch (error) {
-      if (error instanceof Deno.errors.WouldBlock) return flushLater(later);
-      unwritten = NOTHING; // there is no place left to report this to
-      taken = "";
+      isBlocked = error instanceof Deno.errors.WouldBlock;
+      if (isBlocked) return flushLater(later);
+      lines.shift(lines.length); // there is no place left to report this to
     }
   }
 
   globalThis.addEventListener("unload", flush);
 
   return {
-    write(line): void {
-      const isBlocked = unwritten.length > 0;
-      if (isBlocked && taken.length > MAX_WAITING_LENGTH) return;
-      taken += `${line}\n`;
-      if (!isBlocked && taken.length > MAX_TAKEN_LENGTH) flush();
+    write(thing): void {
+      if (isBlocked && lines.length > MAX_WAITING_BYTES) return;
+      writeLine(thing, lines);
+      if (!isBlocked && lines.length > MAX_TAKEN_BYTES) flush();
       else flushLater(soon);
     },
     flush,

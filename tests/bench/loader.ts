@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { IdleJob, IdleSample, LoadJob, Sample } from "./load/job.ts";
+import type { IdleJob, IdleSample, LoadJob, Sample, TurnsJob, TurnsSample } from "./load/job.ts";
 import { readLines } from "./load/lines.ts";
 import { type RunOptions, startWorker } from "./processes.ts";
 
@@ -12,6 +12,7 @@ const PROGRAM = new URL("load/generator.ts", import.meta.url).pathname;
 /** Makes load. */
 export interface Loader extends AsyncDisposable {
   run(job: LoadJob): Promise<Sample>;
+  takeTurns(job: TurnsJob): Promise<TurnsSample>;
   hold(job: IdleJob): Promise<IdleSample>;
 }
 
@@ -21,7 +22,7 @@ export function startLoader(options: RunOptions): Loader {
   const writer = child.stdin.getWriter();
   const lines = readLines(child.stdout);
 
-  async function ask<Answer>(job: LoadJob | IdleJob): Promise<Answer> {
+  async function ask<Answer>(job: LoadJob | TurnsJob | IdleJob): Promise<Answer> {
     await writer.write(new TextEncoder().encode(`${JSON.stringify(job)}\n`));
     const { value, done } = await lines.next();
     if (done) throw new Error(`The load generator has ended; ${options.output} says why`);
@@ -32,6 +33,7 @@ export function startLoader(options: RunOptions): Loader {
 
   return {
     run: (job) => ask<Sample>(job),
+    takeTurns: (job) => ask<TurnsSample>(job),
     hold: (job) => ask<IdleSample>(job),
     async [Symbol.asyncDispose](): Promise<void> {
       await writer.close().catch(() => {}); // it may have ended by itself

@@ -4,9 +4,6 @@
  * @module
  */
 
-// The unit of times in /proc (proc(5)): 1/100 s on every architecture that Deno runs on.
-const TICKS_PER_SECOND = 100;
-
 const KIB = 1024;
 
 /** Gives a process and everything that it has started, and they have. */
@@ -22,13 +19,19 @@ export function findTree(pid: number): readonly number[] {
   return tree;
 }
 
-/** Gives the time that processes have been on a CPU so far, in seconds, to 10 ms. */
-export function readCpuSeconds(pids: readonly number[]): number {
-  const ticks = pids.map((pid) => {
-    const fields = readFields(pid);
-    return Number(fields?.[11] ?? 0) + Number(fields?.[12] ?? 0);
-  });
-  return sum(ticks) / TICKS_PER_SECOND;
+/**
+ * Begins to count the time that processes are on a CPU, and gives what says how long they have been, in seconds:
+ * exactly for threads that sleep, and to a tick of the kernel (1 to 10 ms) for those that run. Of a thread that
+ * has ended nothing is known.
+ */
+export function countCpu(pids: readonly number[]): () => number {
+  const before = readThreads(pids);
+  return () => {
+    const spent = [...readThreads(pids)].map(([id, nanoseconds]) =>
+      nanoseconds - (before.get(id) ?? 0)
+    );
+    return sum(spent) / 1e9;
+  };
 }
 
 /** Gives the memory of processes that is resident now. */
@@ -49,6 +52,26 @@ export function resetPeak(pids: readonly number[]): void {
     } catch {
       // the peak is that of the process's life, then
     }
+  }
+}
+
+/** By the id of the thread, nanoseconds on a CPU. */
+function readThreads(pids: readonly number[]): ReadonlyMap<string, number> {
+  const threads = new Map<string, number>();
+  for (const pid of pids) {
+    for (const id of list(`/proc/${pid}/task`)) {
+      const [nanoseconds] = read(`/proc/${pid}/task/${id}/schedstat`)?.split(" ") ?? [];
+      if (nanoseconds !== undefined) threads.set(id, Number(nanoseconds));
+    }
+  }
+  return threads;
+}
+
+function list(folder: string): readonly string[] {
+  try {
+    return Array.from(Deno.readDirSync(folder), ({ name }) => name);
+  } catch {
+    return []; // the process has ended
   }
 }
 

@@ -29,6 +29,24 @@ export function findCommand(task: string): string {
   return found[1].command;
 }
 
+/** Gives several services in one process, by the command of a task but for its program, and its settings. */
+export function createServices(
+  task: string,
+  { upstreamPort, settings }: {
+    readonly upstreamPort: number;
+    readonly settings: readonly Readonly<Record<string, string>>[];
+  },
+): Program {
+  const { command, env, ...program } = createService(task, { port: 0, upstreamPort });
+  return {
+    ...program,
+    command: [
+      ...command.map((word) => word === "main.ts" ? "tests/bench/services.ts" : word),
+      JSON.stringify(settings.map((each) => ({ ...env, ...each }))),
+    ],
+  };
+}
+
 /** Gives the service as a task of deno.json starts it, with these flags of `deno run` and settings besides. */
 export function createService(
   task: string,

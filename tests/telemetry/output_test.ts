@@ -3,7 +3,7 @@ import { createOutput, type Output } from "../../src/telemetry/output.ts";
 
 /** An output whose times come by hand, and what was written. */
 function createFake(writeSync?: (bytes: Uint8Array) => number): {
-  readonly output: Output;
+  readonly output: Output<string>;
   readonly written: string[];
   /** What is to happen at the end of the turn. */
   readonly soon: (() => void)[];
@@ -14,7 +14,7 @@ function createFake(writeSync?: (bytes: Uint8Array) => number): {
   const soon: (() => void)[] = [];
   const later: (() => void)[] = [];
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  const output = createOutput({
+  const output = createOutput((line: string, lines) => lines.text(`${line}\n`), {
     writeSync(bytes): number {
       const length = writeSync?.(bytes) ?? bytes.length;
       written.push(decoder.decode(bytes.subarray(0, length), { stream: true }));

@@ -4,12 +4,16 @@
  * @module
  */
 import { runIdleLoad } from "./idle.ts";
-import type { IdleJob, IdleSample, LoadJob, Sample } from "./job.ts";
+import type { IdleJob, IdleSample, LoadJob, Sample, TurnsJob, TurnsSample } from "./job.ts";
 import { answerLines } from "./lines.ts";
 import { runRawLoad } from "./raw.ts";
 import { runFetchLoad } from "./through_fetch.ts";
+import { runTurns } from "./turns.ts";
 
-await answerLines<LoadJob | IdleJob, Sample | IdleSample | { readonly error: string }>(
+type Job = LoadJob | TurnsJob | IdleJob;
+type Answer = Sample | TurnsSample | IdleSample;
+
+await answerLines<Job, Answer | { readonly error: string }>(
   async (job) => {
     try {
       return await run(job);
@@ -19,7 +23,8 @@ await answerLines<LoadJob | IdleJob, Sample | IdleSample | { readonly error: str
   },
 );
 
-function run(job: LoadJob | IdleJob): Promise<Sample | IdleSample> {
+function run(job: Job): Promise<Answer> {
   if ("steps" in job) return runIdleLoad(job);
+  if ("ports" in job) return runTurns(job);
   return job.dialect === "fetch" || job.dialect === "client" ? runFetchLoad(job) : runRawLoad(job);
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readCpuSeconds, readResidentBytes } from "../proc.ts";
+import { countCpu, readResidentBytes } from "../proc.ts";
 import { wait } from "../wait.ts";
 import { createAnswerReader, createRequest } from "./answers.ts";
 import type { IdleJob, IdleSample } from "./job.ts";
@@ -36,9 +36,9 @@ export async function runIdleLoad(job: IdleJob): Promise<IdleSample> {
     const bytesEach = (readResidentBytes(serverPids) - before) / connections;
     steps.push({ connections, bytesEach });
   }
-  const cpuBefore = readCpuSeconds(serverPids);
+  const cpuSeconds = countCpu(serverPids);
   await wait(holdSeconds * 1000);
-  const cpu = (readCpuSeconds(serverPids) - cpuBefore) / holdSeconds;
+  const cpu = cpuSeconds() / holdSeconds;
   const lost = idlers.filter((idler) => !idler.isOpen()).length;
   return { steps, failures: lost + await countUnanswered(idlers), cpu };
 }

@@ -46,6 +46,25 @@ export interface Sample {
   readonly peakBytes: number;
 }
 
+/** Ports of one process, under load in turn. */
+export interface TurnsJob
+  extends Pick<LoadJob, "dialect" | "target" | "bodyBytes" | "connections" | "inFlight"> {
+  readonly ports: readonly number[];
+  /** How long each is under load before anything is measured. */
+  readonly warmMs: number;
+  /** How long a turn is. */
+  readonly turnMs: number;
+  /** Turns of each. */
+  readonly rounds: number;
+  readonly serverPids: readonly number[];
+}
+
+/** What exchanges have cost. */
+export interface TurnsSample {
+  /** The server's CPU time for an exchange in microseconds, by round, then by port. */
+  readonly rounds: readonly (readonly number[])[];
+}
+
 /** Connections that do nothing but stay. */
 export interface IdleJob {
   readonly dialect: "v1" | "plain";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readCpuSeconds, readPeakBytes, resetPeak } from "../proc.ts";
+import { countCpu, readPeakBytes, resetPeak } from "../proc.ts";
 import { quantile } from "../statistics.ts";
 import { wait } from "../wait.ts";
 import type { LoadJob, Sample } from "./job.ts";
@@ -35,20 +35,21 @@ export async function measure(
   };
   const controller = new AbortController();
   const running = run(meter, controller.signal);
-  const readTimes = (): [number, number, number] => [
-    readCpuSeconds(serverPids),
-    readCpuSeconds(upstreamPids),
-    readCpuSeconds([Deno.pid]),
-  ];
   await Promise.race([running, wait(SETTLE_MS)]);
   resetPeak(serverPids);
-  const before = readTimes();
+  const serverCpu = countCpu(serverPids);
+  const upstreamCpu = countCpu(upstreamPids);
+  const loaderCpu = countCpu([Deno.pid]);
   const startedAt = performance.now();
   times = [];
   await Promise.race([running, wait(seconds * 1000)]);
   const answers = times;
   const measured = (performance.now() - startedAt) / 1000;
-  const [server, upstream, loader] = readTimes();
+  const cpu = {
+    serverCpuSeconds: serverCpu(),
+    upstreamCpuSeconds: upstreamCpu(),
+    loaderCpuSeconds: loaderCpu(),
+  };
   const peakBytes = readPeakBytes(serverPids);
   controller.abort();
   await running;
@@ -58,9 +59,7 @@ export async function measure(
     seconds: measured,
     p50Ms: quantile(answers, 0.5),
     p99Ms: quantile(answers, 0.99),
-    serverCpuSeconds: server - before[0],
-    upstreamCpuSeconds: upstream - before[1],
-    loaderCpuSeconds: loader - before[2],
+    ...cpu,
     peakBytes,
   };
 }
