@@ -10,7 +10,7 @@ import {
   type TextFormatter,
 } from "@logtape/logtape";
 import { createToJsonLine, toLevel } from "./json_line.ts";
-import { createOutput } from "./output.ts";
+import { createOutput, type Output } from "./output.ts";
 import { type Redact, redactTokens, withRedaction } from "./redaction.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -29,6 +29,8 @@ export interface LoggerOptions {
   readonly format: LogFormat;
   /** Takes a line without its end. Default: standard output, written every few milliseconds. */
   readonly write?: (line: string) => void;
+  /** Takes the lines where `write` is absent. Default: standard output. */
+  readonly output?: Output;
   /** Gives a text without the secrets of this service; what looks like a token is taken out without it. */
   readonly redact?: Redact;
   /** Milliseconds since the epoch. */
@@ -52,9 +54,11 @@ const RECORD_LEVELS = {
 
 /** Creates a {@linkcode Logger}. */
 export function createLogger(
-  { level: least, format, write, redact, now = Date.now }: LoggerOptions,
+  { level: least, format, write, redact, now = Date.now, ...options }: LoggerOptions,
 ): Logger {
-  const output = write === undefined ? createOutput() : { write, flush: () => {} };
+  const output = write === undefined
+    ? options.output ?? createOutput()
+    : { write, flush: () => {} };
   const toLine = format === "json" ? createToJsonLine() : toPrettyLine;
   const hide: Redact = redact === undefined ? redactTokens : (text) => redactTokens(redact(text));
   const sink = withRedaction((record) => output.write(toLine(record)), hide);

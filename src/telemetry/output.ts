@@ -39,7 +39,7 @@ const NOTHING = new Uint8Array();
  * A standard output that does not block and is full is tried again later; one that nobody reads is given up.
  */
 export function createOutput({
-  writeSync = (bytes) => Deno.stdout.writeSync(bytes),
+  writeSync = writeToStandardOutput,
   soon = (action) => setTimeout(action, SOON_MS),
   later = (action) => setTimeout(action, TRY_AGAIN_MS),
 }: OutputDeps = {}): Output {
@@ -87,4 +87,9 @@ export function createOutput({
     },
     flush,
   };
+}
+
+/** Writes bytes to standard output, and gives how many it took. */
+export function writeToStandardOutput(bytes: Uint8Array): number {
+  return Deno.stdout.writeSync(bytes);
 }
