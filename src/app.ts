@@ -22,8 +22,10 @@ import { createForward, type Forward } from "./forward/forward.ts";
 import { asksForBrotli } from "./forward/headers.ts";
 import type { Transport } from "./forward/transport.ts";
 import { createHttp1Client } from "./http1/client.ts";
-import { createLimiter, type Limiter } from "./limits/limiter.ts";
+import { createLimiter, type Limiter, type LimiterOptions } from "./limits/limiter.ts";
 import { createMemoryStore } from "./limits/memory_store.ts";
+import { createSeats, type SeatsOptions } from "./limits/seats.ts";
+import type { Counting } from "./limits/shared.ts";
 import { createPolicy } from "./policy/policy.ts";
 import { createResolver, type Resolver } from "./policy/resolver.ts";
 import type { HeaderPairs, Limits } from "./protocol/mod.ts";
@@ -36,8 +38,9 @@ import { createMetricsHandler } from "./server/metrics.ts";
 import { createRouter, type Handler } from "./server/router.ts";
 import { createUpgrade } from "./server/upgrade.ts";
 import { combine } from "./telemetry/combine.ts";
-import { createLogger } from "./telemetry/logger.ts";
-import { createMetrics } from "./telemetry/metrics.ts";
+import type { Memory } from "./telemetry/gauges.ts";
+import { createLogger, type Logger } from "./telemetry/logger.ts";
+import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { createTracing } from "./telemetry/tracing.ts";
 import {
@@ -46,7 +49,7 @@ import {
   UpstreamsError,
   type UpstreamSources,
 } from "./upstream/definition.ts";
-import { createRedactor, type Redactor } from "./upstream/redact.ts";
+import { createSecretRedaction } from "./upstream/secret_redaction.ts";
 import { createRegistry, type RegistryDeps } from "./upstream/registry.ts";
 
 /** The service, not yet listening. */
@@ -54,6 +57,10 @@ export interface App extends AsyncDisposable {
   /** Answers every request; for `Deno.serve`. */
   readonly handler: Handler;
   readonly telemetry: Telemetry;
+  /** What was counted here; absent: nothing is. */
+  readonly metrics?: Metrics | undefined;
+  /** Writes what has been logged, now. */
+  flush(): void;
   /**
    * Takes no more work, and fulfils when every exchange in flight has ended, at the latest after
    * `DRAIN_MS`. The HTTP side goes on answering.
@@ -74,6 +81,24 @@ export interface AppDeps {
   readonly client?: Deno.HttpClient;
   /** Where the named upstreams and their secrets are read from. Default: there are none. */
   readonly sources?: UpstreamSources;
+  /** What it has in common with other isolates, which are one service with it. Default: it is alone. */
+  readonly team?: Team;
+}
+
+/** What an isolate has in common with others that are one service with it. */
+export interface Team {
+  /** Takes bytes of its log lines, and gives how many. */
+  readonly writeSync: (bytes: Uint8Array) => number;
+  /** What the service as a whole logs, and its isolates do not: told here instead. */
+  readonly announce: Partial<Telemetry>;
+  /** Where connections are counted. */
+  readonly seats: SeatsOptions;
+  /** How the limits of identities are counted. */
+  readonly counting: Counting;
+  /** What this isolate holds beyond what the process does. */
+  readonly memory: () => Memory;
+  /** Gives the metrics of all. */
+  readonly renderMetrics: () => Promise<string>;
 }
 
 /** What the service calls itself: name and version. */
@@ -114,21 +139,25 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
       poolMaxIdlePerHost: MAX_IDLE_CONNECTIONS_PER_HOST,
     }),
     sources = NO_SOURCES,
+    team,
   } = deps;
   const definitions = readUpstreams(config, sources);
   const redaction = createSecretRedaction([config.JWT_SECRET]);
   redaction.know(definitions);
-  const logger = deps.telemetry ?? createLogger({
+  const log: Telemetry & Partial<Logger> = deps.telemetry ?? createLogger({
     level: config.LOG_LEVEL,
     format: config.LOG_FORMAT,
     redact: redaction.redact,
+    ...(team && { writeSync: team.writeSync }),
   });
+  const logger = team === undefined ? log : { ...log, ...team.announce };
   const metrics = config.METRICS === "off" ? undefined : createMetrics({
     version: deno.version,
     upstreams: definitions.map(({ name }) => name),
   }, {
     connections: () => upgrade.connections.size,
     inFlight: () => sum([...upgrade.connections].map((each) => each.inFlight)),
+    ...(team && { memory: team.memory }),
   });
   const telemetry = metrics === undefined ? logger : combine(logger, metrics.telemetry);
   const tracing = createTracing(deno.version);
@@ -144,7 +173,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     asksForBrotli(request.headers) ? viaFetch(request, signal) : http1.request(request, signal);
   const forward = createForward({ http: isDirect ? direct : viaFetch, https: viaFetch });
   const registry = createRegistry(definitions, { getStatus: toGetStatus(forward) });
-  const limiter = createLimits(config);
+  const limiter = createLimits(config, team?.counting);
   const authenticator = createAuthentication(config, telemetry);
   const policy = createPolicy({
     allowHosts: config.ALLOW_HOSTS,
@@ -177,11 +206,10 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     isDraining,
     telemetry,
   };
-  const upgrade = createUpgrade({
-    maxConnections: config.MAX_CONNECTIONS,
-    mayWait: config.JWT_JWKS_URL !== undefined,
-  }, {
+  const seats = createSeats(config.MAX_CONNECTIONS, team?.seats);
+  const upgrade = createUpgrade({ mayWait: config.JWT_JWKS_URL !== undefined }, {
     ...gate,
+    seats,
     openConnection: (webSocket, { id, subprotocol, identity, key }) =>
       createConnection({
         id,
@@ -205,7 +233,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
       }),
   });
   const hasConsole = config.CONSOLE === "on";
-  const isFull = (): boolean => upgrade.connections.size >= config.MAX_CONNECTIONS;
+  const isFull = (): boolean => seats.isFull;
 
   async function drainConnections(): Promise<void> {
     const graceMs = config.DRAIN_MS;
@@ -232,13 +260,18 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
         ...(hasConsole && createConsoleAssets(CONSOLE_PARTS)),
       },
       checkHandshake: hasConsole ? createHandshakeCheck({ ...gate, isFull }) : undefined,
-      metrics: metrics && createMetricsHandler(metrics, {
+      metrics: metrics && createMetricsHandler({
+        render: team?.renderMetrics ?? metrics.render,
+        contentType: metrics.contentType,
+      }, {
         authenticate: createAuthenticate({ authenticator, readCredential }),
       }),
       isDraining,
       telemetry,
     }),
     telemetry,
+    metrics,
+    flush: () => log.flush?.(),
     drain,
     reload(): void {
       const definitions = readUpstreams(config, sources);
@@ -266,27 +299,17 @@ function toGetStatus(forward: Forward): RegistryDeps["getStatus"] {
   };
 }
 
-/** Takes every secret that upstreams have, or have had, out of texts. */
-function createSecretRedaction(
-  known: readonly string[],
-): { know(definitions: readonly UpstreamDefinition[]): void; redact(text: string): string } {
-  const secrets = new Set(known);
-  let redactor: Redactor | undefined;
-  return {
-    know(definitions): void {
-      for (const secret of definitions.flatMap(({ secrets }) => secrets)) secrets.add(secret);
-      redactor = createRedactor([...secrets]);
-    },
-    redact: (text) => redactor === undefined ? text : redactor(text),
-  };
-}
-
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
 }
 
-function readUpstreams(
-  { UPSTREAMS }: Config,
+/**
+ * Reads the named upstreams.
+ *
+ * @throws {ConfigError} Something is wrong with them.
+ */
+export function readUpstreams(
+  { UPSTREAMS }: Pick<Config, "UPSTREAMS">,
   sources: UpstreamSources,
 ): readonly UpstreamDefinition[] {
   try {
@@ -297,14 +320,21 @@ function readUpstreams(
   }
 }
 
-function createLimits(config: Config): Limiter {
-  return createLimiter({
+function createLimits(config: Config, counting?: Counting): Limiter {
+  const options = toLimiterOptions(config);
+  if (counting === undefined) return createLimiter(options, createMemoryStore);
+  return createLimiter(options, counting.createStore, { createPlaces: counting.createPlaces });
+}
+
+/** Gives the limits of each identity. */
+export function toLimiterOptions(config: Config): LimiterOptions {
+  return {
     maxConnections: config.LIMIT_CONNECTIONS,
     maxInFlight: config.LIMIT_IN_FLIGHT,
     requestsPerSecond: config.LIMIT_REQUESTS_PER_SECOND,
     requestBurst: config.LIMIT_REQUEST_BURST,
     bytesPerMinute: config.LIMIT_BYTES_PER_MINUTE,
-  }, createMemoryStore);
+  };
 }
 
 /** What `hello` tells a client of the limits; those that are 0 are none. */

@@ -18,6 +18,9 @@ const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 // V8 builds no string of 512 MiB, and JSON makes a body of control characters six times as long.
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
+const MAX_WORKERS = 256;
+const WORKERS_FORM = `must be auto or a whole number from 1 to ${MAX_WORKERS}`;
+
 const KIB = 1024;
 const MIB = 1024 * 1024;
 
@@ -81,6 +84,14 @@ export const configSchema = z.object({
     z.string().min(1, "must be an address or a name"),
   ),
   PORT: setting("8000", "Port to listen on. `0`: any free one", whole(0, MAX_PORT)),
+  WORKERS: setting(
+    "1",
+    "Threads that serve, each on a core of its own; more than one needs Linux. `auto`: as many as there " +
+      "are cores",
+    z.string().regex(/^(?:auto|\d{1,3})$/, { error: WORKERS_FORM, abort: true })
+      .transform((text) => text === "auto" ? text : Number(text))
+      .refine((count) => count === "auto" || count >= 1 && count <= MAX_WORKERS, WORKERS_FORM),
+  ),
   ALLOW_HOSTS: setting(
     "public",
     "Where requests may go: `public` (any host whose every address is public, on the ports of " +
@@ -332,6 +343,9 @@ function findConflicts(config: Config, isDeployed: boolean): readonly string[] {
   const isAuthenticating = hasAuthentication(config);
   const isExposed = isDeployed || !isLoopbackHost(config.HOST);
   return [
+    ...(isDeployed && config.WORKERS !== 1
+      ? ["WORKERS: must be 1 on Deno Deploy, and where DENO_SERVE_ADDRESS says where to listen"]
+      : []),
     ...(config.REQUEST_TIMEOUT_MS > config.MAX_TIMEOUT_MS
       ? ["REQUEST_TIMEOUT_MS: must not be above MAX_TIMEOUT_MS; set both"]
       : []),

@@ -47,7 +47,11 @@ const MAY_IMPORT: Readonly<
       "upstream",
     ],
   },
-  main: { values: ["app", "config"] },
+  service: { values: ["app", "config", "server", "upstream"] },
+  workers: {
+    values: ["app", "config", "deno.json", "limits", "server", "service", "telemetry", "upstream"],
+  },
+  main: { values: ["app", "config", "server", "service", "workers"] },
 };
 
 /** Doors to the outside, and the files that open each: one, but for fetch. */
@@ -60,7 +64,7 @@ const DOORS = [
   },
   { name: "TCP", pattern: /Deno\.connect\(/, files: ["src/http1/connect.ts"] },
   { name: "Deno.env", pattern: /Deno\.env\b/, files: ["main.ts"] },
-  { name: "Deno.serve", pattern: /Deno\.serve\(/, files: ["main.ts"] },
+  { name: "Deno.serve", pattern: /Deno\.serve\(/, files: ["src/server/listener.ts"] },
   { name: "Deno.exit", pattern: /Deno\.exit\(/, files: ["main.ts"] },
   {
     name: "Deno.upgradeWebSocket",
@@ -72,6 +76,7 @@ const DOORS = [
     pattern: /console\.\w+\(|Deno\.std(?:out|err)/,
     files: ["main.ts", "src/telemetry/output.ts"],
   },
+  { name: "threads", pattern: /new Worker\(|worker_threads/, files: ["src/workers/thread.ts"] },
   { name: "DNS", pattern: /node:dns/, files: ["src/policy/resolver.ts"] },
 ] as const;
 

@@ -16,6 +16,7 @@ Deno.test("parseConfig() gives the default of every setting", () => {
   assertEquals(rest, {
     HOST: "127.0.0.1",
     PORT: 8000,
+    WORKERS: 1,
     DENY_HOSTS: [],
     ALLOW_PORTS: [80, 443],
     ALLOW_METHODS: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
@@ -74,6 +75,8 @@ const READ: readonly { name: keyof Config; input: string; expected: unknown }[] 
   { name: "AUTH", input: "none", expected: "none" },
   { name: "TRUST_PROXY", input: "2", expected: 2 },
   { name: "PORT", input: "65535", expected: 65535 },
+  { name: "WORKERS", input: "256", expected: 256 },
+  { name: "WORKERS", input: "auto", expected: "auto" },
   { name: "ALLOW_HOSTS", input: "", expected: [] },
   { name: "DENY_HOSTS", input: " ,public, ,", expected: [parseHostRule("public")] },
   { name: "DENY_HOSTS", input: "a.b, c", expected: [parseHostRule("a.b"), parseHostRule("c")] },
@@ -152,6 +155,11 @@ const NO_RULE = "is not a rule; write public, or a host like api.example.com or 
 const NO_ORIGIN = "is not an origin; write one like https://app.example.com";
 const WRONG: readonly { name: keyof Config; input: string; expected: string }[] = [
   { name: "HOST", input: "|", expected: "must be an address or a name" },
+  ...["", "0", "257", "1.5", "-1", "Auto", "1e1"].map((value) => ({
+    name: "WORKERS" as const,
+    input: `${value}|`,
+    expected: "must be auto or a whole number from 1 to 256",
+  })),
   { name: "ALLOW_HOSTS", input: "a.test,10.0.0.0/33|10.0.0.0/33", expected: NO_RULE },
   { name: "DENY_HOSTS", input: "http://a.test|http://a.test", expected: NO_RULE },
   { name: "ALLOW_PORTS", input: "80,65536|65536", expected: "is not a port from 1 to 65535" },
@@ -254,6 +262,11 @@ const COMBINED: readonly (readonly [expected: string, ...envs: Record<string, st
     { JWT_SECRET: "s3cr3t" },
     { JWT_SECRET: SECRET, JWT_ALGORITHMS: "HS512" },
   ],
+  [
+    "WORKERS: must be 1 on Deno Deploy",
+    { WORKERS: "2", DENO_DEPLOY: "1", AUTH: "none" },
+    { WORKERS: "auto", DENO_SERVE_ADDRESS: "tcp:127.0.0.1:1", AUTH: "none" },
+  ],
   ["LIMIT_REQUEST_BURST: means something only with", { LIMIT_REQUEST_BURST: "1" }],
   ['AUTH_TOKENS: "alice" and "bob" have the same token', {
     AUTH_TOKENS: "alice:s3cr3t,bob:s3cr3t",
@@ -309,6 +322,11 @@ Deno.test("the task start may read settings and secrets and use the network, and
   );
   // What it does not need behind its start it gives up there; main_test.ts holds that.
   assertEquals(permissions, ["--allow-net", "--allow-env", "--allow-read"]);
+});
+
+Deno.test("the task start:parallel is the task start with all cores", () => {
+  const { start, "start:parallel": parallel } = deno.tasks;
+  assertEquals(parallel.command, `WORKERS=auto ${start.command}`);
 });
 
 Deno.test("README.md has the table of the settings", async () => {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { createPlaces, type Lease } from "./places.ts";
+import { type CreatePlaces, createPlaces as createOwnPlaces, type Lease } from "./places.ts";
 import type { CreateStore } from "./store.ts";
 import { type Wait, wait as waitForTime } from "./wait.ts";
 
@@ -32,6 +32,8 @@ export interface LimiterOptions {
 export interface LimiterDeps {
   /** Default: on the system's timer. */
   readonly wait?: Wait;
+  /** Default: counted in this isolate. */
+  readonly createPlaces?: CreatePlaces;
 }
 
 /** A limit that is reached. */
@@ -92,19 +94,19 @@ export function isBreach(value: Lease | Breach): value is Breach {
 export function createLimiter(
   options: LimiterOptions,
   createStore: CreateStore,
-  { wait = waitForTime }: LimiterDeps = {},
+  { wait = waitForTime, createPlaces = createOwnPlaces }: LimiterDeps = {},
 ): Limiter {
   const { maxConnections, maxInFlight, requestsPerSecond, requestBurst, bytesPerMinute } = options;
-  const connections = createPlaces(maxConnections);
-  const exchanges = createPlaces(maxInFlight);
+  const connections = createPlaces(maxConnections, "connections");
+  const exchanges = createPlaces(maxInFlight, "exchanges");
   const requests = requestsPerSecond === 0 ? undefined : createStore({
     points: requestsPerSecond,
     durationMs: SECOND_MS,
     ...(requestBurst > 0 && { burst: requestBurst, burstMs: BURST_MS }),
-  });
+  }, "requests");
   const bytes = bytesPerMinute === 0
     ? undefined
-    : createStore({ points: bytesPerMinute, durationMs: MINUTE_MS });
+    : createStore({ points: bytesPerMinute, durationMs: MINUTE_MS }, "bytes");
   const noConnection = toBreach("connections", maxConnections, PLACE_RETRY_MS);
   const noExchange = toBreach("inFlight", maxInFlight, PLACE_RETRY_MS);
   const closed = new AbortController();

@@ -15,6 +15,12 @@ export interface Places {
   take(key: string): Lease | undefined;
 }
 
+/** What places are for. */
+export type PlacesName = "connections" | "exchanges";
+
+/** Creates so many {@linkcode Places} for each key. */
+export type CreatePlaces = (max: number, name: PlacesName) => Pick<Places, "take">;
+
 /** What is held where nothing is counted: shared, so that it costs nothing. */
 const FREE: Lease = Object.freeze({ [Symbol.dispose](): void {} });
 

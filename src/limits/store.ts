@@ -39,5 +39,8 @@ export interface StoreOptions {
   readonly burstMs?: number;
 }
 
+/** What is counted over time. */
+export type StoreName = "requests" | "bytes";
+
 /** Creates a {@linkcode Store} that allows so much. */
-export type CreateStore = (options: StoreOptions) => Store;
+export type CreateStore = (options: StoreOptions, name: StoreName) => Store;

@@ -10,7 +10,7 @@ import type { Handler } from "./router.ts";
 
 /** Creates the handler of `GET /metrics`. */
 export function createMetricsHandler(
-  metrics: Metrics,
+  metrics: Pick<Metrics, "render" | "contentType">,
   { authenticate }: { readonly authenticate: Authenticate },
 ): Handler {
   return async function answer({ headers }): Promise<Response> {

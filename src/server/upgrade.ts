@@ -5,6 +5,8 @@
  */
 import type { OriginCheck } from "../auth/origin.ts";
 import type { Connection } from "../connection/connection.ts";
+import type { Lease } from "../limits/places.ts";
+import type { Seats } from "../limits/seats.ts";
 import type { SUBPROTOCOL } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Admit, Admitted } from "./admission.ts";
@@ -24,7 +26,6 @@ export interface ConnectionContext extends Pick<Admitted, "identity" | "key"> {
 
 /** What an upgrade goes by. */
 export interface UpgradeOptions {
-  readonly maxConnections: number;
   /** Whether an admission may wait for another server, and the client may leave meanwhile. */
   readonly mayWait?: boolean;
   /** A peer that sends nothing for so long is pinged, and dropped if it does not answer. In seconds. */
@@ -37,6 +38,8 @@ export interface UpgradeOptions {
 
 /** What an upgrade works with. */
 export interface UpgradeDeps {
+  /** A place for each connection, from its handshake until it has left. */
+  readonly seats: Seats;
   readonly isOriginAllowed: OriginCheck;
   /** Gives the address of the client behind a socket, which may be a proxy's. */
   readonly clientAddress: (headers: Headers, socketAddress: string) => string;
@@ -62,36 +65,30 @@ const GONE: Refusal = { code: "bad_handshake", message: "The client left before 
 
 interface Entry extends Pick<Admitted, "lease"> {
   readonly client: string;
-  /** Gives the reserved place back. */
-  readonly release: () => void;
+  readonly seat: Lease;
 }
 
 /** Creates an {@linkcode Upgrade}. */
 export function createUpgrade(
   {
-    maxConnections,
     mayWait = false,
     idleTimeoutSeconds = 30,
     openTimeoutMs = 2000,
     closeTimeoutMs = 1000,
   }: UpgradeOptions,
-  { isOriginAllowed, clientAddress, admit, openConnection, isDraining, telemetry }: UpgradeDeps,
+  { seats, isOriginAllowed, clientAddress, admit, openConnection, isDraining, telemetry }:
+    UpgradeDeps,
 ): Upgrade {
   const connections = new Set<Connection>();
-  let reserved = 0;
+  const crowd: Refusal = {
+    code: "too_many_connections",
+    message: `The service holds ${seats.max} connections; try again later`,
+    headers: { "retry-after": String(RETRY_AFTER_SECONDS) },
+  };
 
   function findDraining(): Refusal | undefined {
     if (!isDraining()) return undefined;
     return { code: "draining", message: "The service is going away; try another" };
-  }
-
-  function findCrowd(): Refusal | undefined {
-    if (connections.size + reserved < maxConnections) return undefined;
-    return {
-      code: "too_many_connections",
-      message: `The service holds ${maxConnections} connections; try again later`,
-      headers: { "retry-after": String(RETRY_AFTER_SECONDS) },
-    };
   }
 
   function findRefusal(request: Request): Refusal | undefined {
@@ -104,19 +101,13 @@ export function createUpgrade(
           "Pages of this origin may not connect; the operator can list it in ALLOWED_ORIGINS",
       };
     }
-    return findDraining() ?? findCrowd();
-  }
-
-  /** From the handshake to the open event a connection has a place but no object. */
-  function reserve(): () => void {
-    reserved++;
-    return once(() => reserved--);
+    return findDraining() ?? (seats.isFull ? crowd : undefined);
   }
 
   function listen(
     webSocket: WebSocket,
     context: ConnectionContext,
-    { client, lease, release }: Entry,
+    { client, lease, seat }: Entry,
   ): void {
     let connection: Connection | undefined;
     let closing: ReturnType<typeof setTimeout> | undefined;
@@ -128,7 +119,7 @@ export function createUpgrade(
       left = true;
       clearTimeout(opening);
       clearTimeout(closing);
-      release();
+      seat[Symbol.dispose]();
       lease[Symbol.dispose]();
       if (connection === undefined) return;
       connections.delete(connection);
@@ -148,7 +139,6 @@ export function createUpgrade(
       safely(() => {
         clearTimeout(opening);
         if (left) return webSocket.close(); // it took too long, and its place is another's
-        release();
         const { id, subprotocol, identity } = context;
         telemetry.connected({
           connection: id,
@@ -192,11 +182,12 @@ export function createUpgrade(
     const { identity, key, lease } = admitted;
     using stack = new DisposableStack();
     stack.use(lease);
-    const late = findDraining() ?? findCrowd();
+    const late = findDraining();
     if (late !== undefined) return refuseAs(late, client);
     if (signal?.aborted) return refuseAs(GONE, client); // its WebSocket would have no event, not even close
-    const release = reserve();
-    stack.defer(release);
+    const seat = seats.take();
+    if (seat === undefined) return refuseAs(crowd, client);
+    stack.use(seat);
     const subprotocol = selectSubprotocol(headers);
     const { socket, response } = Deno.upgradeWebSocket(request, {
       idleTimeout: idleTimeoutSeconds,
@@ -204,18 +195,10 @@ export function createUpgrade(
     // Deno's own `protocol` option throws when the offer has no space, or two, after a comma.
     if (subprotocol !== undefined) response.headers.set("sec-websocket-protocol", subprotocol);
     const context = { id: crypto.randomUUID(), subprotocol, identity, key };
-    listen(socket, context, { client, lease, release });
+    listen(socket, context, { client, lease, seat });
     stack.move(); // both are given back when the connection has left
     return response;
   }
 
   return Object.assign(upgrade, { connections });
-}
-
-function once(action: () => void): () => void {
-  let done = false;
-  return () => {
-    if (!done) action();
-    done = true;
-  };
 }

@@ -43,11 +43,13 @@ export function createGauges(
     help: "Always 1; what runs is in the labels",
     labelNames: ["version", "deno", "v8"],
     registers,
+    aggregator: "first",
   }).set({ version, deno: Deno.version.deno, v8: Deno.version.v8 }, 1);
   new Gauge({
     name: "wsfetch_start_time_seconds",
     help: "When the service was started, in seconds since the epoch",
     registers,
+    aggregator: "min",
   }).set(startedAt / 1000);
   new Gauge({
     name: "wsfetch_open_connections",
@@ -84,6 +86,7 @@ export function createGauges(
     help: "How late timers were during the last minute; the quantile 1 is the worst",
     labelNames: ["quantile"],
     registers,
+    aggregator: "max",
     collect(): void {
       const lags = meter.lag(LAG_QUANTILES);
       lags.forEach((lag, index) => this.set({ quantile: String(LAG_QUANTILES[index]) }, lag));

@@ -7,7 +7,7 @@
 import { compareLogLevel, type LogLevel as RecordLevel, type LogRecord } from "@logtape/logtape";
 import { createWriteJson } from "./json_line.ts";
 import { createLineBuffer } from "./line_buffer.ts";
-import { createOutput, type Output, type WriteLine } from "./output.ts";
+import { createOutput, type Output, type OutputDeps, type WriteLine } from "./output.ts";
 import { writePretty } from "./pretty_line.ts";
 import { type Redact, redactTokens, withRedaction } from "./redaction.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -27,6 +27,8 @@ export interface LoggerOptions {
   readonly format: LogFormat;
   /** Takes a line without its end. Default: standard output, written every few milliseconds. */
   readonly write?: (line: string) => void;
+  /** Where `write` is absent, takes the bytes of lines and gives how many. Default: standard output does. */
+  readonly writeSync?: OutputDeps["writeSync"];
   /** Gives a text without the secrets of this service; what looks like a token is taken out without it. */
   readonly redact?: Redact;
   /** Milliseconds since the epoch. */
@@ -50,10 +52,12 @@ const RECORD_LEVELS = {
 
 /** Creates a {@linkcode Logger}. */
 export function createLogger(
-  { level: least, format, write, redact, now = Date.now }: LoggerOptions,
+  { level: least, format, write, writeSync, redact, now = Date.now }: LoggerOptions,
 ): Logger {
   const writeLine = format === "json" ? createWriteJson() : writePretty;
-  const output = write === undefined ? createOutput(writeLine) : createTextOutput(writeLine, write);
+  const output = write === undefined
+    ? createOutput(writeLine, { ...(writeSync && { writeSync }) })
+    : createTextOutput(writeLine, write);
   const hide: Redact = redact === undefined ? redactTokens : (text) => redactTokens(redact(text));
   const sink = withRedaction(output.write, hide);
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Registry } from "prom-client";
+import { type MetricObjectWithValues, type MetricValue, Registry } from "prom-client";
 import { createEventLoopMeter, type EventLoopMeter } from "./event_loop.ts";
 import { createExchangeMetrics } from "./exchange_metrics.ts";
 import { createGauges, type Memory } from "./gauges.ts";
@@ -20,7 +20,12 @@ export interface Metrics extends Disposable {
   render(): Promise<string>;
   /** The media type of that text. */
   readonly contentType: string;
+  /** Gives all metrics as data, to be added to those of other isolates. */
+  snapshot(): Promise<Snapshot>;
 }
+
+/** Metrics as data: plain objects. */
+export type Snapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
 
 /** What never changes. */
 export interface MetricsOptions {
@@ -159,6 +164,7 @@ export function createMetrics(
     },
     render: () => registry.metrics(),
     contentType: registry.contentType,
+    snapshot: () => registry.getMetricsAsJSON(),
     [Symbol.dispose]: () => meter[Symbol.dispose](),
   };
 }

@@ -41,7 +41,7 @@ const SOON_MS = 50;
 export function createOutput<Thing>(
   writeLine: WriteLine<Thing>,
   {
-    writeSync = (bytes) => Deno.stdout.writeSync(bytes),
+    writeSync = writeToStandardOutput,
     soon = (action) => setTimeout(action, SOON_MS),
     later = (action) => setTimeout(action, TRY_AGAIN_MS),
   }: OutputDeps = {},
@@ -81,4 +81,9 @@ export function createOutput<Thing>(
     },
     flush,
   };
+}
+
+/** Writes bytes to standard output, and gives how many it took. */
+export function writeToStandardOutput(bytes: Uint8Array): number {
+  return Deno.stdout.writeSync(bytes);
 }

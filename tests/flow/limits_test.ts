@@ -2,6 +2,7 @@ import { assert, assertEquals, fail } from "@std/assert";
 import { encodeChunk } from "../../src/protocol/mod.ts";
 import type { Admitted } from "../../src/server/admission.ts";
 import type { Refusal } from "../../src/server/responses.ts";
+import { createSeats } from "../../src/limits/seats.ts";
 import { createUpgrade } from "../../src/server/upgrade.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { connect, connectV1, type Frame, type TestClient } from "../helpers/client.ts";
@@ -124,7 +125,8 @@ Deno.test("the places of a client that leaves while its credential is checked ar
   const given = Promise.withResolvers<void>();
   const lease = { [Symbol.dispose]: given.resolve };
   let handshakes = 0;
-  const upgrade = createUpgrade({ maxConnections: 1, openTimeoutMs: 1 }, {
+  const upgrade = createUpgrade({ openTimeoutMs: 1 }, {
+    seats: createSeats(1),
     isOriginAllowed: () => true,
     clientAddress: (_headers, address) => address,
     async admit(): Promise<Admitted | Refusal> {

@@ -87,7 +87,8 @@ export async function startProcess(
   };
 }
 
-async function readLines(
+/** Hands on each line of a stream until it ends. */
+export async function readLines(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   take: (line: string) => void,
 ): Promise<void> {

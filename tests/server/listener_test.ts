@@ -1,0 +1,36 @@
+import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { listen, type ListenAddress, ListenError, probe } from "../../src/server/listener.ts";
+
+const hostname = "127.0.0.1";
+const handler = (): Response => new Response("here");
+const telemetry = { failed: (): void => {} };
+
+Deno.test("listen() tells where it listens, until it is closed", async () => {
+  const addresses: ListenAddress[] = [];
+  const onListen = (address: ListenAddress): void => void addresses.push(address);
+  const listener = listen({ hostname, port: 0 }, { handler, telemetry, onListen });
+  const [{ url, port } = { url: "", port: 0 }, ...others] = addresses;
+  assertEquals([url, others], [`http://127.0.0.1:${port}/`, []]);
+  assertEquals(await (await fetch(url)).text(), "here");
+  assertThrows(() => probe({ hostname, port }), ListenError);
+  await listener.close();
+  assertEquals(probe({ hostname, port }), port);
+});
+
+Deno.test("listen() and probe() say where they cannot listen, and why", () => {
+  using other = Deno.listen({ hostname, port: 0 });
+  const { port } = other.addr;
+  const attempts = [
+    () => listen({ hostname, port }, { handler, telemetry, onListen: () => {} }),
+    () => probe({ hostname, port }),
+  ];
+  for (const attempt of attempts) {
+    const { message, cause } = assertThrows(attempt, ListenError);
+    assert(message.startsWith(`Cannot listen on http://127.0.0.1:${port}/: `), message);
+    assertInstanceOf(cause, Deno.errors.AddrInUse);
+  }
+});
+
+Deno.test("probe() finds a port where any will do", () => {
+  assert(probe({ hostname: "::1", port: 0 }) > 0);
+});
