@@ -100,7 +100,9 @@ function createChunkedReader(connection: Connection, method: string): BodyReader
 
   async function wait(): Promise<Bytes | undefined> {
     do {
-      if (parser.missing > connection.memory.length) connection.reserve(STREAM_BYTES);
+      const { memory, end } = connection;
+      // What has filled the memory goes on.
+      if (parser.missing > memory.length || end === memory.length) connection.reserve(STREAM_BYTES);
       if (!await connection.fill()) throw incomplete(method);
     } while (!advance());
     return take();

@@ -7,7 +7,7 @@
  */
 import type { Transport, TransportRequest, TransportResponse } from "../forward/transport.ts";
 import { isIdempotent, ProxyError } from "../protocol/mod.ts";
-import { connectTcp, isBadPort, toConnectError } from "./connect.ts";
+import { type ConnectOptions, connectTcp, isBadPort, toConnectError } from "./connect.ts";
 import { type Connection, createConnection, type Tcp } from "./connection.ts";
 import { createPool, type PoolDeps } from "./pool.ts";
 import { createReadHead, terminated } from "./read_head.ts";
@@ -34,7 +34,7 @@ export interface Http1ClientOptions {
 /** What a client works with. */
 export interface Http1ClientDeps extends Partial<PoolDeps> {
   /** Default: `Deno.connect`, without Nagle's algorithm. */
-  readonly connect?: (options: Deno.ConnectOptions) => Promise<Tcp>;
+  readonly connect?: (options: ConnectOptions) => Promise<Tcp>;
 }
 
 /** A connection, and where the pool keeps it. */

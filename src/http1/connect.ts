@@ -19,15 +19,34 @@ export function isBadPort(port: number): boolean {
   return BAD_PORTS.has(port);
 }
 
-/** Connects, without Nagle's algorithm: what is written is meant to go. */
-export async function connectTcp(options: Deno.ConnectOptions): Promise<Deno.TcpConn> {
-  const tcp = await Deno.connect(options);
+/** Where to connect, and what gives it up. */
+export interface ConnectOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Connects, without Nagle's algorithm: what is written is meant to go. Gives a connection even where its signal
+ * was aborted just then.
+ */
+export async function connectTcp(
+  { hostname, port, signal }: ConnectOptions,
+): Promise<Deno.TcpConn> {
+  signal.throwIfAborted();
+  const controller = new AbortController();
+  // Deno asks its signal again when it has connected, and of a connection that it does not give then it never
+  // lets go.
+  Object.defineProperty(controller.signal, "throwIfAborted", { value: () => {} });
+  const abort = (): void => controller.abort();
+  signal.addEventListener("abort", abort);
   try {
+    const tcp = await Deno.connect({ hostname, port, signal: controller.signal });
     tcp.setNoDelay(true);
-  } catch {
-    // Some systems refuse this where the server has closed already, which whoever reads is told.
+    return tcp;
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
-  return tcp;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type BodyReader, createBodyReader } from "../../src/http1/body.ts";
 import { createConnection } from "../../src/http1/connection.ts";
 import type { Framing } from "../../src/http1/response_head.ts";
@@ -96,3 +96,10 @@ for (const { name, framing, input } of SHORT) {
     }
   });
 }
+
+Deno.test("next() reads more at a time when what has come is more than the memory takes", async () => {
+  const chunk = `1000\r\n${"a".repeat(0x1000)}\r\n`;
+  const pieces = await readPieces(readerOf("chunked", `${chunk.repeat(100)}0\r\n\r\n`));
+  assertEquals(pieces.join(""), "a".repeat(0x1000 * 100));
+  assert(pieces.length < 10, `${pieces.length} pieces`);
+});
