@@ -42,7 +42,11 @@ export async function connectTcp(
   signal.addEventListener("abort", abort);
   try {
     const tcp = await Deno.connect({ hostname, port, signal: controller.signal });
-    tcp.setNoDelay(true);
+    try {
+      tcp.setNoDelay(true);
+    } catch {
+      // Some systems say here that the connection has ended already; whoever reads it is told.
+    }
     return tcp;
   } finally {
     signal.removeEventListener("abort", abort);
