@@ -105,7 +105,7 @@ export interface Team {
 export const SERVER_NAME = `wsfetch/${deno.version}`;
 
 // Idle connections kept for reuse: as many as a busy destination needs side by side.
-const MAX_IDLE_CONNECTIONS_PER_HOST = 256;
+const MAX_IDLE_CONNECTIONS_PER_HOST = 1024;
 
 // After the grace: for the errors that end what is in flight, and the closing handshake.
 const LAST_WORDS_MS = 2000;

@@ -21,8 +21,6 @@ export interface ResponseHead {
   readonly keepAlive: boolean;
   /** What the server says of how long it keeps the connection, in seconds. */
   readonly keepAliveSeconds: number | undefined;
-  /** The value of `content-encoding`; several fields are one list (RFC 9110 §5.3). */
-  readonly coding: string | undefined;
 }
 
 /** As much as Deno's `fetch` takes: bytes of a head, and fields. */
@@ -96,7 +94,6 @@ export function createParseHead(): ParseHead {
     let transfer: string | undefined;
     let connection: string | undefined;
     let keepAlive: string | undefined;
-    let coding: string | undefined;
     for (let next = text.indexOf("\n", at) + 1; next > 0; next = text.indexOf("\n", at) + 1) {
       const line = lineOf(text, at, next);
       at = next;
@@ -110,7 +107,6 @@ export function createParseHead(): ParseHead {
       else if (name === "transfer-encoding") transfer = join(transfer, value);
       else if (name === "connection") connection = join(connection, value);
       else if (name === "keep-alive") keepAlive = value;
-      else if (name === "content-encoding") coding = join(coding, value);
     }
     // Before HTTP/1.1 there were no chunks, and nobody knows what was meant (RFC 9112 §6.1).
     if (transfer !== undefined && minor === "0") throw notHttp();
@@ -122,7 +118,6 @@ export function createParseHead(): ParseHead {
       // A length beside chunks may be an attempt to smuggle a response (RFC 9112 §6.3).
       keepAlive: isKept(connection, minor) && (transfer === undefined || length === undefined),
       keepAliveSeconds: keepAlive === undefined ? undefined : toSeconds(keepAlive),
-      coding,
     };
   };
 }

@@ -64,7 +64,6 @@ Deno.test("parseHead() gives the head as it came, names in lower case", () => {
     framing: "close",
     keepAlive: true,
     keepAliveSeconds: undefined,
-    coding: undefined,
   });
 });
 
@@ -310,11 +309,6 @@ for (const { input, expected } of SECONDS) {
     assertEquals(parseFields([`keep-alive: ${input}`]).keepAliveSeconds, expected);
   });
 }
-
-Deno.test("parseHead() joins several content-encoding fields", () => {
-  assertEquals(parseFields(["content-encoding: gzip"]).coding, "gzip");
-  assertEquals(parseFields(["content-encoding: gzip", "content-encoding: br"]).coding, "gzip,br");
-});
 
 Deno.test("parseHead() takes a name in every spelling and length, however many it has seen", () => {
   const parseHead = createParseHead();

@@ -27,7 +27,6 @@ async function respond(
     framing,
     keepAlive: true,
     keepAliveSeconds: undefined,
-    coding: undefined,
   };
   const { signal } = new AbortController();
   const ends: boolean[] = [];
