@@ -25,7 +25,7 @@ export type LogFormat = "json" | "pretty";
 export interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
-  /** Takes a line without its end. Default: standard output, written every few milliseconds. */
+  /** Takes a line without its end. Default: standard output, where it is at most 50 ms later. */
   readonly write?: (line: string) => void;
   /** Gives a text without the secrets of this service; what looks like a token is taken out without it. */
   readonly redact?: Redact;
