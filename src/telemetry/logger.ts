@@ -25,7 +25,7 @@ export type LogFormat = "json" | "pretty";
 export interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
-  /** Takes a line without its end. Default: standard output, written every few milliseconds. */
+  /** Takes a line without its end. Default: standard output, where it is at most 50 ms later. */
   readonly write?: (line: string) => void;
   /** Where `write` is absent, takes the bytes of lines and gives how many. Default: standard output does. */
   readonly writeSync?: OutputDeps["writeSync"];

@@ -1,5 +1,5 @@
 /**
- * Standard output, a line at a time: the lines of a few milliseconds are written at once.
+ * Standard output, a line at a time: lines that come close together are written at once.
  *
  * @module
  */
@@ -30,7 +30,7 @@ const MAX_TAKEN_BYTES = 65_536;
 // What is kept for a reader that has stopped reading. Further lines are dropped.
 const MAX_WAITING_BYTES = 2 ** 20;
 const TRY_AGAIN_MS = 20;
-// A timer costs as much as dozens of lines; with a busy service it is the bytes that decide.
+// A timer costs as much as dozens of lines. Of a busy service it is bytes that make a write.
 const SOON_MS = 50;
 
 /**

@@ -47,10 +47,10 @@ export interface RefusedEvent {
 /** An exchange has ended: one for each, however it went. */
 export interface ExchangedEvent {
   readonly connection: string;
-  /** Counts the exchanges of the connection, from 1. */
-  readonly exchange: number;
   /** What the client was told the exchange is called here. */
   readonly requestId: string;
+  /** Counts the exchanges of the connection, from 1. */
+  readonly exchange: number;
   /** The trace that it belongs to, in hexadecimal; absent: nothing is traced. */
   readonly traceId?: string | undefined;
   /** The client's id; absent in the plain dialect. */

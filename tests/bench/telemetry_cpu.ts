@@ -5,12 +5,11 @@
  * Two processes that do the same differ by some per cent for as long as they live. So one process has a service of
  * each kind, and they are under load in turn, a short while each; what is left of such differences the second
  * service with none of them says. Ratios are of neighbours in time, since whatever else the machine does meets
- * them alike; "at best" is of the tenth of turns that took least, since it only adds to a time. A turn is many
- * times as long as it takes to fill V8's young generation, so that each collects its own garbage. Some starts,
- * since one process is compiled in another way than the next.
+ * them alike; "at best" is of the tenth of turns that took least, since it only adds to a time. Some starts, since
+ * one process is compiled in another way than the next.
  *
  * Run: `deno run --allow-all tests/bench/telemetry_cpu.ts [CELL [STARTS [ROUNDS]]]`, for instance
- * `buffered-200-1x64 5 20`
+ * `buffered-200-1x64 5 40`
  */
 import { type Cell, describeCell, selectCells } from "./cells.ts";
 import { placeProcesses } from "./cores.ts";
@@ -21,7 +20,7 @@ import { median, medianRatio, quantile } from "./statistics.ts";
 import { startUpstream } from "./upstream.ts";
 
 const WARM_MS = 2000;
-const TURN_MS = 300;
+const TURN_MS = 150;
 const BEST = 0.1;
 const TARGET = 0.95;
 // What two that do the same may differ by.
@@ -92,7 +91,7 @@ function report(starts: readonly (readonly Round[])[], index: number): number {
 }
 
 async function main(): Promise<void> {
-  const [word = "buffered-200-1x64", starts = "5", rounds = "20"] = Deno.args;
+  const [word = "buffered-200-1x64", starts = "5", rounds = "40"] = Deno.args;
   const [cell] = selectCells(word).cells;
   if (cell === undefined) throw new TypeError(`${word} is no cell of exchanges`);
   print(`${describeCell(cell)}, ${starts} starts, ${rounds} rounds of ${TURN_MS} ms each`);
