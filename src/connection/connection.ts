@@ -113,6 +113,7 @@ export function createConnection(
     finishMs: limits.maxTimeoutMs,
   }, { authenticator, dialect, socket, inFlight, telemetry });
 
+  const leaveIfDone = (): void => lifetime.leaveIfDone();
   const failed = (error: unknown): void => telemetry.failed({ connection: connectionId, error });
   const runDeps: RunDeps = {
     caller: { identity: identity?.subject, key: options.key },
@@ -134,7 +135,7 @@ export function createConnection(
     runExchange,
     telemetry,
     tracing,
-    ended: inFlight.delete,
+    ended: (exchange) => inFlight.delete(exchange),
   };
 
   function ended(code: CloseCode): void {
@@ -183,7 +184,7 @@ export function createConnection(
     const refusal = lifetime.findRefusal() ?? findCrowd();
     if (refusal !== undefined) return refuseExchange(exchange, refusal);
     inFlight.add(exchange);
-    run(exchange, runDeps).then(lifetime.leaveIfDone, failed);
+    run(exchange, runDeps).then(leaveIfDone, failed);
   }
 
   /** A body that the client sends in chunks, with grants for it as it is read. */
@@ -292,7 +293,7 @@ export function createConnection(
     drain(graceMs: number): void {
       if (!disconnected) lifetime.drain(graceMs);
     },
-    expire: lifetime.expire,
+    expire: () => lifetime.expire(),
     get inFlight(): number {
       return inFlight.size;
     },

@@ -44,70 +44,85 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /** Creates a {@linkcode Credential}. */
 export function createCredential(
-  { identity, graceMs, finishMs }: CredentialOptions,
-  { authenticator, expired, overdue }: CredentialDeps,
+  options: CredentialOptions,
+  deps: CredentialDeps,
 ): Credential {
-  let expiresAt = identity?.expiresAt;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let isRenewing = false;
-  let isClosed = false;
+  return new WatchedCredential(options, deps);
+}
 
-  /** Calls back at a time, which may be further away than a timer reaches. */
-  function at(time: number, callback: () => void): void {
-    const delayMs = time - Date.now();
-    timer = delayMs > MAX_DELAY_MS
-      ? setTimeout(() => at(time, callback), MAX_DELAY_MS)
-      : setTimeout(callback, Math.max(0, delayMs));
+/** A class, as every idle connection has one: the functions of a closure would be made for each. */
+class WatchedCredential implements Credential {
+  readonly #options: CredentialOptions;
+  readonly #deps: CredentialDeps;
+  #expiresAt: number | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isRenewing = false;
+  #isClosed = false;
+
+  constructor(options: CredentialOptions, deps: CredentialDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#expiresAt = options.identity?.expiresAt;
+    this.#watch();
   }
 
-  function watch(): void {
-    clearTimeout(timer);
-    if (expiresAt === undefined || isClosed) return;
-    const end = expiresAt + graceMs;
-    at(end, () => {
+  findRefusal(): ProxyError | undefined {
+    if (this.#expiresAt === undefined || Date.now() < this.#expiresAt) return undefined;
+    return new ProxyError(
+      "unauthorized",
+      'The credential has expired; send another in an "auth" frame, or open a connection with it',
+    );
+  }
+
+  async renew(token: string): Promise<Identity | undefined> {
+    if (this.#isRenewing) {
+      const message = "A credential is being checked already; wait for the answer";
+      throw new ProxyError("unauthorized", message, { retryable: true });
+    }
+    this.#isRenewing = true;
+    try {
+      const renewed = await this.#check(token);
+      this.#expiresAt = renewed?.expiresAt;
+      this.#watch();
+      return renewed;
+    } finally {
+      this.#isRenewing = false;
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #watch(): void {
+    clearTimeout(this.#timer);
+    if (this.#expiresAt === undefined || this.#isClosed) return;
+    const { graceMs, finishMs } = this.#options;
+    const { expired, overdue } = this.#deps;
+    const end = this.#expiresAt + graceMs;
+    this.#at(end, () => {
       expired();
-      if (!isClosed) at(end + finishMs, overdue);
+      if (!this.#isClosed) this.#at(end + finishMs, overdue);
     });
   }
 
-  async function check(token: string): Promise<Identity | undefined> {
-    const renewed = await authenticator?.authenticate(token);
-    if (renewed?.subject === identity?.subject) return renewed;
+  /** Calls back at a time, which may be further away than a timer reaches. */
+  #at(time: number, callback: () => void): void {
+    const delayMs = time - Date.now();
+    this.#timer = delayMs > MAX_DELAY_MS
+      ? setTimeout(() => this.#at(time, callback), MAX_DELAY_MS)
+      : setTimeout(callback, Math.max(0, delayMs));
+  }
+
+  async #check(token: string): Promise<Identity | undefined> {
+    const renewed = await this.#deps.authenticator?.authenticate(token);
+    if (renewed?.subject === this.#options.identity?.subject) return renewed;
     throw new ProxyError(
       "unauthorized",
       "The credential is of another identity; open a connection",
     );
   }
-
-  watch();
-  return {
-    findRefusal(): ProxyError | undefined {
-      if (expiresAt === undefined || Date.now() < expiresAt) return undefined;
-      return new ProxyError(
-        "unauthorized",
-        'The credential has expired; send another in an "auth" frame, or open a connection with it',
-      );
-    },
-    async renew(token): Promise<Identity | undefined> {
-      if (isRenewing) {
-        const message = "A credential is being checked already; wait for the answer";
-        throw new ProxyError("unauthorized", message, { retryable: true });
-      }
-      isRenewing = true;
-      try {
-        const renewed = await check(token);
-        expiresAt = renewed?.expiresAt;
-        watch();
-        return renewed;
-      } finally {
-        isRenewing = false;
-      }
-    },
-    close(): void {
-      isClosed = true;
-      clearTimeout(timer);
-    },
-  };
 }
 
 /** Says who a client is, as frames do. */

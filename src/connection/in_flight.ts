@@ -45,38 +45,58 @@ export interface InFlight {
 
 /** Creates an empty {@linkcode InFlight}. */
 export function createInFlight(): InFlight {
-  const byId: Table = { exchanges: {}, size: 0 };
-  const others: Table = { exchanges: {}, size: 0 }; // by their place: those that no number leads to
+  return new ExchangesInFlight();
+}
 
-  const all = (): Exchange[] => [byId, others].flatMap(({ exchanges }) => Object.values(exchanges));
+/** A class, as every idle connection has one: the functions of a closure would be made for each. */
+class ExchangesInFlight implements InFlight {
+  readonly #byId: Table = { exchanges: {}, size: 0 };
+  readonly #others: Table = { exchanges: {}, size: 0 }; // by their place: those that no number leads to
 
-  return {
-    get size(): number {
-      return byId.size + others.size;
-    },
-    has: (id) => typeof id === "number" && byId.exchanges[id] !== undefined,
-    find: (id) => byId.exchanges[id],
-    add(exchange): void {
-      const { id, record } = exchange;
-      if (typeof id === "number") put(byId, id, exchange);
-      else put(others, record.exchange, exchange);
-    },
-    delete(exchange): void {
-      exchange.upload?.close();
-      const { id, record } = exchange;
-      if (typeof id === "number" && byId.exchanges[id] === exchange) remove(byId, id);
-      else remove(others, record.exchange);
-    },
-    cancel(id): void {
-      const exchange = byId.exchanges[id];
-      if (exchange === undefined) return;
-      remove(byId, id);
-      put(others, exchange.record.exchange, exchange);
-      cancelExchange(exchange);
-    },
-    cancelAll: () => all().forEach(cancelExchange),
-    failAll: (errorOf) => all().forEach((each) => failExchange(each, errorOf(each))),
-  };
+  get size(): number {
+    return this.#byId.size + this.#others.size;
+  }
+
+  has(id: ExchangeId): boolean {
+    return typeof id === "number" && this.find(id) !== undefined;
+  }
+
+  find(id: number): Exchange | undefined {
+    return this.#byId.exchanges[id];
+  }
+
+  add(exchange: Exchange): void {
+    const { id, record } = exchange;
+    if (typeof id === "number") put(this.#byId, id, exchange);
+    else put(this.#others, record.exchange, exchange);
+  }
+
+  delete(exchange: Exchange): void {
+    exchange.upload?.close();
+    const { id, record } = exchange;
+    if (typeof id === "number" && this.find(id) === exchange) remove(this.#byId, id);
+    else remove(this.#others, record.exchange);
+  }
+
+  cancel(id: number): void {
+    const exchange = this.find(id);
+    if (exchange === undefined) return;
+    remove(this.#byId, id);
+    put(this.#others, exchange.record.exchange, exchange);
+    cancelExchange(exchange);
+  }
+
+  cancelAll(): void {
+    for (const exchange of this.#all()) cancelExchange(exchange);
+  }
+
+  failAll(errorOf: (exchange: Exchange) => ProxyError): void {
+    for (const exchange of this.#all()) failExchange(exchange, errorOf(exchange));
+  }
+
+  #all(): readonly Exchange[] {
+    return [this.#byId, this.#others].flatMap(({ exchanges }) => Object.values(exchanges));
+  }
 }
 
 /**

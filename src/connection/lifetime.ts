@@ -6,8 +6,13 @@
 import type { Authenticator, Identity } from "../auth/authenticator.ts";
 import type { Dialect } from "../dialect/dialect.ts";
 import { type CloseCode, isIdempotent, ProxyError } from "../protocol/mod.ts";
-import type { Telemetry } from "../telemetry/telemetry.ts";
-import { createCredential, type CredentialOptions, describeIdentity } from "./credential.ts";
+import type { AuthenticatedEvent, Telemetry } from "../telemetry/telemetry.ts";
+import {
+  createCredential,
+  type Credential,
+  type CredentialOptions,
+  describeIdentity,
+} from "./credential.ts";
 import type { InFlight } from "./in_flight.ts";
 import { toProxyError } from "./run.ts";
 import type { FrameSocket } from "./socket.ts";
@@ -45,86 +50,111 @@ export interface LifetimeDeps {
 }
 
 /** Creates the {@linkcode Lifetime} of a connection. */
-export function createLifetime(
-  options: LifetimeOptions,
-  { authenticator, dialect, socket, inFlight, telemetry }: LifetimeDeps,
-): Lifetime {
-  const { connection } = options;
-  const identity = options.identity?.subject;
-  let draining = false;
-  let expired = false;
+export function createLifetime(options: LifetimeOptions, deps: LifetimeDeps): Lifetime {
+  return new ConnectionLifetime(options, deps);
+}
+
+/** A class, as every idle connection has one: the functions of a closure would be made for each. */
+class ConnectionLifetime implements Lifetime {
+  readonly #options: LifetimeOptions;
+  readonly #deps: LifetimeDeps;
+  readonly #credential: Credential;
+  #isDraining = false;
+  #isExpired = false;
   /** With which code the connection is to end behind its last exchange. */
-  let leaving: CloseCode | undefined;
-  const credential = createCredential(options, {
-    authenticator,
-    expired: () => retire(leaving ?? 4501),
-    overdue: () => failAll("unauthorized", "The credential has expired"),
-  });
+  #leaving: CloseCode | undefined;
 
-  function retire(code: CloseCode): void {
-    leaving = code;
-    leaveIfDone();
-  }
-
-  function leaveIfDone(): void {
-    if (leaving !== undefined && inFlight.size === 0) leave(leaving);
-  }
-
-  /** Closes once the client has been handed everything, or at once when the grace is over. */
-  function leave(code: CloseCode): void {
-    if (expired) return socket.close(code);
-    socket.flushed().then(() => {
-      if (leaving === code) socket.close(code);
+  constructor(options: LifetimeOptions, deps: LifetimeDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#credential = createCredential(options, {
+      authenticator: deps.authenticator,
+      expired: () => this.#retire(this.#leaving ?? 4501),
+      overdue: () => this.#failAll("unauthorized", "The credential has expired"),
     });
   }
 
-  function failAll(code: "draining" | "unauthorized", message: string): void {
-    inFlight.failAll(({ request: { method } }) =>
+  findRefusal(): ProxyError | undefined {
+    if (!this.#isDraining) return this.#credential.findRefusal();
+    return new ProxyError("draining", "The server is going away; open a new connection");
+  }
+
+  renew(token: string): void {
+    const { connection } = this.#options;
+    const { telemetry } = this.#deps;
+    this.#credential.renew(token)
+      .then(
+        (identity) => this.#renewed(identity),
+        (thrown) => this.#refused(toProxyError(thrown, telemetry, connection)),
+      )
+      .catch((error) => telemetry.failed({ connection, error }));
+  }
+
+  drain(graceMs: number): void {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    this.#send(this.#deps.dialect.encodeConnectionFrame({ type: "goaway", graceMs }));
+    this.#retire(1001);
+  }
+
+  expire(): void {
+    const { inFlight, socket } = this.#deps;
+    this.#isExpired = true;
+    // Nobody waits for a client that does not read.
+    if (inFlight.size === 0 || socket.isWaiting()) return socket.close(1001);
+    this.#failAll("draining", "The server went away before the exchange had ended");
+  }
+
+  leaveIfDone(): void {
+    if (this.#leaving !== undefined && this.#deps.inFlight.size === 0) this.#leave(this.#leaving);
+  }
+
+  close(): void {
+    this.#credential.close();
+  }
+
+  #retire(code: CloseCode): void {
+    this.#leaving = code;
+    this.leaveIfDone();
+  }
+
+  /** Closes once the client has been handed everything, or at once when the grace is over. */
+  #leave(code: CloseCode): void {
+    const { socket } = this.#deps;
+    if (this.#isExpired) return socket.close(code);
+    socket.flushed().then(() => {
+      if (this.#leaving === code) socket.close(code);
+    });
+  }
+
+  #failAll(code: "draining" | "unauthorized", message: string): void {
+    this.#deps.inFlight.failAll(({ request: { method } }) =>
       new ProxyError(code, message, { sent: "maybe", retryable: isIdempotent(method) })
     );
   }
 
-  function send(text: string | undefined): void {
-    socket.send(() => text);
+  #send(text: string | undefined): void {
+    this.#deps.socket.send(() => text);
   }
 
-  function renewed(identityNow: Identity | undefined): void {
-    if (leaving === 4501) leaving = undefined; // it has come just in time
-    telemetry.authenticated({ connection, identity, outcome: "renewed" });
+  #renewed(identityNow: Identity | undefined): void {
+    const { telemetry, dialect } = this.#deps;
+    if (this.#leaving === 4501) this.#leaving = undefined; // it has come just in time
+    telemetry.authenticated({ ...this.#who(), outcome: "renewed" });
     const who = describeIdentity(identityNow);
-    send(dialect.encodeConnectionFrame({ type: "authenticated", ...who }));
+    this.#send(dialect.encodeConnectionFrame({ type: "authenticated", ...who }));
   }
 
-  function refused(error: ProxyError): void {
+  #refused(error: ProxyError): void {
+    const { telemetry, dialect, socket } = this.#deps;
     const { code, message: reason, retryable } = error;
-    telemetry.authenticated({ connection, identity, outcome: "refused", reason });
+    telemetry.authenticated({ ...this.#who(), outcome: "refused", reason });
     if (code === "unauthorized" && !retryable) return socket.close(4501);
-    send(dialect.encodeError(undefined, error));
+    this.#send(dialect.encodeError(undefined, error));
   }
 
-  return {
-    findRefusal(): ProxyError | undefined {
-      if (!draining) return credential.findRefusal();
-      return new ProxyError("draining", "The server is going away; open a new connection");
-    },
-    renew(token): void {
-      credential.renew(token)
-        .then(renewed, (thrown) => refused(toProxyError(thrown, telemetry, connection)))
-        .catch((error) => telemetry.failed({ connection, error }));
-    },
-    drain(graceMs): void {
-      if (draining) return;
-      draining = true;
-      send(dialect.encodeConnectionFrame({ type: "goaway", graceMs }));
-      retire(1001);
-    },
-    expire(): void {
-      expired = true;
-      // Nobody waits for a client that does not read.
-      if (inFlight.size === 0 || socket.isWaiting()) return socket.close(1001);
-      failAll("draining", "The server went away before the exchange had ended");
-    },
-    leaveIfDone,
-    close: credential.close,
-  };
+  #who(): Pick<AuthenticatedEvent, "connection" | "identity"> {
+    const { connection, identity } = this.#options;
+    return { connection, identity: identity?.subject };
+  }
 }

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { clearImmediate, setImmediate } from "node:timers";
 import { CLOSE_CODES, type CloseCode } from "../protocol/mod.ts";
+import { lookLater } from "./look.ts";
 
 /** The part of a WebSocket that is needed here. */
 export type WebSocketLike = Pick<WebSocket, "send" | "close" | "bufferedAmount" | "readyState">;
@@ -63,144 +63,169 @@ interface Waiting {
   readonly done: () => void;
 }
 
-// The buffer has no event, so it is looked at: each turn of the event loop while a fast client reads, and
-// more and more seldom when nothing moves.
-const MAX_TURNS = 100;
-const MAX_POLL_MS = 16;
-
 // Behind the WebSocket's buffer is the system's, of some megabytes that nobody can look into. While other
 // frames come and go, parts are paced so that they do not fill it, and the frames need not wait behind.
 const PACE_MS = 250;
 const PACED_BYTES_PER_TICK = 65_536;
-const TICK_MS = 1;
 
 /** Creates a {@linkcode FrameSocket}. */
 export function createFrameSocket(
   webSocket: WebSocketLike,
-  { highWaterBytes, sendTimeoutMs, maxWaiting }: FrameSocketOptions,
-  { ended, paused = () => {} }: FrameSocketDeps,
+  options: FrameSocketOptions,
+  deps: FrameSocketDeps,
 ): FrameSocket {
-  let open = true;
-  const frames: Waiting[] = [];
-  const parts: Waiting[] = [];
-  let flushWaiters: (() => void)[] = [];
-  let polling: { cancel(): void } | undefined;
-  let looks = 0;
-  let lastBuffered = 0;
-  let movedAt = 0;
-  let framedAt = -Infinity;
-  let tickBytes = 0;
+  return new PacedSocket(webSocket, options, deps);
+}
 
-  const isFull = (): boolean => webSocket.bufferedAmount > highWaterBytes;
-  const isQueued = (): boolean => frames.length > 0 || parts.length > 0;
-  const isPaced = (): boolean => performance.now() - framedAt < PACE_MS;
-  const mayPart = (): boolean => !isFull() && (tickBytes < PACED_BYTES_PER_TICK || !isPaced());
-  const isFlushed = (): boolean => !isQueued() && webSocket.bufferedAmount === 0;
+/** A class, as every idle connection has one: the functions of a closure would be made for each. */
+class PacedSocket implements FrameSocket {
+  readonly #webSocket: WebSocketLike;
+  readonly #options: FrameSocketOptions;
+  readonly #deps: FrameSocketDeps;
+  #isOpen = true;
+  #frames: Waiting[] = NONE;
+  #parts: Waiting[] = NONE;
+  #flushWaiters: (() => void)[] | undefined;
+  #polling: { cancel(): void } | undefined;
+  #looks = 0;
+  #lastBuffered = 0;
+  #movedAt = 0;
+  #framedAt = -Infinity;
+  #tickBytes = 0;
 
-  function handOver(message: Message | undefined): void {
+  constructor(webSocket: WebSocketLike, options: FrameSocketOptions, deps: FrameSocketDeps) {
+    this.#webSocket = webSocket;
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  send(make: () => string | undefined, isTraffic = true): void | Promise<void> {
+    if (!this.#isOpen) return;
+    if (isTraffic) this.#framedAt = performance.now();
+    if (this.#frames.length === 0 && !this.#isFull()) return this.#handOver(make());
+    if (this.#frames.length >= this.#options.maxWaiting) return this.close(4029);
+    if (this.#frames === NONE) this.#frames = [];
+    return this.#enqueue(this.#frames, make);
+  }
+
+  sendPart(make: () => Message | undefined): void | Promise<void> {
+    if (!this.#isOpen) return;
+    if (this.isWaiting() || !this.#mayPart()) {
+      if (this.#parts === NONE) this.#parts = [];
+      return this.#enqueue(this.#parts, make);
+    }
+    const message = make();
+    this.#tickBytes += message?.length ?? 0;
+    this.#handOver(message);
+  }
+
+  isWaiting(): boolean {
+    return this.#frames.length > 0 || this.#parts.length > 0;
+  }
+
+  flushed(): Promise<void> {
+    if (!this.#isOpen || this.#isFlushed()) return Promise.resolve();
+    this.#startPolling();
+    return new Promise((done) => {
+      (this.#flushWaiters ??= []).push(done);
+    });
+  }
+
+  close(code: CloseCode): void {
+    if (!this.#isOpen) return;
+    this.closed();
+    this.#webSocket.close(code, CLOSE_CODES[code]);
+    this.#deps.ended(code);
+  }
+
+  closed(): void {
+    this.#isOpen = false;
+    this.#polling?.cancel();
+    this.#polling = undefined;
+    const waiting = [...this.#frames, ...this.#parts];
+    this.#frames = NONE;
+    this.#parts = NONE;
+    for (const { done } of waiting) done();
+    this.#settle();
+  }
+
+  #isFull(): boolean {
+    return this.#webSocket.bufferedAmount > this.#options.highWaterBytes;
+  }
+
+  #isPaced(): boolean {
+    return performance.now() - this.#framedAt < PACE_MS;
+  }
+
+  #mayPart(): boolean {
+    return !this.#isFull() && (this.#tickBytes < PACED_BYTES_PER_TICK || !this.#isPaced());
+  }
+
+  #isFlushed(): boolean {
+    return !this.isWaiting() && this.#webSocket.bufferedAmount === 0;
+  }
+
+  #handOver(message: Message | undefined): void {
+    const webSocket = this.#webSocket;
     if (message !== undefined && webSocket.readyState === WebSocket.OPEN) webSocket.send(message);
   }
 
   /** Hands over what waits, as far as the buffer allows; says whether anything left a queue. */
-  function flush(): boolean {
+  #flush(): boolean {
     let moved = false;
-    while (frames.length > 0 ? !isFull() : parts.length > 0 && mayPart()) {
-      const isPart = frames.length === 0;
-      const waiting = frames.shift() ?? parts.shift();
+    while (this.#frames.length > 0 ? !this.#isFull() : this.#parts.length > 0 && this.#mayPart()) {
+      const isPart = this.#frames.length === 0;
+      const waiting = this.#frames.shift() ?? this.#parts.shift();
       const message = waiting?.make();
-      if (isPart) tickBytes += message?.length ?? 0;
-      handOver(message);
+      if (isPart) this.#tickBytes += message?.length ?? 0;
+      this.#handOver(message);
       waiting?.done();
       moved = true;
     }
     return moved;
   }
 
-  function poll(): void {
-    polling = undefined;
-    tickBytes = 0;
-    const moved = flush() || webSocket.bufferedAmount < lastBuffered;
-    lastBuffered = webSocket.bufferedAmount;
+  #poll(): void {
+    this.#polling = undefined;
+    this.#tickBytes = 0;
+    const { bufferedAmount } = this.#webSocket;
+    const moved = this.#flush() || bufferedAmount < this.#lastBuffered;
+    this.#lastBuffered = this.#webSocket.bufferedAmount;
     const now = performance.now();
-    if (moved) movedAt = now;
-    looks = moved ? 0 : looks + 1;
-    if (isFlushed()) settle();
-    if (!isQueued() && flushWaiters.length === 0) return;
-    if (now - movedAt > sendTimeoutMs) close(4029);
-    else polling = lookLater(poll, looks, isPaced());
+    if (moved) this.#movedAt = now;
+    this.#looks = moved ? 0 : this.#looks + 1;
+    if (this.#isFlushed()) this.#settle();
+    if (!this.isWaiting() && this.#flushWaiters === undefined) return;
+    if (now - this.#movedAt > this.#options.sendTimeoutMs) this.close(4029);
+    else this.#look();
   }
 
-  function startPolling(): void {
-    if (polling !== undefined) return;
-    lastBuffered = webSocket.bufferedAmount;
-    movedAt = performance.now();
-    looks = 0;
-    polling = lookLater(poll, looks, isPaced());
+  #startPolling(): void {
+    if (this.#polling !== undefined) return;
+    this.#lastBuffered = this.#webSocket.bufferedAmount;
+    this.#movedAt = performance.now();
+    this.#looks = 0;
+    this.#look();
   }
 
-  function enqueue(queue: Waiting[], make: () => Message | undefined): Promise<void> {
-    if (!isQueued() && isFull()) paused();
-    startPolling();
+  #look(): void {
+    this.#polling = lookLater(() => this.#poll(), this.#looks, this.#isPaced());
+  }
+
+  #enqueue(queue: Waiting[], make: () => Message | undefined): Promise<void> {
+    if (!this.isWaiting() && this.#isFull()) this.#deps.paused?.();
+    this.#startPolling();
     return new Promise((done) => {
       queue.push({ make, done });
     });
   }
 
-  function settle(): void {
-    const waiters = flushWaiters;
-    flushWaiters = [];
+  #settle(): void {
+    const waiters = this.#flushWaiters ?? [];
+    this.#flushWaiters = undefined;
     for (const done of waiters) done();
   }
-
-  function closed(): void {
-    open = false;
-    polling?.cancel();
-    polling = undefined;
-    for (const { done } of [...frames.splice(0), ...parts.splice(0)]) done();
-    settle();
-  }
-
-  function close(code: CloseCode): void {
-    if (!open) return;
-    closed();
-    webSocket.close(code, CLOSE_CODES[code]);
-    ended(code);
-  }
-
-  return {
-    send(make: () => string | undefined, isTraffic = true): void | Promise<void> {
-      if (!open) return;
-      if (isTraffic) framedAt = performance.now();
-      if (frames.length === 0 && !isFull()) return handOver(make());
-      if (frames.length >= maxWaiting) return close(4029);
-      return enqueue(frames, make);
-    },
-    sendPart(make: () => Message | undefined): void | Promise<void> {
-      if (!open) return;
-      if (isQueued() || !mayPart()) return enqueue(parts, make);
-      const message = make();
-      tickBytes += message?.length ?? 0;
-      handOver(message);
-    },
-    isWaiting: isQueued,
-    flushed(): Promise<void> {
-      if (!open || isFlushed()) return Promise.resolve();
-      startPolling();
-      return new Promise((done) => {
-        flushWaiters.push(done);
-      });
-    },
-    close,
-    closed,
-  };
 }
 
-/** Calls back after a number of looks that saw nothing move. */
-function lookLater(look: () => void, looks: number, paced: boolean): { cancel(): void } {
-  if (looks < MAX_TURNS && !paced) {
-    const immediate = setImmediate(look);
-    return { cancel: () => clearImmediate(immediate) };
-  }
-  const timer = setTimeout(look, Math.max(TICK_MS, Math.min(looks - MAX_TURNS, MAX_POLL_MS)));
-  return { cancel: () => clearTimeout(timer) };
-}
+// Of every connection that reads what it is sent; nothing is ever put into it.
+const NONE: Waiting[] = [];

@@ -89,7 +89,7 @@ Deno.test("createInFlight() finds an exchange by its number, from add() to delet
   ];
   for (const exchange of [numbered, named, nameless]) inFlight.add(exchange);
   assertEquals(inFlight.size, 3);
-  assertEquals([7, 8, '"a"', undefined].map(inFlight.has), [true, false, false, false]);
+  assertEquals([7, 8, '"a"', undefined].map((id) => inFlight.has(id)), [true, false, false, false]);
   assertStrictEquals(inFlight.find(7), numbered);
   for (const exchange of [numbered, named, nameless]) inFlight.delete(exchange);
   assertEquals([inFlight.size, inFlight.has(7), inFlight.find(7)], [0, false, undefined]);
