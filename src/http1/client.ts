@@ -9,7 +9,6 @@ import type { Transport, TransportRequest, TransportResponse } from "../forward/
 import { isIdempotent, ProxyError } from "../protocol/mod.ts";
 import { type ConnectOptions, connectTcp, isBadPort, toConnectError } from "./connect.ts";
 import { type Connection, createConnection, type Tcp } from "./connection.ts";
-import { createGate } from "./gate.ts";
 import { createPool, type PoolDeps } from "./pool.ts";
 import { createReadHead, terminated } from "./read_head.ts";
 import { encodeRequestHead } from "./request_head.ts";
@@ -54,8 +53,6 @@ interface Outgoing {
 }
 
 const DEFAULT_PORT = 80;
-const PLACES = 192;
-const PLACE_HOLD_MS = 8;
 const MAX_IDLE = 2048;
 // A server that says that it closes the connection soon may do so while a request is on its way.
 const MARGIN_MS = 1000;
@@ -68,7 +65,6 @@ export function createHttp1Client(
 ): Http1Client {
   const pool = createPool({ maxPerKey: maxIdlePerHost, max: maxIdle, idleMs }, { now, repeat });
   const readHead = createReadHead();
-  const gate = createGate({ places: PLACES, holdMs: PLACE_HOLD_MS }, { later: callLater });
 
   function takeResting({ hosts, request: { url } }: Outgoing): Held | undefined {
     for (const host of hosts) {
@@ -156,24 +152,12 @@ export function createHttp1Client(
       hosts: request.addresses ?? [withoutBrackets(url.hostname)],
       port,
     };
-    const entering = gate.enter();
-    const place = entering instanceof Promise ? await entering : entering;
-    try {
-      signal.throwIfAborted();
-      return await send(outgoing, signal);
-    } finally {
-      gate.leave(place);
-    }
-  }
-
-  async function send(outgoing: Outgoing, signal: AbortSignal): Promise<TransportResponse> {
     const resting = takeResting(outgoing);
     if (resting !== undefined) {
       try {
         return await exchange(resting, outgoing, signal);
       } catch (error) {
-        const mayRepeat = isUnheard(resting.connection, error) && isRepeatable(outgoing.request);
-        if (!mayRepeat) throw error;
+        if (!isUnheard(resting.connection, error) || !isRepeatable(request)) throw error;
       }
     }
     return await exchange(await open(outgoing, signal), outgoing, signal);
@@ -210,10 +194,6 @@ function repeatQuietly(callback: () => void, everyMs: number): () => void {
   const timer = setInterval(callback, everyMs);
   Deno.unrefTimer(timer);
   return () => clearInterval(timer);
-}
-
-function callLater(callback: () => void, delayMs: number): void {
-  Deno.unrefTimer(setTimeout(callback, delayMs));
 }
 
 function ignore(): void {}
