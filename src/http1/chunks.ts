@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { CR, LF, SEMICOLON, SPACE, TAB } from "./ascii.ts";
 
 /** Reads the framing of one body. */
 export interface ChunkParser {
@@ -36,12 +37,6 @@ const MAX_EXTENSION_BYTES = 16_384;
 const MAX_TRAILER_BYTES = 16_384;
 // Leading zeros are no reason to read on and on.
 const MAX_SIZE_DIGITS = 16;
-
-const TAB = 0x09;
-const LF = 0x0a;
-const CR = 0x0d;
-const SPACE = 0x20;
-const SEMICOLON = 0x3b;
 
 /** Creates a {@linkcode ChunkParser}. */
 export function createChunkParser(): ChunkParser {

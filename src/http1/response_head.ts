@@ -5,6 +5,7 @@
  */
 import type { Buffer } from "node:buffer";
 import { type HeaderPairs, ProxyError } from "../protocol/mod.ts";
+import { CR, DELETE, LF, SPACE, TAB } from "./ascii.ts";
 
 /** Where a body ends (RFC 9112 §6.3): behind so many bytes, by its chunks, or with the connection. */
 export type Framing = number | "chunked" | "close";
@@ -27,11 +28,6 @@ export interface ResponseHead {
 export const MAX_HEAD_BYTES = 262_144;
 const MAX_FIELDS = 100;
 
-const TAB = 0x09;
-const LF = 0x0a;
-const CR = 0x0d;
-const SPACE = 0x20;
-const DELETE = 0x7f;
 const VERSION = new TextEncoder().encode("HTTP/1.");
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: (.*))?$/;
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
