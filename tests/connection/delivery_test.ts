@@ -1,31 +1,19 @@
 import { assert, assertEquals } from "@std/assert";
 import { createDeadline } from "../../src/connection/deadline.ts";
 import { createDeliver } from "../../src/connection/delivery.ts";
-import { createExchange } from "../../src/connection/in_flight.ts";
 import { createWheel } from "../../src/connection/wheel.ts";
 import { v1 } from "../../src/dialect/v1.ts";
 import { toLines, toServerSentEvents } from "../../src/forward/events.ts";
 import type { ForwardResponse } from "../../src/forward/forward.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
+import { createBlankExchange } from "../helpers/exchange.ts";
 
 Deno.test("deliver() reads no body while the client does not read, and sends it then", async () => {
   const deliver = createDeliver(
     { maxResponseBytes: 10, maxStreamBytes: 10, streamIdleMs: 1000 },
     { toServerSentEvents, toLines },
   );
-  const exchange = createExchange({
-    id: 7,
-    request: {
-      method: "GET",
-      target: new URL("http://x/"),
-      headers: [],
-      body: null,
-      redirect: "follow",
-      stream: false,
-      bodyFollows: false,
-    },
-    upload: undefined,
-  }, { connection: "c", sequence: 1, identity: undefined });
+  const exchange = createBlankExchange();
   const drained = Promise.withResolvers<void>();
   let isFull = true;
   let reads = 0;

@@ -9,15 +9,11 @@ import { recordDecision } from "../../src/connection/record.ts";
 import type { Upload } from "../../src/connection/upload.ts";
 import type { ExchangeId } from "../../src/dialect/dialect.ts";
 import { ProxyError, type ProxyRequest } from "../../src/protocol/mod.ts";
+import { BLANK_REQUEST } from "../helpers/exchange.ts";
 
 const REQUEST: ProxyRequest = {
-  method: "GET",
+  ...BLANK_REQUEST,
   target: new URL("http://a.example:8080/path?secret"),
-  headers: [],
-  body: null,
-  redirect: "follow",
-  stream: false,
-  bodyFollows: false,
 };
 
 function create(

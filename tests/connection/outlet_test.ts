@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { createCredit, type Credit } from "../../src/connection/credit.ts";
-import { createExchange, type Exchange } from "../../src/connection/in_flight.ts";
+import type { Exchange } from "../../src/connection/in_flight.ts";
 import {
   createOutlet,
   type Outlet,
@@ -11,12 +11,8 @@ import {
 import type { FrameSocket, Message } from "../../src/connection/socket.ts";
 import { plain } from "../../src/dialect/plain.ts";
 import { v1 } from "../../src/dialect/v1.ts";
-import {
-  type Chunk,
-  decodeChunk,
-  MAX_CHUNK_BYTES,
-  type ProxyRequest,
-} from "../../src/protocol/mod.ts";
+import { type Chunk, decodeChunk, MAX_CHUNK_BYTES } from "../../src/protocol/mod.ts";
+import { createBlankExchange } from "../helpers/exchange.ts";
 
 interface Bench {
   readonly exchange: Exchange;
@@ -57,11 +53,7 @@ function createBench({ windowBytes = Infinity, full = false, dialect = v1 } = {}
   };
   const credit = createCredit(windowBytes);
   const exchange: Exchange = {
-    ...createExchange({ id: 7, request: REQUEST, upload: undefined }, {
-      connection: "c",
-      sequence: 1,
-      identity: undefined,
-    }),
+    ...createBlankExchange({ stream: true }),
     credit,
   };
   const deps: OutletDeps = {
@@ -94,15 +86,6 @@ function createBench({ windowBytes = Infinity, full = false, dialect = v1 } = {}
   };
 }
 
-const REQUEST: ProxyRequest = {
-  method: "GET",
-  target: new URL("http://x/"),
-  headers: [],
-  body: null,
-  redirect: "follow",
-  stream: true,
-  bodyFollows: false,
-};
 const HEAD = { status: 200, statusText: "OK", url: "http://x/", redirected: false, headers: [] };
 const TIMING = { waitMs: 1, totalMs: 2 };
 const random = (length: number): Uint8Array<ArrayBuffer> =>

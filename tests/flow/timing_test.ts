@@ -3,7 +3,6 @@
  */
 import { assert, assertEquals, assertFalse, assertMatch, fail } from "@std/assert";
 import { createRunExchange } from "../../src/connection/exchange.ts";
-import { createExchange } from "../../src/connection/in_flight.ts";
 import { createFrameSocket } from "../../src/connection/socket.ts";
 import { v1 } from "../../src/dialect/v1.ts";
 import { toLines, toServerSentEvents } from "../../src/forward/events.ts";
@@ -15,6 +14,7 @@ import type { Timing } from "../../src/protocol/mod.ts";
 import { createRegistry } from "../../src/upstream/registry.ts";
 import { connectPlain, connectV1, type Frame } from "../helpers/client.ts";
 import { LOOPBACK, type Service, startService } from "../helpers/service.ts";
+import { createBlankExchange } from "../helpers/exchange.ts";
 import { createForwardClient } from "../helpers/http_clients.ts";
 import { startHttp } from "../helpers/upstream.ts";
 
@@ -215,19 +215,7 @@ Deno.test("queueMs is the time that the store of a limit takes, and not part of 
     toLines,
   });
   let timing: Timing | undefined;
-  const exchange = createExchange({
-    id: 1,
-    request: {
-      method: "GET",
-      target: new URL(upstream.origin),
-      headers: [],
-      body: null,
-      redirect: "follow",
-      stream: false,
-      bodyFollows: false,
-    },
-    upload: undefined,
-  }, { connection: "c", sequence: 1, identity: undefined });
+  const exchange = createBlankExchange({ target: new URL(upstream.origin) });
   const webSocket = {
     readyState: WebSocket.OPEN,
     bufferedAmount: 0,
