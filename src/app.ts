@@ -147,7 +147,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   const log: Telemetry & Partial<Logger> = deps.telemetry ?? createLogger({
     level: config.LOG_LEVEL,
     format: config.LOG_FORMAT,
-    redact: redaction.redact,
+    redaction,
     ...(team && { writeSync: team.writeSync }),
   });
   const logger = team === undefined ? log : { ...log, ...team.announce };

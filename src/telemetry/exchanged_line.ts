@@ -1,14 +1,21 @@
 /**
- * The fields of an exchange as JSON. Each exchange is a line, so that it is written by hand: JSON.stringify takes
- * longer and leaves garbage.
+ * Exchanges as lines of JSON. Each exchange is a line, so that it is written by hand: JSON.stringify takes longer
+ * and leaves garbage, and so does a search for secrets in texts that were searched before.
  *
  * @module
  */
 import type { LineBuffer } from "./line_buffer.ts";
+import type { WriteLine } from "./output.ts";
+import { type Redaction, redactProperties } from "./redaction.ts";
 import type { ExchangedEvent } from "./telemetry.ts";
 
-/** Writes the fields of an exchange, each with a comma before it. */
-export type WriteExchanged = (fields: Partial<ExchangedEvent>, lines: LineBuffer) => void;
+/** What lines are made with. */
+export interface ExchangedLineOptions {
+  /** Takes secrets out of every text. */
+  readonly redaction: Redaction;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
 
 /** What many exchanges have in common. */
 type Common = { readonly [Name in CommonName]?: ExchangedEvent[Name] | undefined };
@@ -27,14 +34,15 @@ type CommonName =
 /** How it was written. */
 interface Known {
   readonly common: Common;
-  readonly bytes: Uint8Array;
+  readonly members: Uint8Array;
 }
 
 // As many as there may be kinds of exchanges at a time: to look through more would cost more than it saves.
 const MAX_KNOWN = 16;
 const MAX_CONNECTIONS = 4096;
+const SECOND_MS = 1000;
 
-const REQUEST_ID = encode(',"requestId":');
+const ZERO = 0x30;
 const EXCHANGE = encode(',"exchange":');
 const TRACE_ID = encode(',"traceId":');
 const ID = encode(',"id":');
@@ -42,82 +50,103 @@ const REQUEST_BYTES = encode(',"requestBytes":');
 const RESPONSE_BYTES = encode(',"responseBytes":');
 const WAIT_MS = encode(',"waitMs":');
 const TOTAL_MS = encode(',"totalMs":');
+const END = encode("}\n");
 
-/** Creates a {@linkcode WriteExchanged}. */
-export function createWriteExchanged(): WriteExchanged {
-  const writePlace = createWritePlace();
-  const encodeCommon = createEncodeCommon();
-  return (fields, lines) => {
-    const { exchange, traceId, id, requestBytes, responseBytes, waitMs, totalMs } = fields;
-    writePlace(fields, lines);
-    if (exchange !== undefined) {
-      lines.bytes(EXCHANGE);
-      lines.number(exchange);
-    }
-    if (traceId !== undefined) {
-      lines.bytes(TRACE_ID);
-      lines.string(traceId);
-    }
-    if (id !== undefined) {
-      lines.bytes(ID);
-      lines.number(id);
-    }
-    lines.bytes(encodeCommon(fields));
-    if (requestBytes !== undefined) {
-      lines.bytes(REQUEST_BYTES);
-      lines.number(requestBytes);
-    }
-    if (responseBytes !== undefined) {
-      lines.bytes(RESPONSE_BYTES);
-      lines.number(responseBytes);
-    }
-    if (waitMs !== undefined) {
-      lines.bytes(WAIT_MS);
-      lines.thousandths(waitMs);
-    }
-    if (totalMs !== undefined) {
-      lines.bytes(TOTAL_MS);
-      lines.thousandths(totalMs);
-    }
-  };
-}
+/** Creates what writes an exchange as a line of JSON, with its end: time, level and event, then the fields. */
+export function createWriteExchanged(
+  { redaction, now }: ExchangedLineOptions,
+): WriteLine<ExchangedEvent> {
+  const { redact } = redaction;
+  const writeStart = createWriteStart();
+  const names = new Map<string, Uint8Array>();
+  const known: Known[] = [];
+  let oldest = 0;
+  let { version } = redaction;
 
-/** The connection, and the name of the exchange, which begins with it. */
-function createWritePlace(): WriteExchanged {
-  const known = new Map<string, Uint8Array>();
+  function forget(): void {
+    version = redaction.version;
+    names.clear();
+    known.length = oldest = 0;
+  }
 
-  function encodeConnection(connection: string): Uint8Array {
-    const text = JSON.stringify(connection);
+  /** The connection, and the name of the exchange as far as it is the same. */
+  function encodeNames(connection: string): Uint8Array {
+    const text = JSON.stringify(redact(connection));
     const bytes = encode(`,"connection":${text},"requestId":${text.slice(0, -1)}`);
-    if (known.size >= MAX_CONNECTIONS) known.clear();
-    known.set(connection, bytes);
+    if (names.size >= MAX_CONNECTIONS) names.clear();
+    names.set(connection, bytes);
     return bytes;
   }
 
-  return ({ connection, requestId }, lines) => {
-    if (connection !== undefined && requestId?.startsWith(connection)) {
-      lines.bytes(known.get(connection) ?? encodeConnection(connection));
-      return lines.stringFrom(requestId, connection.length);
+  function writeNames({ connection, requestId }: ExchangedEvent, lines: LineBuffer): void {
+    if (requestId.startsWith(connection)) {
+      lines.bytes(names.get(connection) ?? encodeNames(connection));
+      return lines.endString(redact(requestId.slice(connection.length)));
     }
-    if (connection !== undefined) lines.text(`,"connection":${JSON.stringify(connection)}`);
-    if (requestId === undefined) return;
-    lines.bytes(REQUEST_ID);
-    lines.string(requestId);
+    const members = JSON.stringify(redactProperties({ connection, requestId }, redact));
+    lines.text(`,${members.slice(1, -1)}`);
+  }
+
+  function encodeCommon(event: ExchangedEvent): Uint8Array {
+    for (const { common, members } of known) if (isSame(common, event)) return members;
+    const { identity, method, upstream, host, decision, reason, outcome, status, code } = event;
+    const common = { identity, method, upstream, host, decision, reason, outcome, status, code };
+    const members = encode(`,${JSON.stringify(redactProperties(common, redact)).slice(1, -1)}`);
+    known[oldest] = { common, members };
+    oldest = (oldest + 1) % MAX_KNOWN;
+    return members;
+  }
+
+  return (event, lines) => {
+    if (redaction.version !== version) forget();
+    const { exchange, traceId, id, requestBytes, responseBytes, waitMs, totalMs } = event;
+    writeStart(now(), lines);
+    writeNames(event, lines);
+    lines.few(EXCHANGE);
+    lines.number(exchange);
+    if (traceId !== undefined) {
+      lines.few(TRACE_ID);
+      lines.string(redact(traceId));
+    }
+    if (id !== undefined) {
+      lines.few(ID);
+      lines.number(id);
+    }
+    lines.bytes(encodeCommon(event));
+    lines.few(REQUEST_BYTES);
+    lines.number(requestBytes);
+    lines.few(RESPONSE_BYTES);
+    lines.number(responseBytes);
+    if (waitMs !== undefined) {
+      lines.few(WAIT_MS);
+      lines.thousandths(waitMs);
+    }
+    lines.few(TOTAL_MS);
+    lines.thousandths(totalMs);
+    lines.few(END);
   };
 }
 
-function createEncodeCommon(): (fields: Common) => Uint8Array {
-  const known: Known[] = [];
-  let oldest = 0;
-  return (fields) => {
-    for (const { common, bytes } of known) if (isSame(common, fields)) return bytes;
-    const { identity, method, upstream, host, decision, reason, outcome, status, code } = fields;
-    const common = { identity, method, upstream, host, decision, reason, outcome, status, code };
-    const members = JSON.stringify(common).slice(1, -1);
-    const bytes = encode(members === "" ? "" : `,${members}`);
-    known[oldest] = { common, bytes };
-    oldest = (oldest + 1) % MAX_KNOWN;
-    return bytes;
+/** The lines of one second start alike, but for the milliseconds. */
+function createWriteStart(): (timestamp: number, lines: LineBuffer) => void {
+  let second = NaN;
+  let start = new Uint8Array();
+  let millisecondsAt = 0;
+
+  function begin(timestamp: number): void {
+    const time = new Date(timestamp).toISOString();
+    second = Math.floor(timestamp / SECOND_MS) * SECOND_MS;
+    millisecondsAt = `{"time":"${time}`.length - "678Z".length;
+    start = encode(`{"time":"${time}","level":"info","event":"exchanged"`);
+  }
+
+  return (timestamp, lines) => {
+    if (!(timestamp >= second && timestamp < second + SECOND_MS)) begin(timestamp);
+    const milliseconds = timestamp - second;
+    start[millisecondsAt] = ZERO + ((milliseconds / 100) | 0);
+    start[millisecondsAt + 1] = ZERO + ((milliseconds / 10) | 0) % 10;
+    start[millisecondsAt + 2] = ZERO + milliseconds % 10;
+    lines.bytes(start);
   };
 }
 
@@ -128,6 +157,6 @@ function isSame(a: Common, b: Common): boolean {
     a.reason === b.reason && a.code === b.code && a.host === b.host;
 }
 
-function encode(text: string): Uint8Array {
+function encode(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }

@@ -15,12 +15,14 @@ export interface LineBuffer {
   shift(length: number): void;
   /** Takes bytes. */
   bytes(bytes: Uint8Array): void;
+  /** Takes a few bytes: what {@linkcode bytes} takes in more time, until there are some dozens. */
+  few(bytes: Uint8Array): void;
   /** Takes a text. */
   text(text: string): void;
   /** Takes a text as JSON has it. */
   string(value: string): void;
-  /** Takes what JSON has of a text from the unit at `from` on, and the quote behind it. */
-  stringFrom(value: string, from: number): void;
+  /** Takes the end of a text as JSON has it, and the quote behind it. */
+  endString(end: string): void;
   /** Takes a number as JSON has it. */
   number(value: number): void;
   /** Takes a number that is likely to have three digits behind the point, as JSON has it. */
@@ -64,16 +66,23 @@ export function createLineBuffer(): LineBuffer {
     end += bytes.length;
   }
 
+  function few(bytes: Uint8Array): void {
+    const { length } = bytes;
+    ensure(length);
+    for (let index = 0; index < length; index++) memory[end + index] = bytes[index] ?? 0;
+    end += length;
+  }
+
   function text(text: string): void {
     bytes(encoder.encode(text));
   }
 
-  /** Takes the rest of a text that JSON changes nothing of, and a quote; of any other nothing, and says so. */
-  function isTaken(text: string, from: number): boolean {
+  /** Takes a text that JSON changes nothing of, and a quote; of any other nothing, and says so. */
+  function isTaken(text: string): boolean {
     const { length } = text;
     ensure(length + 1);
     let at = end;
-    for (let index = from; index < length; index++) {
+    for (let index = 0; index < length; index++) {
       const unit = text.charCodeAt(index);
       if (unit < FIRST_PRINTABLE || unit > LAST_PRINTABLE) return false;
       if (unit === QUOTE || unit === BACKSLASH) return false;
@@ -84,8 +93,8 @@ export function createLineBuffer(): LineBuffer {
     return true;
   }
 
-  function stringFrom(value: string, from: number): void {
-    if (!isTaken(value, from)) text(JSON.stringify(value.slice(from)).slice(1));
+  function endString(end: string): void {
+    if (!isTaken(end)) text(JSON.stringify(end).slice(1));
   }
 
   /** Takes a whole number from 0 to 2^31 - 1. */
@@ -114,13 +123,14 @@ export function createLineBuffer(): LineBuffer {
       if (memory.length > SIZE) memory = new Uint8Array(SIZE);
     },
     bytes,
+    few,
     text,
     string(value): void {
       ensure(1);
       memory[end++] = QUOTE;
-      stringFrom(value, 0);
+      endString(value);
     },
-    stringFrom,
+    endString,
     number(value): void {
       if (isSmall(value)) digits(value);
       else text(JSON.stringify(value));

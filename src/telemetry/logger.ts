@@ -4,13 +4,14 @@
  *
  * @module
  */
-import { compareLogLevel, type LogLevel as RecordLevel, type LogRecord } from "@logtape/logtape";
-import { createWriteJson } from "./json_line.ts";
+import { compareLogLevel, type LogLevel as RecordLevel } from "@logtape/logtape";
+import { createWriteExchanged } from "./exchanged_line.ts";
+import { writeJson } from "./json_line.ts";
 import { createLineBuffer } from "./line_buffer.ts";
-import { createOutput, type Output, type OutputDeps, type WriteLine } from "./output.ts";
+import { createOutput, type Output, type OutputDeps } from "./output.ts";
 import { writePretty } from "./pretty_line.ts";
-import { type Redact, redactTokens, withRedaction } from "./redaction.ts";
-import type { Telemetry } from "./telemetry.ts";
+import { type Redaction, withRedaction, withTokens } from "./redaction.ts";
+import type { ExchangedEvent, Telemetry } from "./telemetry.ts";
 
 /** From the most to the least that is written. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "off"] as const;
@@ -29,8 +30,8 @@ export interface LoggerOptions {
   readonly write?: (line: string) => void;
   /** Where `write` is absent, takes the bytes of lines and gives how many. Default: standard output does. */
   readonly writeSync?: OutputDeps["writeSync"];
-  /** Gives a text without the secrets of this service; what looks like a token is taken out without it. */
-  readonly redact?: Redact;
+  /** Takes out the secrets of this service; what looks like a token is taken out without it. */
+  readonly redaction?: Redaction;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -43,6 +44,8 @@ export interface Logger extends Telemetry {
 
 const CATEGORY: readonly string[] = ["wsfetch"];
 
+const NO_SECRETS: Redaction = { version: 0, redact: (text) => text };
+
 const RECORD_LEVELS = {
   debug: "debug",
   info: "info",
@@ -52,14 +55,15 @@ const RECORD_LEVELS = {
 
 /** Creates a {@linkcode Logger}. */
 export function createLogger(
-  { level: least, format, write, writeSync, redact, now = Date.now }: LoggerOptions,
+  { level: least, format, write, writeSync, redaction: secrets = NO_SECRETS, now = Date.now }:
+    LoggerOptions,
 ): Logger {
-  const writeLine = format === "json" ? createWriteJson() : writePretty;
   const output = write === undefined
-    ? createOutput(writeLine, { ...(writeSync && { writeSync }) })
-    : createTextOutput(writeLine, write);
-  const hide: Redact = redact === undefined ? redactTokens : (text) => redactTokens(redact(text));
-  const sink = withRedaction(output.write, hide);
+    ? createOutput({ ...(writeSync && { writeSync }) })
+    : createTextOutput(write);
+  const writeLine = format === "json" ? writeJson : writePretty;
+  const redaction = withTokens(secrets);
+  const sink = withRedaction((record) => output.write(record, writeLine), redaction.redact);
 
   function isWritten(level: RecordLevel): boolean {
     return least !== "off" && compareLogLevel(level, RECORD_LEVELS[least]) >= 0;
@@ -77,6 +81,13 @@ export function createLogger(
         timestamp: now(),
         properties: fields as Record<string, unknown>, // only read, by its own names
       });
+  }
+
+  /** What looks for secrets by itself, in what it has not seen before. */
+  function atExchanged(): (event: ExchangedEvent) => void {
+    if (format !== "json" || !isWritten("info")) return at("info", "exchanged");
+    const writeExchanged = createWriteExchanged({ redaction, now });
+    return (event) => output.write(event, writeExchanged);
   }
 
   const stopped = at("info", "stopped");
@@ -99,7 +110,7 @@ export function createLogger(
     malformed: at("debug", "malformed"),
     paused: at("debug", "paused"),
     decided: at("debug", "decided"),
-    exchanged: at("info", "exchanged"),
+    exchanged: atExchanged(),
     failed(event): void {
       if (!describesErrors) return;
       failed({ ...event, error: describe(event.error) });
@@ -109,15 +120,12 @@ export function createLogger(
   };
 }
 
-function createTextOutput(
-  writeLine: WriteLine<LogRecord>,
-  write: (line: string) => void,
-): Output<LogRecord> {
+function createTextOutput(write: (line: string) => void): Output {
   const lines = createLineBuffer();
   const decoder = new TextDecoder();
   return {
-    write(record): void {
-      writeLine(record, lines);
+    write(thing, writeLine): void {
+      writeLine(thing, lines);
       const line = decoder.decode(lines.waiting()).slice(0, -1);
       lines.shift(lines.length);
       write(line);

@@ -6,8 +6,8 @@
 import { createLineBuffer, type LineBuffer } from "./line_buffer.ts";
 
 /** Takes things that are a line each. Nothing here throws but what makes lines of them. */
-export interface Output<Thing> {
-  write(thing: Thing): void;
+export interface Output {
+  write<Thing>(thing: Thing, writeLine: WriteLine<Thing>): void;
   /** Writes what has been taken. */
   flush(): void;
 }
@@ -38,14 +38,13 @@ const SOON_MS = 50;
  *
  * A standard output that does not block and is full is tried again later; one that nobody reads is given up.
  */
-export function createOutput<Thing>(
-  writeLine: WriteLine<Thing>,
+export function createOutput(
   {
     writeSync = writeToStandardOutput,
     soon = (action) => setTimeout(action, SOON_MS),
     later = (action) => setTimeout(action, TRY_AGAIN_MS),
   }: OutputDeps = {},
-): Output<Thing> {
+): Output {
   const lines = createLineBuffer();
   let isBlocked = false;
   let isScheduled = false;
@@ -73,7 +72,7 @@ export function createOutput<Thing>(
   globalThis.addEventListener("unload", flush);
 
   return {
-    write(thing): void {
+    write(thing, writeLine): void {
       if (isBlocked && lines.length > MAX_WAITING_BYTES) return;
       writeLine(thing, lines);
       if (!isBlocked && lines.length > MAX_TAKEN_BYTES) flush();

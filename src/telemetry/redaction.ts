@@ -8,6 +8,13 @@ import type { LogRecord, Sink } from "@logtape/logtape";
 /** Gives a text without the secrets in it. */
 export type Redact = (text: string) => string;
 
+/** Takes out secrets that may become more. */
+export interface Redaction {
+  /** Is another number when there are more: what held none may hold one of them. */
+  readonly version: number;
+  readonly redact: Redact;
+}
+
 const REDACTED = "[redacted]";
 
 // The credential of a header (RFC 6750 §2.1), or of a subprotocol "bearer." and the token.
@@ -26,6 +33,16 @@ export function redactTokens(text: string): string {
   const rest = text.replace(BEARER, `$1${REDACTED}`);
   if (!rest.includes(JWT_START)) return rest;
   return rest.replace(DOTTED, (dotted) => redactJwt(dotted));
+}
+
+/** Gives what takes out the same secrets, and what looks like a token. */
+export function withTokens(secrets: Redaction): Redaction {
+  return {
+    get version(): number {
+      return secrets.version;
+    },
+    redact: (text) => redactTokens(secrets.redact(text)),
+  };
 }
 
 /** Gives a LogTape sink that hands on every record with `redact` applied to each text in its message and properties. */
@@ -54,7 +71,8 @@ function redactRecord(record: LogRecord, redact: Redact): LogRecord {
   return isClean ? record : { ...record, message, rawMessage, properties };
 }
 
-function redactProperties(
+/** Gives properties with `redact` applied to each text in them. */
+export function redactProperties(
   properties: Record<string, unknown>,
   redact: Redact,
 ): Record<string, unknown> {

@@ -10,6 +10,8 @@ import { createRedactor, type Redactor } from "./redact.ts";
 export interface SecretRedaction {
   /** Takes the secrets of upstreams too, from now on; none is forgotten. */
   know(definitions: readonly Pick<UpstreamDefinition, "secrets">[]): void;
+  /** How many secrets are known. */
+  readonly version: number;
   /** Gives a text without the secrets. */
   redact(text: string): string;
 }
@@ -22,6 +24,9 @@ export function createSecretRedaction(known: readonly string[]): SecretRedaction
     know(definitions): void {
       for (const secret of definitions.flatMap(({ secrets }) => secrets)) secrets.add(secret);
       redactor = createRedactor([...secrets]);
+    },
+    get version(): number {
+      return secrets.size;
     },
     redact: (text) => redactor === undefined ? text : redactor(text),
   };

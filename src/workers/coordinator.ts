@@ -47,7 +47,7 @@ export async function serveTogether(
   const shared = createShared(config, workers);
   const whole = createWhole(config, {
     writeSync: createTurns({ turn: shared.turn, self: toSelf(workers) }, writeToStandardOutput),
-    redact: redaction.redact,
+    redaction,
     collect: () => askAll({ type: "measure" }, { answer: "measured", ms: MEASURE_MS }),
   });
   const { telemetry } = whole;

@@ -9,7 +9,7 @@ import { combine } from "../telemetry/combine.ts";
 import type { EventLoopMeter } from "../telemetry/event_loop.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
-import type { Redact } from "../telemetry/redaction.ts";
+import type { Redaction } from "../telemetry/redaction.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { createTotals, type Totals } from "../telemetry/totals.ts";
 
@@ -24,7 +24,7 @@ export interface Whole extends Totals {
 export interface WholeDeps {
   /** Takes bytes of log lines, and gives how many. */
   readonly writeSync: (bytes: Uint8Array) => number;
-  readonly redact: Redact;
+  readonly redaction: Redaction;
   /** Fulfils when every worker that can has handed in what it has counted. */
   readonly collect: () => Promise<void>;
 }
@@ -39,11 +39,11 @@ const NO_METER: EventLoopMeter = {
 const none = (): number => 0;
 
 /** Creates a {@linkcode Whole}. */
-export function createWhole(config: Config, { writeSync, redact, collect }: WholeDeps): Whole {
+export function createWhole(config: Config, { writeSync, redaction, collect }: WholeDeps): Whole {
   const logger = createLogger({
     level: config.LOG_LEVEL,
     format: config.LOG_FORMAT,
-    redact,
+    redaction,
     writeSync,
   });
   const totals = createTotals();

@@ -66,17 +66,17 @@ function createRecord(): ExchangedEvent {
 
 function createCases(): readonly Case[] {
   const secrets = createRedactor(["correct-horse-battery", "sk_live_0123456789abcdef"]);
-  const redact = secrets && { redact: secrets };
+  const redaction = secrets && { redaction: { version: 0, redact: secrets } };
   const toCase = (name: string, options: Partial<LoggerOptions>): Case => {
     const logger = createLogger({ level: "info", format: "json", ...options });
     return { name, telemetry: logger, flush: logger.flush, times: [], garbage: [] };
   };
-  const whole = toCase("log, with two secrets, and metrics", { ...redact });
+  const whole = toCase("log, with two secrets, and metrics", { ...redaction });
   return [
     { ...toCase("nothing", {}), telemetry: combine() },
     toCase("log, off", { level: "off" }),
     toCase("log", {}),
-    toCase("log, with two secrets to look for", { ...redact }),
+    toCase("log, with two secrets to look for", { ...redaction }),
     toCase("log, for people", { format: "pretty" }),
     { ...toCase("metrics", {}), telemetry: startMetrics().telemetry },
     { ...whole, telemetry: combine(whole.telemetry, startMetrics().telemetry) },

@@ -8,8 +8,8 @@ import type { ExchangedEvent, Telemetry } from "../../src/telemetry/telemetry.ts
 /** An exchange that went well. */
 export const EXCHANGED: ExchangedEvent = {
   connection: "c1",
-  exchange: 1,
   requestId: "c1-1",
+  exchange: 1,
   id: 1,
   method: "GET",
   host: "api.test",

@@ -62,7 +62,7 @@ Deno.test("string() takes every text as JSON has it", () => {
 Deno.test("a buffer keeps every byte until it is shifted, however many come and go", () => {
   const sizes = fc.oneof(fc.nat(300), fc.nat(300_000));
   const steps = fc.array(
-    fc.record({ size: sizes, how: fc.constantFrom("bytes", "text", "string", "shift") }),
+    fc.record({ size: sizes, how: fc.constantFrom("bytes", "few", "text", "string", "shift") }),
     { maxLength: 30 },
   );
   fc.assert(
@@ -75,8 +75,8 @@ Deno.test("a buffer keeps every byte until it is shifted, however many come and 
           const length = Math.min(size, expected.length);
           lines.shift(length);
           expected = expected.slice(length);
-        } else if (how === "bytes") {
-          lines.bytes(encoder.encode(text));
+        } else if (how === "bytes" || how === "few") {
+          lines[how](encoder.encode(text));
           expected += text;
         } else {
           lines[how](text);

@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { createOutput, type Output } from "../../src/telemetry/output.ts";
+import { createOutput, type WriteLine } from "../../src/telemetry/output.ts";
 
 /** An output whose times come by hand, and what was written. */
 function createFake(writeSync?: (bytes: Uint8Array) => number): {
-  readonly output: Output<string>;
+  readonly output: { write(line: string): void; flush(): void };
   readonly written: string[];
   /** What is to happen at the end of the turn. */
   readonly soon: (() => void)[];
@@ -14,7 +14,8 @@ function createFake(writeSync?: (bytes: Uint8Array) => number): {
   const soon: (() => void)[] = [];
   const later: (() => void)[] = [];
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  const output = createOutput((line: string, lines) => lines.text(`${line}\n`), {
+  const writeLine: WriteLine<string> = (line, lines) => lines.text(`${line}\n`);
+  const output = createOutput({
     writeSync(bytes): number {
       const length = writeSync?.(bytes) ?? bytes.length;
       written.push(decoder.decode(bytes.subarray(0, length), { stream: true }));
@@ -23,7 +24,8 @@ function createFake(writeSync?: (bytes: Uint8Array) => number): {
     soon: (action) => soon.push(action),
     later: (action) => later.push(action),
   });
-  return { output, written, soon, later };
+  const write = (line: string): void => output.write(line, writeLine);
+  return { output: { ...output, write }, written, soon, later };
 }
 
 Deno.test("write() writes the lines of one turn at once", () => {

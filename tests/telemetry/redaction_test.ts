@@ -2,7 +2,7 @@ import type { LogRecord } from "@logtape/logtape";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { redactTokens, withRedaction } from "../../src/telemetry/redaction.ts";
-import { createListener, NAMES, tell } from "./events.ts";
+import { createListener, EXCHANGED, NAMES, tell } from "./events.ts";
 
 const JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
 
@@ -101,13 +101,33 @@ Deno.test("createLogger() writes no secret that has become one only now", () => 
     level: "info",
     format: "json",
     write: (line) => lines.push(line),
-    redact: (text) => secrets.includes(text) ? "[gone]" : text,
+    redaction: {
+      get version(): number {
+        return secrets.length;
+      },
+      redact: (text) => secrets.includes(text) ? "[gone]" : text,
+    },
   });
   for (const secret of ["none", "api.test"]) {
     secrets.push(secret);
     tell(logger, "exchanged");
   }
   assertEquals(lines.map((line) => JSON.parse(line).host), ["api.test", "[gone]"]);
+});
+
+Deno.test("createLogger() writes no secret that is the end of an exchange's name", () => {
+  const lines: string[] = [];
+  const logger = createLogger({
+    level: "info",
+    format: "json",
+    write: (line) => lines.push(line),
+    redaction: { version: 1, redact: (text) => text.replaceAll("hunter2", "[gone]") },
+  });
+  for (const end of ["-hunter2", "-2", `-${JWT}`]) {
+    logger.exchanged({ ...EXCHANGED, requestId: `${EXCHANGED.connection}${end}` });
+  }
+  const names = lines.map((line) => JSON.parse(line).requestId);
+  assertEquals(names, ["c1-[gone]", "c1-2", "c1-[redacted]"]);
 });
 
 Deno.test("createLogger() writes no secret in any event, whichever field it is in", () => {
@@ -118,7 +138,7 @@ Deno.test("createLogger() writes no secret in any event, whichever field it is i
       level: "debug",
       format,
       write: (line) => lines.push(line),
-      redact: (text) => text.replaceAll(secret, "[gone]"),
+      redaction: { version: 0, redact: (text) => text.replaceAll(secret, "[gone]") },
     });
     // Every text of every event is one that holds both secrets.
     const poisoned = createListener((name, event) => {

@@ -76,11 +76,12 @@ const WORKER = `
   import { createTurns } from ${source("../../src/telemetry/turns.ts")};
   self.onmessage = ({ data: turn }) => {
     const self = Number(globalThis.name);
-    const output = createOutput((line, lines) => lines.text(line + "\\n"), {
+    const output = createOutput({
       writeSync: createTurns({ turn, self }, writeToStandardOutput),
     });
     for (let i = 0; i < ${LINES}; i++) {
-      output.write(JSON.stringify({ self, i, text: String(self).repeat(i % 1000) }));
+      const line = JSON.stringify({ self, i, text: String(self).repeat(i % 1000) }) + "\\n";
+      output.write(line, (line, lines) => lines.text(line));
     }
     output.flush();
     postMessage("done");
