@@ -11,7 +11,7 @@ import { createJwtCheck } from "./auth/jwt.ts";
 import { createOriginCheck } from "./auth/origin.ts";
 import { createTokenCheck } from "./auth/token.ts";
 import { type Config, ConfigError, hasAuthentication } from "./config.ts";
-import { createConnection } from "./connection/connection.ts";
+import { createConnect } from "./connection/connection.ts";
 import { createRunExchange } from "./connection/exchange.ts";
 import { CONSOLE_PAGE, CONSOLE_SOURCES, CONSOLE_STYLE } from "./console_sources.ts";
 import { plain } from "./dialect/plain.ts";
@@ -189,12 +189,17 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     timeoutMs: config.REQUEST_TIMEOUT_MS,
     maxTimeoutMs: config.MAX_TIMEOUT_MS,
   }, { limiter, registry, policy, forward, toServerSentEvents, toLines });
-  const limits = toLimits(config);
-  const maxStreamBytes = config.MAX_STREAM_BYTES;
-  const socket = {
-    highWaterBytes: config.SEND_BUFFER_BYTES,
-    sendTimeoutMs: config.SEND_TIMEOUT_MS,
-  };
+  const connect = createConnect({
+    server: SERVER_NAME,
+    limits: toLimits(config),
+    authGraceMs: config.AUTH_GRACE_MS,
+    creditIdleMs: config.STREAM_IDLE_MS,
+    maxStreamBytes: config.MAX_STREAM_BYTES,
+    socket: {
+      highWaterBytes: config.SEND_BUFFER_BYTES,
+      sendTimeoutMs: config.SEND_TIMEOUT_MS,
+    },
+  }, { authenticator, limiter, runExchange, telemetry, tracing });
   // The WebSocket and the console's question about it are decided by the same.
   const gate = {
     isOriginAllowed: createOriginCheck({
@@ -210,27 +215,18 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   const upgrade = createUpgrade({ mayWait: config.JWT_JWKS_URL !== undefined }, {
     ...gate,
     seats,
-    openConnection: (webSocket, { id, subprotocol, identity, key }) =>
-      createConnection({
+    openConnection: (client) => {
+      const { webSocket, id, subprotocol, identity, key } = client;
+      return connect({
+        webSocket,
+        dialect: subprotocol === undefined ? plain : v1,
         id,
         identity,
         key,
-        server: SERVER_NAME,
         upstreams: registry.namesFor(identity?.subject),
-        limits,
-        authGraceMs: config.AUTH_GRACE_MS,
-        creditIdleMs: config.STREAM_IDLE_MS,
-        maxStreamBytes,
-        socket,
-      }, {
-        webSocket,
-        dialect: subprotocol === undefined ? plain : v1,
-        authenticator,
-        limiter,
-        runExchange,
-        telemetry,
-        tracing,
-      }),
+        closing: () => client.closing(),
+      });
+    },
   });
   const hasConsole = config.CONSOLE === "on";
   const isFull = (): boolean => seats.isFull;

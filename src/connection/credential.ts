@@ -34,9 +34,9 @@ export interface CredentialOptions {
 export interface CredentialDeps {
   readonly authenticator: Authenticator | undefined;
   /** Called when the grace is over: the connection is to end with its last exchange. */
-  readonly expired: () => void;
+  expired(): void;
   /** Called when that has taken too long as well. */
-  readonly overdue: () => void;
+  overdue(): void;
 }
 
 // Deno's timers hold a signed 32-bit number of milliseconds.
@@ -99,11 +99,10 @@ class WatchedCredential implements Credential {
     clearTimeout(this.#timer);
     if (this.#expiresAt === undefined || this.#isClosed) return;
     const { graceMs, finishMs } = this.#options;
-    const { expired, overdue } = this.#deps;
     const end = this.#expiresAt + graceMs;
     this.#at(end, () => {
-      expired();
-      if (!this.#isClosed) this.#at(end + finishMs, overdue);
+      this.#deps.expired();
+      if (!this.#isClosed) this.#at(end + finishMs, () => this.#deps.overdue());
     });
   }
 

@@ -39,23 +39,15 @@ export interface ExchangeDeps extends DeliverDeps {
   readonly wheel?: Wheel;
 }
 
-/** On whose behalf an exchange is made. */
-export interface Caller {
-  /** Who was authenticated; `undefined`: nobody. */
-  readonly identity: string | undefined;
-  /** What limits count by: the identity, else the client's address. */
-  readonly key: string;
-}
-
 /** Runs one exchange until all of its response has been sent. */
 export type RunExchange = (exchange: Exchange, context: ExchangeContext) => Promise<void>;
 
 /** What the exchanges of one connection have in common. */
-export interface ExchangeContext {
-  readonly caller: Caller;
-  readonly outlet: OutletDeps;
+export interface ExchangeContext extends OutletDeps {
+  /** On whose behalf they are made: who was authenticated; `undefined`: nobody. */
+  readonly subject: string | undefined;
   /** Called with every decision on a hop, before it is made. */
-  readonly decided: (exchange: Exchange, ...decision: Parameters<Decided>) => void;
+  decided(exchange: Exchange, ...decision: Parameters<Decided>): void;
 }
 
 // What runs out of time, and how that is called.
@@ -83,7 +75,7 @@ export function createRunExchange(
   /** Makes the request and delivers its response, within the time that it has. */
   async function perform(
     exchange: Exchange,
-    { outlet, decided }: ExchangeContext,
+    context: ExchangeContext,
     { url, upstream }: Destination,
   ): Promise<void> {
     const { request, controller, record, times, upload } = exchange;
@@ -101,7 +93,7 @@ export function createRunExchange(
       upstream,
       // A client may be what an upload waits for.
       countsTimeouts: upload === undefined && timeoutMs >= ownTimeoutMs,
-      decided: (hop, decision) => decided(exchange, hop, decision),
+      decided: (hop, decision) => context.decided(exchange, hop, decision),
       lookingUp: (isLookingUp) => stage = isLookingUp ? "lookup" : "head",
       lookedUp: (durationMs) => times.dnsMs = round((times.dnsMs ?? 0) + durationMs),
     });
@@ -120,7 +112,7 @@ export function createRunExchange(
       stage = "body";
       const shown = upstream === undefined ? response : upstream.conceal(response);
       const silent = (): ProxyError => timedOut(STAGES.stream, options.streamIdleMs, method);
-      const delivering = deliver(shown, { exchange, outlet, deadline, silent });
+      const delivering = deliver(shown, { exchange, outlet: context, deadline, silent });
       if (delivering !== undefined) await delivering;
     } catch (thrown) {
       throw signal.aborted && !(thrown instanceof ProxyError) ? signal.reason : thrown;
@@ -134,17 +126,16 @@ export function createRunExchange(
   /** Finds what the request names, which has to be something that this caller may use. */
   function findDestination(
     { target }: ProxyRequest,
-    { identity }: Caller,
+    { subject }: ExchangeContext,
   ): Destination {
     if (target instanceof URL) return { url: target, upstream: undefined };
-    const upstream = registry.find(target.upstream, identity);
+    const upstream = registry.find(target.upstream, subject);
     return { url: upstream.resolve(target.path), upstream };
   }
 
   return async function runExchange(exchange, context): Promise<void> {
     const { request } = exchange;
-    const { caller } = context;
-    const begun = limiter.begin(caller.key);
+    const begun = limiter.begin(context.key);
     const lease = begun instanceof Promise ? await begun : begun;
     if ("limit" in lease) {
       const { message, retryAfterMs } = lease;
@@ -152,7 +143,7 @@ export function createRunExchange(
     }
     using _place = lease;
     refuseRequest(request, options);
-    const destination = findDestination(request, caller);
+    const destination = findDestination(request, context);
     const { upstream } = destination;
     return upstream === undefined
       ? await perform(exchange, context, destination)

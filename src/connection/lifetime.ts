@@ -10,6 +10,7 @@ import type { AuthenticatedEvent, Telemetry } from "../telemetry/telemetry.ts";
 import {
   createCredential,
   type Credential,
+  type CredentialDeps,
   type CredentialOptions,
   describeIdentity,
 } from "./credential.ts";
@@ -55,7 +56,7 @@ export function createLifetime(options: LifetimeOptions, deps: LifetimeDeps): Li
 }
 
 /** A class, as every idle connection has one: the functions of a closure would be made for each. */
-class ConnectionLifetime implements Lifetime {
+class ConnectionLifetime implements Lifetime, CredentialDeps {
   readonly #options: LifetimeOptions;
   readonly #deps: LifetimeDeps;
   readonly #credential: Credential;
@@ -67,11 +68,19 @@ class ConnectionLifetime implements Lifetime {
   constructor(options: LifetimeOptions, deps: LifetimeDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.#credential = createCredential(options, {
-      authenticator: deps.authenticator,
-      expired: () => this.#retire(this.#leaving ?? 4501),
-      overdue: () => this.#failAll("unauthorized", "The credential has expired"),
-    });
+    this.#credential = createCredential(options, this);
+  }
+
+  get authenticator(): Authenticator | undefined {
+    return this.#deps.authenticator;
+  }
+
+  expired(): void {
+    this.#retire(this.#leaving ?? 4501);
+  }
+
+  overdue(): void {
+    this.#failAll("unauthorized", "The credential has expired");
   }
 
   findRefusal(): ProxyError | undefined {

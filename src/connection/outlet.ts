@@ -24,12 +24,12 @@ export interface OutletDeps {
   readonly dialect: Dialect;
   readonly socket: FrameSocket;
   readonly limiter: Pick<Limiter, "count" | "spend">;
-  /** What the limiter counts by. */
+  /** What the limiter counts by: the identity, else the client's address. */
   readonly key: string;
   /** How long a client may give no credit, in milliseconds. */
   readonly creditIdleMs: number;
   /** Called with what keeps the limiter from counting. */
-  readonly failed: (error: unknown) => void;
+  failed(error: unknown): void;
 }
 
 /** Where the parts of one response go. What is not sent at once gives a promise. */
@@ -45,12 +45,13 @@ export interface Outlet {
 export function sendWhole(
   exchange: Exchange,
   whole: WholeResponse,
-  { dialect, socket, limiter, key, failed }: OutletDeps,
+  deps: OutletDeps,
 ): void | Promise<void> {
+  const { dialect, socket, limiter, key } = deps;
   const bytes = whole.response.body?.byteLength ?? 0;
   exchange.record.responseBytes += bytes;
   const counting = limiter.count(key, bytes);
-  if (counting !== undefined) counting.catch(failed);
+  if (counting !== undefined) counting.catch((error) => deps.failed(error));
   return socket.send(() =>
     exchange.cancelled ? undefined : dialect.encodeResponse(exchange.id, whole)
   );

@@ -17,7 +17,7 @@ export interface RunDeps extends ExchangeContext {
   readonly telemetry: Telemetry;
   readonly tracing: Tracing | undefined;
   /** Called when an exchange has ended, before it is logged. */
-  readonly ended: (exchange: Exchange) => void;
+  ended(exchange: Exchange): void;
 }
 
 const TRACE_FIELDS: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
@@ -49,7 +49,7 @@ export async function run(exchange: Exchange, deps: RunDeps): Promise<void> {
 function sendError(
   thrown: unknown,
   exchange: Exchange,
-  { outlet: { socket, dialect }, telemetry }: RunDeps,
+  { socket, dialect, telemetry }: RunDeps,
 ): void | Promise<void> {
   if (exchange.cancelled) return;
   const { id, record } = exchange;

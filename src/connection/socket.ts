@@ -53,9 +53,9 @@ export interface FrameSocketOptions {
 /** Whom a frame socket tells. */
 export interface FrameSocketDeps {
   /** It closes the WebSocket. */
-  readonly ended: (code: CloseCode) => void;
+  closing(code: CloseCode): void;
   /** Frames begin to wait, because the client does not read what was sent. */
-  readonly paused?: () => void;
+  paused?(): void;
 }
 
 interface Waiting {
@@ -135,7 +135,7 @@ class PacedSocket implements FrameSocket {
     if (!this.#isOpen) return;
     this.closed();
     this.#webSocket.close(code, CLOSE_CODES[code]);
-    this.#deps.ended(code);
+    this.#deps.closing(code);
   }
 
   closed(): void {

@@ -13,15 +13,18 @@ import type { Admit, Admitted } from "./admission.ts";
 import { findMalformed, selectSubprotocol } from "./handshake.ts";
 import { type Refusal, refuse } from "./responses.ts";
 
-/** Makes the connection of an open WebSocket. */
-export type OpenConnection = (webSocket: WebSocket, context: ConnectionContext) => Connection;
+/** Makes the connection of a client whose WebSocket is open. */
+export type OpenConnection = (client: Client) => Connection;
 
-/** What the handshake said. */
-export interface ConnectionContext extends Pick<Admitted, "identity" | "key"> {
+/** A client that is let in. */
+export interface Client extends Pick<Admitted, "identity" | "key"> {
+  readonly webSocket: WebSocket;
   /** Names the connection in the log. */
   readonly id: string;
   /** The subprotocol that was agreed on; absent: the plain dialect. */
   readonly subprotocol: typeof SUBPROTOCOL | undefined;
+  /** To be called when the server's side is through: everything sent and the close begun. */
+  closing(): void;
 }
 
 /** What an upgrade goes by. */
@@ -63,9 +66,116 @@ const RETRY_AFTER_SECONDS = 5;
 // Nobody hears it but the log.
 const GONE: Refusal = { code: "bad_handshake", message: "The client left before it was let in" };
 
-interface Entry extends Pick<Admitted, "lease"> {
-  readonly client: string;
+/** What was decided before the answer to a handshake. */
+interface Entry extends Admitted, Pick<Client, "webSocket" | "subprotocol"> {
+  readonly address: string;
   readonly seat: Lease;
+}
+
+/** What all visits have in common. */
+interface VisitContext
+  extends
+    Required<Pick<UpgradeOptions, "openTimeoutMs" | "closeTimeoutMs">>,
+    Pick<UpgradeDeps, "openConnection" | "isDraining" | "telemetry"> {
+  readonly connections: Set<Connection>;
+}
+
+/**
+ * One client, from the answer to its handshake until it has left. A class that listens itself: there are many idle
+ * connections, and listeners would be made for each.
+ */
+class Visit implements Client, EventListenerObject {
+  readonly id = crypto.randomUUID();
+  readonly #entry: Entry;
+  readonly #context: VisitContext;
+  #connection: Connection | undefined;
+  #timer: ReturnType<typeof setTimeout>;
+  #left = false;
+
+  constructor(entry: Entry, context: VisitContext) {
+    const { webSocket } = entry;
+    this.#entry = entry;
+    this.#context = context;
+    // A client that was gone before the answer gets no event at all, neither open nor close.
+    this.#timer = setTimeout(() => this.#giveUp(), context.openTimeoutMs);
+    webSocket.binaryType = "arraybuffer";
+    webSocket.addEventListener("open", this, { once: true });
+    webSocket.addEventListener("message", this);
+    webSocket.addEventListener("close", this, { once: true }); // also behind an error, and tells all there is
+  }
+
+  get webSocket(): WebSocket {
+    return this.#entry.webSocket;
+  }
+
+  get subprotocol(): Client["subprotocol"] {
+    return this.#entry.subprotocol;
+  }
+
+  get identity(): Client["identity"] {
+    return this.#entry.identity;
+  }
+
+  get key(): string {
+    return this.#entry.key;
+  }
+
+  /** An exception in a listener would end the process. */
+  handleEvent(event: Event): void {
+    try {
+      if (event instanceof MessageEvent) this.#connection?.receive(event.data);
+      else if (event instanceof CloseEvent) this.#leave(event.code);
+      else this.#open();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  closing(): void {
+    if (this.#left) return;
+    this.#timer = setTimeout(() => this.#giveUp(), this.#context.closeTimeoutMs);
+  }
+
+  /** A client that does not answer the closing handshake has left as well. */
+  #giveUp(): void {
+    try {
+      this.#leave(0);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #open(): void {
+    const { openConnection, connections, isDraining, telemetry } = this.#context;
+    clearTimeout(this.#timer);
+    if (this.#left) return this.webSocket.close(); // it took too long, and its place is another's
+    const { id, subprotocol, identity } = this;
+    telemetry.connected({
+      connection: id,
+      dialect: subprotocol ?? "plain",
+      client: this.#entry.address,
+      ...(identity !== undefined && { identity: identity.subject }),
+    });
+    const connection = this.#connection = openConnection(this);
+    connections.add(connection);
+    if (isDraining()) connection.drain(0); // the drain began between the upgrade and the open event
+  }
+
+  #leave(code: number): void {
+    const { seat, lease } = this.#entry;
+    this.#left = true;
+    clearTimeout(this.#timer);
+    seat[Symbol.dispose]();
+    lease[Symbol.dispose]();
+    if (this.#connection === undefined) return;
+    this.#context.connections.delete(this.#connection);
+    this.#connection.closed(code);
+  }
+
+  #failed(error: unknown): void {
+    this.#context.telemetry.failed({ connection: this.id, error });
+    if (this.#connection === undefined) this.webSocket.close(); // nobody would ever answer
+  }
 }
 
 /** Creates an {@linkcode Upgrade}. */
@@ -80,6 +190,14 @@ export function createUpgrade(
     UpgradeDeps,
 ): Upgrade {
   const connections = new Set<Connection>();
+  const context = {
+    openTimeoutMs,
+    closeTimeoutMs,
+    openConnection,
+    isDraining,
+    telemetry,
+    connections,
+  };
   const crowd: Refusal = {
     code: "too_many_connections",
     message: `The service holds ${seats.max} connections; try again later`,
@@ -104,63 +222,9 @@ export function createUpgrade(
     return findDraining() ?? (seats.isFull ? crowd : undefined);
   }
 
-  function listen(
-    webSocket: WebSocket,
-    context: ConnectionContext,
-    { client, lease, seat }: Entry,
-  ): void {
-    let connection: Connection | undefined;
-    let closing: ReturnType<typeof setTimeout> | undefined;
-    let left = false;
-    // A client that was gone before the answer gets no event at all, neither open nor close.
-    const opening = setTimeout(() => safely(() => leave(0)), openTimeoutMs);
-    /** A client that does not answer the closing handshake has left as well. */
-    const leave = (code: number): void => {
-      left = true;
-      clearTimeout(opening);
-      clearTimeout(closing);
-      seat[Symbol.dispose]();
-      lease[Symbol.dispose]();
-      if (connection === undefined) return;
-      connections.delete(connection);
-      connection.closed(code);
-    };
-    /** An exception in a listener would end the process. */
-    const safely = (listener: () => void): void => {
-      try {
-        listener();
-      } catch (error) {
-        telemetry.failed({ connection: context.id, error });
-        if (connection === undefined) webSocket.close(); // nobody would ever answer
-      }
-    };
-    webSocket.binaryType = "arraybuffer";
-    webSocket.onopen = () =>
-      safely(() => {
-        clearTimeout(opening);
-        if (left) return webSocket.close(); // it took too long, and its place is another's
-        const { id, subprotocol, identity } = context;
-        telemetry.connected({
-          connection: id,
-          dialect: subprotocol ?? "plain",
-          client,
-          ...(identity !== undefined && { identity: identity.subject }),
-        });
-        connection = openConnection(webSocket, context);
-        connections.add(connection);
-        connection.finished.then(() => {
-          if (!left) closing = setTimeout(() => leave(0), closeTimeoutMs);
-        });
-        if (isDraining()) connection.drain(0); // the drain began between the upgrade and the open event
-      });
-    webSocket.onmessage = ({ data }) => safely(() => connection?.receive(data));
-    webSocket.onclose = ({ code }) => safely(() => leave(code));
-    webSocket.onerror = () => {}; // a close event follows, and tells all there is
-  }
-
-  function refuseAs({ code, message, headers }: Refusal, client: string): Response {
+  function refuseAs({ code, message, headers }: Refusal, address: string): Response {
     const response = refuse(code, message, headers);
-    telemetry.refused({ client, status: response.status, code, reason: message });
+    telemetry.refused({ client: address, status: response.status, code, reason: message });
     return response;
   }
 
@@ -169,33 +233,31 @@ export function createUpgrade(
     { remoteAddr }: Deno.ServeHandlerInfo,
   ): Promise<Response> {
     const { headers } = request;
-    const client = clientAddress(
+    const address = clientAddress(
       headers,
       "hostname" in remoteAddr ? remoteAddr.hostname : remoteAddr.transport,
     );
     const refusal = findRefusal(request);
-    if (refusal !== undefined) return refuseAs(refusal, client);
+    if (refusal !== undefined) return refuseAs(refusal, address);
     // Asked for afterwards, it does not tell; asked for in vain, Deno warns of its older behaviour.
     const signal = mayWait ? request.signal : undefined;
-    const admitted = await admit(headers, client);
-    if ("code" in admitted) return refuseAs(admitted, client);
-    const { identity, key, lease } = admitted;
+    const admitted = await admit(headers, address);
+    if ("code" in admitted) return refuseAs(admitted, address);
     using stack = new DisposableStack();
-    stack.use(lease);
+    stack.use(admitted.lease);
     const late = findDraining();
-    if (late !== undefined) return refuseAs(late, client);
-    if (signal?.aborted) return refuseAs(GONE, client); // its WebSocket would have no event, not even close
+    if (late !== undefined) return refuseAs(late, address);
+    if (signal?.aborted) return refuseAs(GONE, address); // its WebSocket would have no event, not even close
     const seat = seats.take();
-    if (seat === undefined) return refuseAs(crowd, client);
+    if (seat === undefined) return refuseAs(crowd, address);
     stack.use(seat);
     const subprotocol = selectSubprotocol(headers);
-    const { socket, response } = Deno.upgradeWebSocket(request, {
+    const { socket: webSocket, response } = Deno.upgradeWebSocket(request, {
       idleTimeout: idleTimeoutSeconds,
     });
     // Deno's own `protocol` option throws when the offer has no space, or two, after a comma.
     if (subprotocol !== undefined) response.headers.set("sec-websocket-protocol", subprotocol);
-    const context = { id: crypto.randomUUID(), subprotocol, identity, key };
-    listen(socket, context, { client, lease, seat });
+    new Visit({ ...admitted, webSocket, subprotocol, address, seat }, context);
     stack.move(); // both are given back when the connection has left
     return response;
   }

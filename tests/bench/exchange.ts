@@ -5,7 +5,7 @@
  * Run: `deno run --allow-all --v8-flags=--max-semi-space-size=16,--expose-gc tests/bench/exchange.ts [BATCHES]`
  */
 import { parseConfig } from "../../src/config.ts";
-import { createConnection } from "../../src/connection/connection.ts";
+import { createConnect } from "../../src/connection/connection.ts";
 import { createRunExchange } from "../../src/connection/exchange.ts";
 import { v1 } from "../../src/dialect/v1.ts";
 import { toLines, toServerSentEvents } from "../../src/forward/events.ts";
@@ -97,12 +97,8 @@ function createVariant(name: string, telemetry: Telemetry): Variant {
   });
   let answers = -1; // hello is none
   let answered = (): void => {};
-  const connection = createConnection({
-    id: crypto.randomUUID(),
+  const connect = createConnect({
     server: "wsfetch/bench",
-    identity: undefined,
-    key: "bench",
-    upstreams: [],
     limits: {
       maxFrameBytes: config.MAX_FRAME_BYTES,
       maxInFlight: 2 * IN_FLIGHT,
@@ -115,7 +111,8 @@ function createVariant(name: string, telemetry: Telemetry): Variant {
     creditIdleMs: config.STREAM_IDLE_MS,
     maxStreamBytes: config.MAX_STREAM_BYTES,
     socket: { highWaterBytes: config.SEND_BUFFER_BYTES, sendTimeoutMs: config.SEND_TIMEOUT_MS },
-  }, {
+  }, { authenticator: undefined, limiter, runExchange, telemetry });
+  const connection = connect({
     webSocket: {
       readyState: WebSocket.OPEN,
       bufferedAmount: 0,
@@ -125,10 +122,10 @@ function createVariant(name: string, telemetry: Telemetry): Variant {
       close: () => {},
     },
     dialect: v1,
-    authenticator: undefined,
-    limiter,
-    runExchange,
-    telemetry,
+    id: crypto.randomUUID(),
+    identity: undefined,
+    key: "bench",
+    upstreams: [],
   });
   // An id is free again a moment behind its answer, when the next batch has begun.
   const frames = Array.from(

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { type Connection, createConnection } from "../../src/connection/connection.ts";
+import { type Connection, createConnect } from "../../src/connection/connection.ts";
 import type { ExchangeContext } from "../../src/connection/exchange.ts";
 import type { Exchange } from "../../src/connection/in_flight.ts";
 import { createOutlet, sendWhole } from "../../src/connection/outlet.ts";
@@ -80,20 +80,14 @@ function createBench(
     maxTimeoutMs: 1,
     windowBytes: 10,
   };
-  const connection = createConnection({
-    id: "c",
-    identity: undefined,
-    key: "address:127.0.0.1",
+  const connect = createConnect({
     server: "test",
-    upstreams: [],
     limits,
     authGraceMs: 1,
     creditIdleMs: 60_000,
     maxStreamBytes: 100,
     socket: { highWaterBytes: 1, sendTimeoutMs: 1 },
   }, {
-    webSocket,
-    dialect: v1,
     authenticator: undefined,
     limiter: createLimiter(NO_LIMITS, createMemoryStore),
     telemetry: {
@@ -105,6 +99,14 @@ function createBench(
       runs.push(run);
       return run.promise;
     },
+  });
+  const connection = connect({
+    webSocket,
+    dialect: v1,
+    id: "c",
+    identity: undefined,
+    key: "address:127.0.0.1",
+    upstreams: [],
   });
   return {
     connection,
@@ -119,7 +121,7 @@ function createBench(
   };
 }
 
-Deno.test("createConnection() sends nothing for an id that is cancelled just as it fails", async () => {
+Deno.test("createConnect() sends nothing for an id that is cancelled just as it fails", async () => {
   const { connection, runs, sent, log, request } = createBench();
   request(1);
   const timeout = new ProxyError("http_response_timeout", "too late");
@@ -131,13 +133,13 @@ Deno.test("createConnection() sends nothing for an id that is cancelled just as 
 });
 
 for (const hearsAllowed of [true, false]) {
-  Deno.test(`createConnection() ${hearsAllowed ? "tells" : "does not tell"} of an allowed hop, and always of a denied one`, async () => {
+  Deno.test(`createConnect() ${hearsAllowed ? "tells" : "does not tell"} of an allowed hop, and always of a denied one`, async () => {
     const { runs, log, request } = createBench({ hearsAllowed });
     request(1);
     const [run = noRun()] = runs;
-    const { exchange, context: { decided } } = run;
-    decided(exchange, new URL("http://a.example/"), { allow: true, reason: "public" });
-    decided(exchange, new URL("http://b.example/"), { allow: false, reason: "private" });
+    const { exchange, context } = run;
+    context.decided(exchange, new URL("http://a.example/"), { allow: true, reason: "public" });
+    context.decided(exchange, new URL("http://b.example/"), { allow: false, reason: "private" });
     run.resolve();
     await log.logged("exchanged");
     const told = log.lines.filter(({ event }) => event === "decided").map(({ host }) => host);
@@ -145,24 +147,24 @@ for (const hearsAllowed of [true, false]) {
   });
 }
 
-Deno.test("createConnection() gives a reused id the answer of its own exchange only", async () => {
+Deno.test("createConnect() gives a reused id the answer of its own exchange only", async () => {
   const { connection, runs, sent, log, request } = createBench();
   request(1);
   connection.receive('{"type":"cancel","id":1}');
   request(1);
   const [first = noRun(), second = noRun()] = runs;
-  await sendWhole(first.exchange, WHOLE, first.context.outlet);
+  await sendWhole(first.exchange, WHOLE, first.context);
   first.resolve();
   await log.logged("exchanged", ({ exchange }) => exchange === 1);
   assertEquals(sent.length, 1);
   const teapot = { ...WHOLE, response: { ...WHOLE.response, status: 418 } };
-  await sendWhole(second.exchange, teapot, second.context.outlet);
+  await sendWhole(second.exchange, teapot, second.context);
   second.resolve();
   await log.logged("exchanged", ({ exchange }) => exchange === 2);
   assertEquals(sent.slice(1).map(({ id, status }) => [id, status]), [[1, 418]]);
 });
 
-Deno.test("createConnection() counts a cancelled exchange until its request has ended", async () => {
+Deno.test("createConnect() counts a cancelled exchange until its request has ended", async () => {
   const { connection, runs, sent, log, request } = createBench();
   for (const id of [1, 2]) {
     request(id);
@@ -176,7 +178,7 @@ Deno.test("createConnection() counts a cancelled exchange until its request has 
   assertEquals(runs.length, 3);
 });
 
-Deno.test("createConnection() hides what went wrong inside, and logs it", async () => {
+Deno.test("createConnect() hides what went wrong inside, and logs it", async () => {
   const { runs, sent, log, request } = createBench();
   request(1);
   runs[0]?.reject(new RangeError("a bug, with s3cret details"));
@@ -188,7 +190,7 @@ Deno.test("createConnection() hides what went wrong inside, and logs it", async 
   assertEquals(String(message).includes("s3cret"), false);
 });
 
-Deno.test("createConnection() survives a log that cannot be written", async () => {
+Deno.test("createConnect() survives a log that cannot be written", async () => {
   const { runs, log, request } = createBench({
     write(text): void {
       if (text.includes('"exchanged"')) throw new Error("no space left");
@@ -199,21 +201,21 @@ Deno.test("createConnection() survives a log that cannot be written", async () =
   assert(String((await log.logged("failed")).error).includes("no space left"));
 });
 
-Deno.test("createConnection() closes with 4509 for a malformed request whose id is in flight", () => {
+Deno.test("createConnect() closes with 4509 for a malformed request whose id is in flight", () => {
   const { connection, closedWith, request } = createBench();
   request(1);
   connection.receive('{"type":"request","id":1}');
   assertEquals(closedWith(), 4509);
 });
 
-Deno.test("createConnection() takes nothing after it has closed, and reports its end once", async () => {
+Deno.test("createConnect() takes nothing after it has closed, and reports its end once", async () => {
   const { connection, runs, log, request } = createBench();
   request(1);
   connection.closed(1006);
   connection.closed(1006);
   request(2);
   connection.drain(1);
-  await connection.finished;
+  await connection.gone;
   runs[0]?.reject(new Error("aborted"));
   await log.logged("exchanged");
   assertEquals(log.lines.map(({ event }) => event), ["disconnected", "exchanged"]);
@@ -225,7 +227,7 @@ const DOWNLOAD = { stream: true, windowBytes: 0 };
 const chunk = (id: number, length: number, fin = false): ArrayBuffer =>
   encodeChunk({ id, fin, payload: new Uint8Array(length) }).buffer;
 
-Deno.test("createConnection() hands chunks to the upload of their own exchange, and grants it more", async () => {
+Deno.test("createConnect() hands chunks to the upload of their own exchange, and grants it more", async () => {
   const { connection, runs, sent, log, request } = createBench();
   for (const id of [1, 2]) request(id, UPLOAD);
   for (const data of [chunk(2, 4), chunk(1, 5), chunk(2, 3, true)]) connection.receive(data);
@@ -240,7 +242,7 @@ Deno.test("createConnection() hands chunks to the upload of their own exchange, 
   assertEquals([id, requestBytes, sent.length], [2, 7, 2]);
 });
 
-Deno.test("createConnection() tells an exchange when some of its upload has been taken", async () => {
+Deno.test("createConnect() tells an exchange when some of its upload has been taken", async () => {
   const { connection, runs, request } = createBench();
   request(1, UPLOAD);
   const taken = Promise.withResolvers<void>();
@@ -250,7 +252,7 @@ Deno.test("createConnection() tells an exchange when some of its upload has been
   await taken.promise;
 });
 
-Deno.test("createConnection() fails the exchange of a chunk that may not come, and no other", async () => {
+Deno.test("createConnect() fails the exchange of a chunk that may not come, and no other", async () => {
   const { connection, runs, sent, log, request } = createBench();
   request(1, UPLOAD);
   request(2);
@@ -267,7 +269,7 @@ Deno.test("createConnection() fails the exchange of a chunk that may not come, a
   assertEquals(sent.at(-1).message, "A chunk came for a request without bodyFollows");
 });
 
-Deno.test("createConnection() ignores chunks, grants and cancels of what is not in flight", async () => {
+Deno.test("createConnect() ignores chunks, grants and cancels of what is not in flight", async () => {
   const { connection, runs, sent, log, request } = createBench();
   request(1, UPLOAD);
   runs[0]?.resolve();
@@ -282,11 +284,11 @@ Deno.test("createConnection() ignores chunks, grants and cancels of what is not 
   assertEquals(sent.slice(1), [{ type: "pong" }]);
 });
 
-Deno.test("createConnection() gives grants to the exchange that they name", async () => {
+Deno.test("createConnect() gives grants to the exchange that they name", async () => {
   const { connection, runs, sent, request } = createBench();
   for (const id of [1, 2]) request(id, DOWNLOAD);
   const sending = runs.map(({ exchange, context }, at) =>
-    createOutlet(exchange, context.outlet).bytes(Uint8Array.of(at, at), true)
+    createOutlet(exchange, context).bytes(Uint8Array.of(at, at), true)
   );
   connection.receive('{"type":"grant","id":2,"bytes":2}');
   await sending[1];
@@ -297,11 +299,11 @@ Deno.test("createConnection() gives grants to the exchange that they name", asyn
   assertEquals(sent.length, 2);
 });
 
-Deno.test("createConnection() lets go of a download that waits for credit when it closes", async () => {
+Deno.test("createConnect() lets go of a download that waits for credit when it closes", async () => {
   const { connection, runs, sent, log, request } = createBench();
   request(1, DOWNLOAD);
   const [run = noRun()] = runs;
-  const sending = createOutlet(run.exchange, run.context.outlet).bytes(new Uint8Array(5), true);
+  const sending = createOutlet(run.exchange, run.context).bytes(new Uint8Array(5), true);
   connection.closed(1006);
   await sending;
   assertEquals(run.exchange.controller.signal.aborted, true);

@@ -36,7 +36,7 @@ function createBench({ sendTimeoutMs = 60_000, maxWaiting = 10 } = {}): Bench {
   };
   const options = { highWaterBytes: 100, sendTimeoutMs, maxWaiting };
   return {
-    socket: createFrameSocket(webSocket, options, { ended: () => {} }),
+    socket: createFrameSocket(webSocket, options, { closing: () => {} }),
     handed,
     closes,
     buffer: (bytes) => void (buffered = bytes),
@@ -203,6 +203,6 @@ Deno.test("send() drops a frame when the WebSocket is closing by itself", () => 
     close: () => {},
   };
   const options = { highWaterBytes: 1, sendTimeoutMs: 1, maxWaiting: 1 };
-  createFrameSocket(webSocket, options, { ended: () => {} }).send(() => "a");
+  createFrameSocket(webSocket, options, { closing: () => {} }).send(() => "a");
   assertEquals(handed, []);
 });

@@ -223,19 +223,17 @@ Deno.test("queueMs is the time that the store of a limit takes, and not part of 
     close: () => fail(),
   };
   await runExchange(exchange, {
-    caller: { identity: undefined, key: "k" },
-    outlet: {
-      dialect: v1,
-      socket: createFrameSocket(
-        webSocket,
-        { highWaterBytes: 1000, sendTimeoutMs: 1000, maxWaiting: 1 },
-        { ended: () => fail() },
-      ),
-      limiter,
-      key: "k",
-      creditIdleMs: 1000,
-      failed: () => fail(),
-    },
+    subject: undefined,
+    key: "k",
+    dialect: v1,
+    socket: createFrameSocket(
+      webSocket,
+      { highWaterBytes: 1000, sendTimeoutMs: 1000, maxWaiting: 1 },
+      { closing: () => fail() },
+    ),
+    limiter,
+    creditIdleMs: 1000,
+    failed: () => fail(),
     decided: () => {},
   });
   assertTiming({ timing });
