@@ -22,6 +22,7 @@ import type { RunExchange } from "./exchange.ts";
 import { createExchange, createInFlight, type Exchange, failExchange } from "./in_flight.ts";
 import { createLifetime, type Lifetime } from "./lifetime.ts";
 import { createRecord, type Place, recordDecision } from "./record.ts";
+import { createPace, type Pace } from "./pace.ts";
 import { run, type RunDeps, startSpan, toProxyError } from "./run.ts";
 import {
   createFrameSocket,
@@ -90,6 +91,8 @@ export interface ConnectionDeps {
   readonly telemetry: Telemetry;
   /** `undefined`: nothing is traced. */
   readonly tracing?: Tracing | undefined;
+  /** How many exchanges there are at a time. */
+  readonly pace?: Pace;
 }
 
 /** Makes the connection of an open WebSocket and greets the client. */
@@ -107,7 +110,8 @@ export function createConnect(
   deps: ConnectionDeps,
 ): Connect {
   const maxWaiting = options.limits.maxInFlight + MAX_WAITING_ANSWERS;
-  const shared = { ...options, ...deps, socketOptions: { ...socket, maxWaiting } };
+  const pace = createPace();
+  const shared = { pace, ...options, ...deps, socketOptions: { ...socket, maxWaiting } };
   return (client) => {
     const connection = new ClientConnection(client, shared);
     connection.greet(client);
@@ -118,6 +122,7 @@ export function createConnect(
 /** What all connections have in common. */
 interface Shared extends Omit<ConnectionOptions, "socket">, ConnectionDeps {
   readonly socketOptions: FrameSocketOptions;
+  readonly pace: Pace;
 }
 
 /**
@@ -174,6 +179,10 @@ class ClientConnection implements Connection, RunDeps, FrameSocketDeps {
 
   get telemetry(): Telemetry {
     return this.#shared.telemetry;
+  }
+
+  get pace(): Pace {
+    return this.#shared.pace;
   }
 
   get tracing(): Tracing | undefined {
@@ -277,6 +286,10 @@ class ClientConnection implements Connection, RunDeps, FrameSocketDeps {
     if (allow && !this.telemetry.hearsAllowed) return;
     const { connection, exchange, host } = record;
     this.telemetry.decided({ connection, exchange, host, allow, reason });
+  }
+
+  answered(exchange: Exchange): void {
+    this.pace.leave(exchange);
   }
 
   ended(exchange: Exchange): void {

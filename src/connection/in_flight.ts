@@ -6,12 +6,13 @@
 import type { ExchangeId } from "../dialect/dialect.ts";
 import type { ProxyError, ProxyRequest } from "../protocol/mod.ts";
 import { createCredit, type Credit } from "./credit.ts";
+import type { Paced } from "./pace.ts";
 import { createRecord, type ExchangeRecord, type Place, toLoggedRequest } from "./record.ts";
 import type { Times } from "./times.ts";
 import type { Upload } from "./upload.ts";
 
 /** One exchange. */
-export interface Exchange {
+export interface Exchange extends Paced {
   readonly id: ExchangeId;
   request: ProxyRequest;
   readonly controller: AbortController;
@@ -151,6 +152,7 @@ export function createExchange(
     upload,
     uploaded: ignore,
     cancelled: false,
+    isUnderway: false,
   };
 }
 

@@ -28,6 +28,8 @@ export interface OutletDeps {
   readonly key: string;
   /** How long a client may give no credit, in milliseconds. */
   readonly creditIdleMs: number;
+  /** Called when the head of a response has come whose body is streamed. */
+  answered(exchange: Exchange): void;
   /** Called with what keeps the limiter from counting. */
   failed(error: unknown): void;
 }
@@ -112,6 +114,7 @@ export function createOutlet(exchange: Exchange, deps: OutletDeps): Outlet {
 
   return {
     head(head, timing): void | Promise<void> {
+      deps.answered(exchange);
       const { requestId } = record;
       const make = (): string | undefined =>
         exchange.cancelled ? undefined : stream?.encodeHead(streamId, head, timing, { requestId });

@@ -3,6 +3,7 @@ import { type Connection, createConnect } from "../../src/connection/connection.
 import type { ExchangeContext } from "../../src/connection/exchange.ts";
 import type { Exchange } from "../../src/connection/in_flight.ts";
 import { createOutlet, sendWhole } from "../../src/connection/outlet.ts";
+import { createPace, type Pace } from "../../src/connection/pace.ts";
 import type { WholeResponse } from "../../src/dialect/dialect.ts";
 import { v1 } from "../../src/dialect/v1.ts";
 import { createLimiter } from "../../src/limits/limiter.ts";
@@ -47,13 +48,16 @@ const WHOLE: WholeResponse = {
   timing: { waitMs: 1, totalMs: 1 },
 };
 
+const UPLOAD = { method: "PUT", bodyFollows: true };
+const DOWNLOAD = { stream: true, windowBytes: 0 };
+
 function noRun(): never {
   throw new Error("No exchange has begun");
 }
 
 /** A connection whose exchanges end when, and as, the test says. */
 function createBench(
-  { write = (_text: string): void => {}, hearsAllowed = false } = {},
+  { write = (_text: string): void => {}, hearsAllowed = false, pace = createPace() } = {},
 ): Bench {
   const runs: Run[] = [];
   const sent: Frame[] = [];
@@ -89,6 +93,7 @@ function createBench(
     socket: { highWaterBytes: 1, sendTimeoutMs: 1 },
   }, {
     authenticator: undefined,
+    pace,
     limiter: createLimiter(NO_LIMITS, createMemoryStore),
     telemetry: {
       ...createLogger({ level: "debug", format: "json", write: writeBoth }),
@@ -178,6 +183,51 @@ Deno.test("createConnect() counts a cancelled exchange until its request has end
   assertEquals(runs.length, 3);
 });
 
+/** A pace at which each exchange has to wait. */
+function createGate(): {
+  readonly pace: Pace;
+  readonly open: () => void;
+  readonly calls: string[];
+} {
+  const calls: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const pace = {
+    enter(): Promise<void> {
+      calls.push("enter");
+      return promise;
+    },
+    leave: () => void calls.push("leave"),
+  };
+  return { pace, open: resolve, calls };
+}
+
+Deno.test("createConnect() does not begin an exchange that was cancelled while it waited", async () => {
+  const { pace, open, calls } = createGate();
+  const { connection, runs, sent, log, request } = createBench({ pace });
+  request(1);
+  connection.receive('{"type":"cancel","id":1}');
+  assertEquals([connection.inFlight, calls], [1, ["enter"]]);
+  open();
+  const { outcome } = await log.logged("exchanged");
+  assertEquals([outcome, runs.length, sent.length], ["cancelled", 0, 1], "hello is all");
+  assertEquals([connection.inFlight, calls], [0, ["enter", "leave"]]);
+});
+
+Deno.test("createConnect() lets the next begin when an exchange streams, and when it has ended", async () => {
+  const { pace, open, calls } = createGate();
+  const { runs, log, request } = createBench({ pace });
+  request(1, DOWNLOAD);
+  assertEquals([runs.length, calls], [0, ["enter"]]);
+  open();
+  await Promise.resolve();
+  const [{ exchange, context, resolve } = noRun()] = runs;
+  await createOutlet(exchange, context).head(WHOLE.response, WHOLE.timing);
+  assertEquals(calls, ["enter", "leave"]);
+  resolve();
+  await log.logged("exchanged");
+  assertEquals(calls, ["enter", "leave", "leave"], "which does nothing the second time");
+});
+
 Deno.test("createConnect() hides what went wrong inside, and logs it", async () => {
   const { runs, sent, log, request } = createBench();
   request(1);
@@ -222,8 +272,6 @@ Deno.test("createConnect() takes nothing after it has closed, and reports its en
   assertEquals(runs.length, 1);
 });
 
-const UPLOAD = { method: "PUT", bodyFollows: true };
-const DOWNLOAD = { stream: true, windowBytes: 0 };
 const chunk = (id: number, length: number, fin = false): ArrayBuffer =>
   encodeChunk({ id, fin, payload: new Uint8Array(length) }).buffer;
 

@@ -40,6 +40,7 @@ Deno.test("deliver() reads no body while the client does not read, and sends it 
   const delivering = deliver(response, {
     exchange,
     outlet: {
+      answered: () => {},
       dialect: v1,
       socket: {
         send,

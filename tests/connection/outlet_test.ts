@@ -57,6 +57,7 @@ function createBench({ windowBytes = Infinity, full = false, dialect = v1 } = {}
     credit,
   };
   const deps: OutletDeps = {
+    answered: () => {},
     dialect,
     socket,
     limiter: {

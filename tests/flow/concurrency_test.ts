@@ -117,6 +117,26 @@ Deno.test("one exchange too many is refused, and its connection goes on", async 
   assertEquals((await client.ask({ type: "request", id: 3, url: upstream.origin })).text, "ok");
 });
 
+Deno.test("however many requests there are, none waits for the answer to another", async () => {
+  const connections = 6;
+  const each = 50;
+  const all = Promise.withResolvers<void>();
+  let asked = 0;
+  await using upstream = startHttp(async () => {
+    if (++asked === connections * each) all.resolve();
+    await all.promise;
+    return new Response("ok");
+  });
+  await using service = startService();
+  await using stack = new AsyncDisposableStack();
+  const texts = await Promise.all(Array.from({ length: connections }, async () => {
+    const client = stack.use(await connectV1(service.url));
+    for (let id = 1; id <= each; id++) client.send({ type: "request", id, url: upstream.origin });
+    return (await client.take(each)).map(({ text }) => text);
+  }));
+  assertEquals(texts.flat(), Array(connections * each).fill("ok"));
+});
+
 Deno.test("in the plain dialect ids come back as they were, and may repeat", async () => {
   await using upstream = startHttp(() => new Response("ok"));
   await using service = startService();

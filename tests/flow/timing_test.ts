@@ -224,6 +224,7 @@ Deno.test("queueMs is the time that the store of a limit takes, and not part of 
   };
   await runExchange(exchange, {
     subject: undefined,
+    answered: () => fail(),
     key: "k",
     dialect: v1,
     socket: createFrameSocket(
