@@ -69,22 +69,20 @@ export function createWriteExchanged(
     known.length = oldest = 0;
   }
 
-  /** The connection, and the name of the exchange as far as it is the same. */
-  function encodeNames(connection: string): Uint8Array {
-    const text = JSON.stringify(redact(connection));
-    const bytes = encode(`,"connection":${text},"requestId":${text.slice(0, -1)}`);
-    if (names.size >= MAX_CONNECTIONS) names.clear();
-    names.set(connection, bytes);
-    return bytes;
+  /** The connection, and how the name of the exchange begins. */
+  function encodeNames(connection: string, start: string): Uint8Array {
+    const [name, startOfId] = [connection, start].map((text) => JSON.stringify(redact(text)));
+    return encode(`,"connection":${name},"requestId":${startOfId?.slice(0, -1)}`);
   }
 
-  function writeNames({ connection, requestId }: ExchangedEvent, lines: LineBuffer): void {
-    if (requestId.startsWith(connection)) {
-      lines.bytes(names.get(connection) ?? encodeNames(connection));
-      return lines.endString(redact(requestId.slice(connection.length)));
+  function findNames(connection: string): Uint8Array {
+    let bytes = names.get(connection);
+    if (bytes === undefined) {
+      bytes = encodeNames(connection, connection);
+      if (names.size >= MAX_CONNECTIONS) names.clear();
+      names.set(connection, bytes);
     }
-    const members = JSON.stringify(redactProperties({ connection, requestId }, redact));
-    lines.text(`,${members.slice(1, -1)}`);
+    return bytes;
   }
 
   function encodeCommon(event: ExchangedEvent): Uint8Array {
@@ -99,20 +97,29 @@ export function createWriteExchanged(
 
   return (event, lines) => {
     if (redaction.version !== version) forget();
-    const { exchange, traceId, id, requestBytes, responseBytes, waitMs, totalMs } = event;
-    writeStart(now(), lines);
-    writeNames(event, lines);
+    const { connection, requestId, exchange, id } = event;
+    const { requestBytes, responseBytes, waitMs, totalMs } = event;
+    // What may throw comes first: a line that has begun cannot be taken back.
+    const timestamp = now();
+    const isNamed = requestId.startsWith(connection);
+    const start = isNamed ? findNames(connection) : encodeNames(connection, "");
+    const end = redact(isNamed ? requestId.slice(connection.length) : requestId);
+    const traceId = event.traceId === undefined ? undefined : redact(event.traceId);
+    const common = encodeCommon(event);
+    writeStart(timestamp, lines);
+    lines.bytes(start);
+    lines.endString(end);
     lines.few(EXCHANGE);
     lines.number(exchange);
     if (traceId !== undefined) {
       lines.few(TRACE_ID);
-      lines.string(redact(traceId));
+      lines.string(traceId);
     }
     if (id !== undefined) {
       lines.few(ID);
       lines.number(id);
     }
-    lines.bytes(encodeCommon(event));
+    lines.bytes(common);
     lines.few(REQUEST_BYTES);
     lines.number(requestBytes);
     lines.few(RESPONSE_BYTES);

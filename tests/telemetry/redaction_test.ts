@@ -1,5 +1,5 @@
 import type { LogRecord } from "@logtape/logtape";
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { redactTokens, withRedaction } from "../../src/telemetry/redaction.ts";
 import { createListener, EXCHANGED, NAMES, tell } from "./events.ts";
@@ -113,6 +113,33 @@ Deno.test("createLogger() writes no secret that has become one only now", () => 
     tell(logger, "exchanged");
   }
   assertEquals(lines.map((line) => JSON.parse(line).host), ["api.test", "[gone]"]);
+});
+
+Deno.test("createLogger() writes whole lines, though a text cannot be searched for secrets", () => {
+  const written: string[] = [];
+  const logger = createLogger({
+    level: "info",
+    format: "json",
+    writeSync(bytes): number {
+      written.push(new TextDecoder().decode(bytes));
+      return bytes.length;
+    },
+    redaction: {
+      version: 0,
+      redact(text): string {
+        if (text === "unreadable") throw new Error("cannot be searched");
+        return text;
+      },
+    },
+  });
+  const names = ["connection", "requestId", "traceId", "host"] as const;
+  for (const name of names) {
+    assertThrows(() => logger.exchanged({ ...EXCHANGED, [name]: "unreadable" }));
+    logger.exchanged(EXCHANGED);
+  }
+  logger.flush();
+  const hosts = written.join("").trim().split("\n").map((line) => JSON.parse(line).host);
+  assertEquals(hosts, names.map(() => EXCHANGED.host));
 });
 
 Deno.test("createLogger() writes no secret that is the end of an exchange's name", () => {

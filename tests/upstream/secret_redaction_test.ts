@@ -18,8 +18,10 @@ Deno.test("createSecretRedaction() takes out what it knows, and forgets nothing"
 
 Deno.test("createSecretRedaction() has another version when there are more secrets, and then only", () => {
   const redaction = createSecretRedaction(["a secret"]);
+  assertEquals([redaction.version, redaction.redact("a secret")], [0, "a secret"]);
   redaction.know([]);
   const { version } = redaction;
+  assertEquals([version === 0, redaction.redact("a secret")], [false, "[redacted]"]);
   redaction.know([{ secrets: ["a secret"] }]);
   assertEquals(redaction.version, version);
   redaction.know([{ secrets: ["a secret", "another secret"] }]);
