@@ -52,12 +52,14 @@ export interface ExchangeContext extends OutletDeps {
 
 // What runs out of time, and how that is called.
 const STAGES = {
+  queue: { code: "http_response_timeout", what: "The request could not be made", sent: "no" },
   lookup: { code: "dns_timeout", what: "The host could not be resolved", sent: "no" },
   head: { code: "http_response_timeout", what: "There was no response", sent: "maybe" },
   body: { code: "http_response_timeout", what: "The response was not complete", sent: "yes" },
   stream: { code: "http_response_timeout", what: "The response did not go on", sent: "yes" },
 } as const;
 
+const DELAY_STEP_MS = 16;
 // An error quotes at most so much of a method.
 const MAX_QUOTED_LENGTH = 32;
 
@@ -99,8 +101,10 @@ export function createRunExchange(
     });
 
     const now = performance.now();
-    times.queueMs = round(now - times.startedAt);
-    deadline.set(timeoutMs, tooLate, now);
+    const waitedMs = now - times.startedAt;
+    times.queueMs = round(waitedMs);
+    if (waitedMs >= timeoutMs) throw timedOut(STAGES.queue, timeoutMs, method);
+    deadline.set(timeoutMs - toSteps(waitedMs), tooLate, now);
     if (upload !== undefined) exchange.uploaded = () => deadline.set(timeoutMs, tooLate);
     let response: ForwardResponse | undefined;
     try {
@@ -154,6 +158,11 @@ export function createRunExchange(
 interface Destination {
   readonly url: URL;
   readonly upstream: Upstream | undefined;
+}
+
+/** Deadlines of few different delays are cheap. */
+function toSteps(ms: number): number {
+  return ms - ms % DELAY_STEP_MS;
 }
 
 function ignore(): void {}

@@ -127,11 +127,11 @@ function cancelExchange(exchange: Exchange): void {
 }
 
 /** Ends an exchange with an error that its client is to be sent, or with none when it was cancelled. */
-export function failExchange(
-  { controller, credit, upload }: Exchange,
-  error: ProxyError | undefined,
-): void {
+export function failExchange(exchange: Exchange, error: ProxyError | undefined): void {
+  const { controller, credit, upload, begin } = exchange;
   controller.abort(error);
+  exchange.begin = undefined;
+  begin?.();
   credit?.close();
   upload?.close();
 }
@@ -153,6 +153,7 @@ export function createExchange(
     uploaded: ignore,
     cancelled: false,
     isUnderway: false,
+    begin: undefined,
   };
 }
 

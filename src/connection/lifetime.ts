@@ -137,8 +137,10 @@ class ConnectionLifetime implements Lifetime, CredentialDeps {
   }
 
   #failAll(code: "draining" | "unauthorized", message: string): void {
-    this.#deps.inFlight.failAll(({ request: { method } }) =>
-      new ProxyError(code, message, { sent: "maybe", retryable: isIdempotent(method) })
+    this.#deps.inFlight.failAll(({ begin, request: { method } }) =>
+      begin === undefined
+        ? new ProxyError(code, message, { sent: "maybe", retryable: isIdempotent(method) })
+        : new ProxyError(code, message, { sent: "no", retryable: true })
     );
   }
 

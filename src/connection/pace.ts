@@ -15,19 +15,24 @@ export interface Pace {
 
 /** What goes at a pace. */
 export interface Paced {
-  /** It has entered and not left. */
+  /** It has a place. */
   isUnderway: boolean;
+  /** Lets it begin without a place, while it waits for one: nobody wants more of it than its end. */
+  begin: (() => void) | undefined;
 }
 
 /** What a pace works with. */
 export interface PaceDeps {
   /** Calls back in the next turn of the event loop. */
   readonly soon?: (action: () => void) => void;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now?: () => number;
 }
 
 interface Waiting {
   readonly paced: Paced;
-  readonly begin: () => void;
+  /** By the clock. */
+  readonly since: number;
 }
 
 // Deno's runtime reads at most 128 ready sockets in a turn. Where more are ready, it goes on with those that have
@@ -36,12 +41,16 @@ const PLACES = 64;
 // While that is so, some dozens of exchanges end in so many turns.
 const TURNS = 10;
 const FEW = 8;
+// Something else may be what makes turns long, so that the rest does not hold. In milliseconds.
+const MAX_WAIT_MS = 200;
 
 /**
  * Creates a {@linkcode Pace}. There are 64 places. Where exchanges wait for one, and few are ending, destinations are
- * what is waited for and not the loop: then 64 more begin.
+ * what is waited for and not the loop: then 64 more begin. None waits for more than 200 ms and a turn.
  */
-export function createPace({ soon = setImmediate }: PaceDeps = {}): Pace {
+export function createPace(
+  { soon = setImmediate, now = () => performance.now() }: PaceDeps = {},
+): Pace {
   const waiting: Waiting[] = [];
   let taken = 0;
   let turns = 0;
@@ -55,15 +64,28 @@ export function createPace({ soon = setImmediate }: PaceDeps = {}): Pace {
       turns = ended = 0;
       places = PLACES;
     }
-    for (const { paced, begin } of waiting.splice(0, places)) {
+    waiting.splice(0, letBegin(places));
+    if (waiting.length > 0) soon(turn);
+  }
+
+  /** Gives how many wait no longer. */
+  function letBegin(places: number): number {
+    const overdue = now() - MAX_WAIT_MS;
+    let free = places;
+    for (const [index, { paced, since }] of waiting.entries()) {
+      const { begin } = paced;
+      if (begin === undefined) continue; // it has begun without a place
+      if (free <= 0 && since > overdue) return index;
+      free--;
       take(paced);
       begin();
     }
-    if (waiting.length > 0) soon(turn);
+    return waiting.length;
   }
 
   function take(paced: Paced): void {
     paced.isUnderway = true;
+    paced.begin = undefined;
     taken++;
   }
 
@@ -74,8 +96,9 @@ export function createPace({ soon = setImmediate }: PaceDeps = {}): Pace {
         turns = ended = 0;
         soon(turn);
       }
-      return new Promise((begin) => {
-        waiting.push({ paced, begin });
+      return new Promise((resolve) => {
+        paced.begin = resolve;
+        waiting.push({ paced, since: now() });
       });
     },
     leave(paced): void {

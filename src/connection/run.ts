@@ -43,9 +43,10 @@ export async function run(exchange: Exchange, deps: RunDeps): Promise<void> {
   } catch (thrown) {
     const sending = sendError(thrown, exchange, deps);
     if (sending !== undefined) await sending;
+  } finally {
+    pace.leave(exchange);
+    deps.ended(exchange);
   }
-  pace.leave(exchange);
-  deps.ended(exchange);
   record.totalMs = elapsed(times.startedAt);
   if (exchange.cancelled) record.outcome = "cancelled";
   span?.end(record);

@@ -3,7 +3,7 @@ import { type Connection, createConnect } from "../../src/connection/connection.
 import type { ExchangeContext } from "../../src/connection/exchange.ts";
 import type { Exchange } from "../../src/connection/in_flight.ts";
 import { createOutlet, sendWhole } from "../../src/connection/outlet.ts";
-import { createPace, type Pace } from "../../src/connection/pace.ts";
+import { createPace, type Pace, type Paced } from "../../src/connection/pace.ts";
 import type { WholeResponse } from "../../src/dialect/dialect.ts";
 import { v1 } from "../../src/dialect/v1.ts";
 import { createLimiter } from "../../src/limits/limiter.ts";
@@ -190,27 +190,69 @@ function createGate(): {
   readonly calls: string[];
 } {
   const calls: string[] = [];
-  const { promise, resolve } = Promise.withResolvers<void>();
+  const waiting: (() => void)[] = [];
   const pace = {
-    enter(): Promise<void> {
+    enter(paced: Paced): Promise<void> {
       calls.push("enter");
-      return promise;
+      return new Promise((begin) => {
+        paced.begin = begin;
+        waiting.push(begin);
+      });
     },
     leave: () => void calls.push("leave"),
   };
-  return { pace, open: resolve, calls };
+  return { pace, open: () => waiting.forEach((begin) => begin()), calls };
 }
 
-Deno.test("createConnect() does not begin an exchange that was cancelled while it waited", async () => {
-  const { pace, open, calls } = createGate();
+Deno.test("createConnect() ends an exchange at once that was cancelled while it waited", async () => {
+  const { pace, calls } = createGate();
   const { connection, runs, sent, log, request } = createBench({ pace });
   request(1);
   connection.receive('{"type":"cancel","id":1}');
   assertEquals([connection.inFlight, calls], [1, ["enter"]]);
-  open();
   const { outcome } = await log.logged("exchanged");
   assertEquals([outcome, runs.length, sent.length], ["cancelled", 0, 1], "hello is all");
   assertEquals([connection.inFlight, calls], [0, ["enter", "leave"]]);
+});
+
+Deno.test("createConnect() ends exchanges that wait when it has closed or goes away, as not sent", async () => {
+  for (const end of ["closed", "expire"] as const) {
+    const { pace } = createGate();
+    const { connection, runs, sent, log, request } = createBench({ pace });
+    request(1, { method: "POST" });
+    if (end === "closed") connection.closed(1006);
+    else {
+      connection.drain(1);
+      connection.expire();
+    }
+    const { outcome } = await log.logged("exchanged");
+    assertEquals([connection.inFlight, runs.length], [0, 0]);
+    if (end === "closed") {
+      assertEquals(outcome, "cancelled");
+      continue;
+    }
+    const { type, code, sent: wasSent, retryable } = sent.at(-1) ?? {};
+    assertEquals([type, code, wasSent, retryable], ["error", "draining", "no", true]);
+  }
+});
+
+Deno.test("createConnect() gives the place back though the log fails", async () => {
+  const { pace, open, calls } = createGate();
+  let isFull = true;
+  const write = (): void => {
+    if (isFull) {
+      isFull = false;
+      throw new Error("The log is full");
+    }
+  };
+  const { runs, request } = createBench({ pace, write });
+  request(1);
+  open();
+  await Promise.resolve();
+  const [{ reject } = noRun()] = runs;
+  reject(new Error("a bug"));
+  while (calls.length < 2) await Promise.resolve();
+  assertEquals(calls, ["enter", "leave"]);
 });
 
 Deno.test("createConnect() lets the next begin when an exchange streams, and when it has ended", async () => {
