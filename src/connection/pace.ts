@@ -40,7 +40,7 @@ interface Waiting {
 const PLACES = 64;
 // While that is so, some dozens of exchanges end in so many turns.
 const TURNS = 10;
-const FEW = 8;
+const FEW = 16;
 // Something else may be what makes turns long, so that the rest does not hold. In milliseconds.
 const MAX_WAIT_MS = 200;
 
