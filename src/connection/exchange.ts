@@ -14,6 +14,7 @@ import { createDeadline } from "./deadline.ts";
 import { createDeliver, type DeliverDeps, type DeliverOptions } from "./delivery.ts";
 import type { Exchange } from "./in_flight.ts";
 import type { OutletDeps } from "./outlet.ts";
+import type { Pace } from "./pace.ts";
 import { elapsed, round } from "./times.ts";
 import { createWheel, type Wheel } from "./wheel.ts";
 
@@ -46,6 +47,8 @@ export type RunExchange = (exchange: Exchange, context: ExchangeContext) => Prom
 export interface ExchangeContext extends OutletDeps {
   /** On whose behalf they are made: who was authenticated; `undefined`: nobody. */
   readonly subject: string | undefined;
+  /** Where they wait for one another; whoever runs them leaves it. */
+  readonly pace: Pace;
   /** Called with every decision on a hop, before it is made. */
   decided(exchange: Exchange, ...decision: Parameters<Decided>): void;
 }
@@ -138,7 +141,7 @@ export function createRunExchange(
   }
 
   return async function runExchange(exchange, context): Promise<void> {
-    const { request } = exchange;
+    const { request, controller } = exchange;
     const begun = limiter.begin(context.key);
     const lease = begun instanceof Promise ? await begun : begun;
     if ("limit" in lease) {
@@ -148,6 +151,11 @@ export function createRunExchange(
     using _place = lease;
     refuseRequest(request, options);
     const destination = findDestination(request, context);
+    const entering = context.pace.enter(exchange); // what is refused need not wait
+    if (entering !== undefined) {
+      await entering;
+      controller.signal.throwIfAborted();
+    }
     const { upstream } = destination;
     return upstream === undefined
       ? await perform(exchange, context, destination)

@@ -9,13 +9,11 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { ExchangeSpan, Tracing } from "../telemetry/tracing.ts";
 import type { ExchangeContext, RunExchange } from "./exchange.ts";
 import type { Exchange } from "./in_flight.ts";
-import type { Pace } from "./pace.ts";
 import { elapsed } from "./times.ts";
 
 /** What the runs of one connection work with. */
 export interface RunDeps extends ExchangeContext {
   readonly runExchange: RunExchange;
-  readonly pace: Pace;
   readonly telemetry: Telemetry;
   readonly tracing: Tracing | undefined;
   /** Called when an exchange has ended, before it is logged. */
@@ -29,10 +27,7 @@ export async function run(exchange: Exchange, deps: RunDeps): Promise<void> {
   const { record, times } = exchange;
   const { runExchange, pace, telemetry, tracing } = deps;
   const span = startSpan(exchange, tracing);
-  const entering = pace.enter(exchange);
-  if (entering !== undefined) await entering;
   try {
-    exchange.controller.signal.throwIfAborted(); // while it waited
     if (span === undefined) {
       await runExchange(exchange, deps);
     } else {

@@ -99,10 +99,15 @@ function createBench(
       ...createLogger({ level: "debug", format: "json", write: writeBoth }),
       hearsAllowed,
     },
-    runExchange(exchange, context): Promise<void> {
+    async runExchange(exchange, context): Promise<void> {
+      const entering = context.pace.enter(exchange);
+      if (entering !== undefined) {
+        await entering;
+        exchange.controller.signal.throwIfAborted();
+      }
       const run = { ...Promise.withResolvers<void>(), exchange, context };
       runs.push(run);
-      return run.promise;
+      await run.promise;
     },
   });
   const connection = connect({

@@ -3,6 +3,7 @@
  */
 import { assert, assertEquals, assertFalse, assertMatch, fail } from "@std/assert";
 import { createRunExchange } from "../../src/connection/exchange.ts";
+import { createPace } from "../../src/connection/pace.ts";
 import { createFrameSocket } from "../../src/connection/socket.ts";
 import { v1 } from "../../src/dialect/v1.ts";
 import { toLines, toServerSentEvents } from "../../src/forward/events.ts";
@@ -225,6 +226,7 @@ Deno.test("queueMs is the time that the store of a limit takes, and not part of 
   await runExchange(exchange, {
     subject: undefined,
     answered: () => fail(),
+    pace: createPace(),
     key: "k",
     dialect: v1,
     socket: createFrameSocket(
