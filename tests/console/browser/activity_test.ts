@@ -10,13 +10,13 @@ consoleTest("exchanges stand on one time axis, and each opens its answer and its
   { page, target, send, exchanges },
 ) => {
   await send("/json");
-  await exchanges.nth(0).getByText("200").waitFor();
+  await exchanges.nth(0).getByText("200", { exact: true }).waitFor();
   target.nextStream();
   await send("/stream?type=text", { mode: "chunks" });
-  await exchanges.nth(1).getByText("200").waitFor();
+  await exchanges.nth(1).getByText("200", { exact: true }).waitFor();
   await page.locator("#exchange-count").getByText("2, 1 in flight").waitFor();
   await send("/missing", { mode: "whole" });
-  await exchanges.nth(2).getByText("404").waitFor();
+  await exchanges.nth(2).getByText("404", { exact: true }).waitFor();
   // In one look: the bars of what runs are drawn anew all the time.
   await page.waitForFunction(`(([first, running, last]) => first < running && running < last)(
     [...document.querySelectorAll("[aria-label=Exchanges] .track span:first-child")]
@@ -38,9 +38,9 @@ consoleTest("exchanges are filtered, and cleared when they are over", async (
   { page, target, send, exchanges },
 ) => {
   await send("/json");
-  await exchanges.nth(0).getByText("200").waitFor();
+  await exchanges.nth(0).getByText("200", { exact: true }).waitFor();
   await send("/missing");
-  await exchanges.nth(1).getByText("404").waitFor();
+  await exchanges.nth(1).getByText("404", { exact: true }).waitFor();
   const filter = page.getByRole("searchbox", { name: "Filter exchanges" });
   await filter.fill("404");
   await exchanges.nth(1).waitFor({ state: "detached" });

@@ -85,9 +85,9 @@ consoleTest("axe-core finds nothing in the activity", async (
   { page, target, send, exchanges },
 ) => {
   await send("/json");
-  await exchanges.nth(0).getByText("200").waitFor();
+  await exchanges.nth(0).getByText("200", { exact: true }).waitFor();
   await send("/missing");
-  await exchanges.nth(1).getByText("404").waitFor();
+  await exchanges.nth(1).getByText("404", { exact: true }).waitFor();
   await send("http://192.168.0.1/");
   await exchanges.nth(2).getByText("destination_ip_prohibited").waitFor();
   const stream = target.nextStream();
