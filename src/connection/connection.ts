@@ -21,8 +21,8 @@ import { describeIdentity } from "./credential.ts";
 import type { RunExchange } from "./exchange.ts";
 import { createExchange, createInFlight, type Exchange, failExchange } from "./in_flight.ts";
 import { createLifetime, type Lifetime } from "./lifetime.ts";
-import { createRecord, type Place, recordDecision } from "./record.ts";
 import { createPace, type Pace } from "./pace.ts";
+import { createRecord, type Place, recordDecision } from "./record.ts";
 import { run, type RunDeps, startSpan, toProxyError } from "./run.ts";
 import {
   createFrameSocket,

@@ -20,6 +20,7 @@ import { createLogger } from "../../src/telemetry/logger.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import type { Telemetry } from "../../src/telemetry/telemetry.ts";
 import { createRegistry } from "../../src/upstream/registry.ts";
+import { NO_LIMITS } from "../helpers/limits.ts";
 import { median } from "./statistics.ts";
 
 const IN_FLIGHT = 64;
@@ -71,13 +72,7 @@ function createVariant(name: string, telemetry: Telemetry): Variant {
     denyHosts: config.DENY_HOSTS,
     allowPorts: config.ALLOW_PORTS,
   }, { resolver: createResolver() });
-  const limiter = createLimiter({
-    maxConnections: 0,
-    maxInFlight: 0,
-    requestsPerSecond: 0,
-    requestBurst: 0,
-    bytesPerMinute: 0,
-  }, createMemoryStore);
+  const limiter = createLimiter(NO_LIMITS, createMemoryStore);
   const registry = createRegistry([], { getStatus: () => Promise.resolve(200) });
   const runExchange = createRunExchange({
     allowMethods: config.ALLOW_METHODS,

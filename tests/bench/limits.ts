@@ -6,19 +6,13 @@
  */
 import { createLimiter, isBreach, type LimiterOptions } from "../../src/limits/limiter.ts";
 import { createMemoryStore } from "../../src/limits/memory_store.ts";
+import { NO_LIMITS } from "../helpers/limits.ts";
 
 const EXCHANGES = 20_000;
 const ROUNDS = 9;
 const KEYS = Array.from({ length: 100 }, (_, i) => `192.0.2.${i}`);
 const RESPONSE_BYTES = 1024;
 const ENOUGH = 2 ** 50;
-const NO_LIMITS: LimiterOptions = {
-  maxConnections: 0,
-  maxInFlight: 0,
-  requestsPerSecond: 0,
-  requestBurst: 0,
-  bytesPerMinute: 0,
-};
 const ALL: LimiterOptions = {
   maxConnections: ENOUGH,
   maxInFlight: ENOUGH,

@@ -11,6 +11,7 @@ import { createMemoryStore } from "../../src/limits/memory_store.ts";
 import { decodeChunk, encodeChunk, ProxyError } from "../../src/protocol/mod.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import type { Frame } from "../helpers/client.ts";
+import { NO_LIMITS } from "../helpers/limits.ts";
 import { createLog, type Log } from "../helpers/log.ts";
 
 /** One exchange as its runner sees it: to be ended by the test. */
@@ -27,14 +28,6 @@ interface Bench {
   readonly log: Log;
   request(id: number, members?: object): void;
 }
-
-const NO_LIMITS = {
-  maxConnections: 0,
-  maxInFlight: 0,
-  requestsPerSecond: 0,
-  requestBurst: 0,
-  bytesPerMinute: 0,
-};
 
 const WHOLE: WholeResponse = {
   response: {

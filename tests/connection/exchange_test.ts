@@ -12,6 +12,7 @@ import { createMemoryStore } from "../../src/limits/memory_store.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
 import { createRegistry } from "../../src/upstream/registry.ts";
 import { createBlankExchange } from "../helpers/exchange.ts";
+import { NO_LIMITS } from "../helpers/limits.ts";
 
 interface Bench {
   readonly runExchange: RunExchange;
@@ -23,13 +24,7 @@ interface Bench {
 /** Exchanges that wait until they are told to begin, and of which no request may be made. */
 function createBench(): Bench {
   const waiting: Paced[] = [];
-  const limiter = createLimiter({
-    maxConnections: 0,
-    maxInFlight: 0,
-    requestsPerSecond: 0,
-    requestBurst: 0,
-    bytesPerMinute: 0,
-  }, createMemoryStore);
+  const limiter = createLimiter(NO_LIMITS, createMemoryStore);
   const runExchange = createRunExchange({
     allowMethods: ["GET"],
     maxRequestBytes: 1,

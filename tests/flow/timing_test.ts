@@ -14,6 +14,7 @@ import { createResolver, type Resolver } from "../../src/policy/resolver.ts";
 import type { Timing } from "../../src/protocol/mod.ts";
 import { createRegistry } from "../../src/upstream/registry.ts";
 import { connectPlain, connectV1, type Frame } from "../helpers/client.ts";
+import { NO_LIMITS } from "../helpers/limits.ts";
 import { LOOPBACK, type Service, startService } from "../helpers/service.ts";
 import { createBlankExchange } from "../helpers/exchange.ts";
 import { createForwardClient } from "../helpers/http_clients.ts";
@@ -191,13 +192,7 @@ const createSlowStore: CreateStore = (options) => {
 Deno.test("queueMs is the time that the store of a limit takes, and not part of what the request takes", async () => {
   await using upstream = startHttp(() => new Response("x"));
   using client = createForwardClient("fetch");
-  using limiter = createLimiter({
-    maxConnections: 0,
-    maxInFlight: 0,
-    requestsPerSecond: 1000,
-    requestBurst: 0,
-    bytesPerMinute: 0,
-  }, createSlowStore);
+  using limiter = createLimiter({ ...NO_LIMITS, requestsPerSecond: 1000 }, createSlowStore);
   using registry = createRegistry([], { getStatus: () => Promise.resolve(200) });
   const runExchange = createRunExchange({
     allowMethods: ["GET"],

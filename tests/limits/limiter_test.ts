@@ -5,18 +5,11 @@ import {
   isBreach,
   type Lease,
   type Limiter,
-  type LimiterOptions,
 } from "../../src/limits/limiter.ts";
 import { createMemoryStore } from "../../src/limits/memory_store.ts";
 import type { CreateStore, Store, StoreOptions, Verdict } from "../../src/limits/store.ts";
+import { NO_LIMITS } from "../helpers/limits.ts";
 
-const NO_LIMITS: LimiterOptions = {
-  maxConnections: 0,
-  maxInFlight: 0,
-  requestsPerSecond: 0,
-  requestBurst: 0,
-  bytesPerMinute: 0,
-};
 const HOUR_MS = 3_600_000;
 const ALLOWED: Verdict = { allowed: true, retryAfterMs: 0 };
 const noStore: CreateStore = () => fail("no store is needed");

@@ -11,6 +11,7 @@ import {
   createAdmission,
 } from "../../src/server/admission.ts";
 import type { Refusal } from "../../src/server/responses.ts";
+import { NO_LIMITS } from "../helpers/limits.ts";
 
 const CHALLENGE = 'Bearer realm="wsfetch"';
 const ALICE: Identity = { subject: "alice", expiresAt: 1 };
@@ -20,7 +21,7 @@ const TOKEN = "the-secret-token";
 /** A limiter of connections, which needs no store. */
 function limitConnections(maxConnections: number): Limiter {
   return createLimiter(
-    { maxConnections, maxInFlight: 0, requestsPerSecond: 0, requestBurst: 0, bytesPerMinute: 0 },
+    { ...NO_LIMITS, maxConnections },
     () => fail("no store is needed"),
   );
 }
