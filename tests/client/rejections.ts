@@ -1,27 +1,23 @@
 /**
- * Looks at how a call was rejected.
+ * Reads the reasons with which calls reject.
  *
  * @module
  */
 import { ProxyError } from "../../src/client/mod.ts";
 
-/** Gives the `ProxyError` that is the cause of the `TypeError` with which a call rejects. */
+/** Returns the `ProxyError` that is the cause of the `TypeError` with which the call rejects. */
 export async function failureOf(call: Promise<unknown>): Promise<ProxyError> {
-  try {
-    await call;
-  } catch (error) {
-    if (error instanceof TypeError && error.cause instanceof ProxyError) return error.cause;
-    throw new Error("The call was rejected with something else", { cause: error });
-  }
-  throw new Error("The call was not rejected");
+  const error = await rejectionOf(call);
+  if (error instanceof TypeError && error.cause instanceof ProxyError) return error.cause;
+  throw new Error("The call rejected with another reason", { cause: error });
 }
 
-/** Gives what a call rejects with. */
+/** Returns the reason with which the call rejects. */
 export async function rejectionOf(call: Promise<unknown>): Promise<unknown> {
   try {
     await call;
   } catch (error) {
     return error;
   }
-  throw new Error("The call was not rejected");
+  throw new Error("The call did not reject");
 }
