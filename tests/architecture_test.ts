@@ -62,7 +62,7 @@ const DOORS = [
     // The operator's key set, the page in a browser, and what clients ask for.
     files: ["src/auth/key_set.ts", "src/console/handshake.ts", "src/forward/fetch_transport.ts"],
   },
-  { name: "TCP", pattern: /Deno\.connect\(/, files: ["src/http1/connect.ts"] },
+  { name: "TCP", pattern: /Deno\.connect\(/, files: ["src/http/h1/connect.ts"] },
   { name: "Deno.env", pattern: /Deno\.env\b/, files: ["main.ts"] },
   { name: "Deno.serve", pattern: /Deno\.serve\(/, files: ["src/server/listener.ts"] },
   { name: "Deno.exit", pattern: /Deno\.exit\(/, files: ["main.ts"] },

@@ -16,14 +16,14 @@ import {
 } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Tracing } from "../telemetry/tracing.ts";
-import type { Decided } from "./check.ts";
+import type { Decided } from "../exchange/check.ts";
 import { describeIdentity } from "./credential.ts";
-import type { RunExchange } from "./exchange.ts";
+import type { RunExchange } from "../exchange/request.ts";
 import { createExchange, createInFlight, type Exchange, failExchange } from "./in_flight.ts";
 import { createLifetime, type Lifetime } from "./lifetime.ts";
-import { createPace, type Pace } from "./pace.ts";
-import { createRecord, type Place, recordDecision } from "./record.ts";
-import { run, type RunDeps, startSpan, toProxyError } from "./run.ts";
+import { createPace, type Pace } from "../exchange/pace.ts";
+import { createRecord, type Place, recordDecision } from "../exchange/record.ts";
+import { run, type RunDeps, startSpan, toProxyError } from "../exchange/run.ts";
 import {
   createFrameSocket,
   type FrameSocket,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ProxyError } from "../protocol/mod.ts";
-import type { Entry, Wheel } from "./wheel.ts";
+import type { Entry, Wheel } from "../exchange/wheel.ts";
 
 /** One deadline at a time; when it passes, its controller is aborted with its error. */
 export interface Deadline {

@@ -6,8 +6,13 @@
 import type { ExchangeId } from "../dialect/dialect.ts";
 import type { ProxyError, ProxyRequest } from "../protocol/mod.ts";
 import { createCredit, type Credit } from "./credit.ts";
-import type { Paced } from "./pace.ts";
-import { createRecord, type ExchangeRecord, type Place, toLoggedRequest } from "./record.ts";
+import type { Paced } from "../exchange/pace.ts";
+import {
+  createRecord,
+  type ExchangeRecord,
+  type Place,
+  toLoggedRequest,
+} from "../exchange/record.ts";
 import type { Times } from "./times.ts";
 import type { Upload } from "./upload.ts";
 

@@ -15,7 +15,7 @@ import {
   describeIdentity,
 } from "./credential.ts";
 import type { InFlight } from "./in_flight.ts";
-import { toProxyError } from "./run.ts";
+import { toProxyError } from "../exchange/run.ts";
 import type { FrameSocket } from "./socket.ts";
 
 /** The end of a connection, as far as the server has a say in it. */

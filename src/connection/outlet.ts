@@ -4,7 +4,7 @@
  * @module
  */
 import type { Dialect, WholeResponse } from "../dialect/dialect.ts";
-import type { StreamEvent } from "../forward/events.ts";
+import type { StreamEvent } from "../exchange/events.ts";
 import type { Limiter } from "../limits/limiter.ts";
 import {
   type Chunk,

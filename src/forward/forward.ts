@@ -11,7 +11,7 @@ import {
   type RedirectMode,
   type ResponseHead,
 } from "../protocol/mod.ts";
-import { gunzipResponse } from "./decode.ts";
+import { gunzipResponse } from "../http/coding.ts";
 import {
   contentCoding,
   filterRequestHeaders,
@@ -19,7 +19,7 @@ import {
   findField,
 } from "./headers.ts";
 import { asSent, followRedirect, redirectLocation, refuseRedirect } from "./redirect.ts";
-import type { Hop, Transport, TransportResponse } from "./transport.ts";
+import type { Hop, Transport, TransportResponse } from "../http/transport.ts";
 
 /** Where a hop may connect, and what goes with it. */
 export interface Route {

@@ -6,7 +6,7 @@
 import { STATUS_CODE } from "@std/http/status";
 import { isIdempotent, MAX_URL_LENGTH, ProxyError, type RedirectMode } from "../protocol/mod.ts";
 import { filterBodyHeaders, filterCrossOriginHeaders, findField } from "./headers.ts";
-import type { Hop, TransportResponse } from "./transport.ts";
+import type { Hop, TransportResponse } from "../http/transport.ts";
 
 const MAX_REDIRECTS = 10;
 // Fetch, "redirect status".

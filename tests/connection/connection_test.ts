@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { type Connection, createConnect } from "../../src/connection/connection.ts";
-import type { ExchangeContext } from "../../src/connection/exchange.ts";
+import type { ExchangeContext } from "../../src/exchange/request.ts";
 import type { Exchange } from "../../src/connection/in_flight.ts";
 import { createOutlet, sendWhole } from "../../src/connection/outlet.ts";
-import { createPace, type Pace, type Paced } from "../../src/connection/pace.ts";
+import { createPace, type Pace, type Paced } from "../../src/exchange/pace.ts";
 import type { WholeResponse } from "../../src/dialect/dialect.ts";
 import { v1 } from "../../src/dialect/v1.ts";
 import { createLimiter } from "../../src/limits/limiter.ts";

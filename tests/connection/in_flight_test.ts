@@ -5,7 +5,7 @@ import {
   type Exchange,
   failExchange,
 } from "../../src/connection/in_flight.ts";
-import { recordDecision } from "../../src/connection/record.ts";
+import { recordDecision } from "../../src/exchange/record.ts";
 import type { Upload } from "../../src/connection/upload.ts";
 import type { ExchangeId } from "../../src/dialect/dialect.ts";
 import { ProxyError, type ProxyRequest } from "../../src/protocol/mod.ts";

@@ -2,11 +2,11 @@
  * The times that responses tell, and the name by which an exchange is found in the log.
  */
 import { assert, assertEquals, assertFalse, assertMatch, fail } from "@std/assert";
-import { createRunExchange } from "../../src/connection/exchange.ts";
-import { createPace } from "../../src/connection/pace.ts";
+import { createRunExchange } from "../../src/exchange/request.ts";
+import { createPace } from "../../src/exchange/pace.ts";
 import { createFrameSocket } from "../../src/connection/socket.ts";
 import { v1 } from "../../src/dialect/v1.ts";
-import { toLines, toServerSentEvents } from "../../src/forward/events.ts";
+import { toLines, toServerSentEvents } from "../../src/exchange/events.ts";
 import { createLimiter } from "../../src/limits/limiter.ts";
 import { createMemoryStore } from "../../src/limits/memory_store.ts";
 import type { CreateStore, Verdict } from "../../src/limits/store.ts";
