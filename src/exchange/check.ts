@@ -4,66 +4,78 @@
  * @module
  */
 import { abortable } from "@std/async/abortable";
-import type { Check, Route } from "../forward/forward.ts";
+import type { Check, Route } from "../forward/hop.ts";
 import type { Decision, Policy } from "../policy/policy.ts";
 import { ProxyError } from "../protocol/mod.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Upstream } from "../upstream/registry.ts";
+import { type Exchange, roundMs } from "./exchange.ts";
+import { shorten } from "./record.ts";
 
-/** Takes a decision on a hop. */
-export type Decided = (url: URL, decision: Pick<Decision, "allow" | "reason">) => void;
-
-/** What the check of an exchange's hops works with. */
+/** What decides on hops, and what is told of the decisions. */
 export interface CheckDeps {
-  /** The upstream that the request names. */
-  readonly upstream: Upstream | undefined;
-  /** Whether a time-out speaks against that upstream. */
-  readonly countsTimeouts?: boolean;
   readonly policy: Policy;
-  readonly signal: AbortSignal;
-  /** Called with every decision, before the hop is made. */
-  readonly decided: Decided;
-  /** Called before and after a hop is decided on. */
-  readonly lookingUp: (isLookingUp: boolean) => void;
-  /** Called when a host had to be looked up. */
-  readonly lookedUp: (durationMs: number) => void;
+  readonly telemetry: Telemetry;
 }
 
-/** Creates a {@linkcode Check} for the hops of one exchange. */
+/**
+ * Creates the {@linkcode Check} of one exchange. It keeps the stage of the exchange: `lookup` while a name is looked
+ * up, `head` once the hop may be made.
+ *
+ * @param upstream The upstream that the request names. Once a redirect has left it, it is a host like any other.
+ */
 export function createCheck(
-  { upstream, countsTimeouts = true, policy, signal, decided, lookingUp, lookedUp }: CheckDeps,
+  exchange: Exchange,
+  upstream: Upstream | undefined,
+  { policy, telemetry }: CheckDeps,
 ): Check {
   let isAtUpstream = upstream !== undefined;
 
-  /** Once a redirect has left the upstream, it is a host like any other. */
   function checkUpstream(url: URL, method: string): Route | undefined {
     const decision = isAtUpstream ? upstream?.decide(method, url) : undefined;
     isAtUpstream = decision !== undefined;
-    if (upstream === undefined || decision === undefined) return undefined;
-    decided(url, decision);
+    if (decision === undefined) return undefined;
+    note(exchange, url, decision, telemetry);
     if (!decision.allow) throw new ProxyError("http_request_denied", decision.message);
-    return {
-      headers: decision.headers,
-      send: (attempt, hop) => upstream.send(attempt, { ...hop, countsTimeouts }),
-    };
+    exchange.stage = "head";
+    return { headers: decision.headers, isAtUpstream: true };
   }
 
   function obey(url: URL, decision: Decision): Route {
-    decided(url, decision);
+    note(exchange, url, decision, telemetry);
     if (!decision.allow) throw new ProxyError(decision.code, decision.message);
-    lookingUp(false);
+    exchange.stage = "head";
     return decision;
+  }
+
+  async function obeyLater(url: URL, deciding: Promise<Decision>): Promise<Route> {
+    const startedMs = exchange.elapsedMs();
+    const decision = await abortable(deciding, exchange.signal);
+    exchange.dnsMs = roundMs((exchange.dnsMs ?? 0) + exchange.elapsedMs() - startedMs);
+    return obey(url, decision);
   }
 
   return function check(url, method): Route | Promise<Route> {
     const route = checkUpstream(url, method);
-    lookingUp(route === undefined);
     if (route !== undefined) return route;
+    exchange.stage = "lookup";
     const decision = policy.decide(url);
-    if (!(decision instanceof Promise)) return obey(url, decision);
-    const startedAt = performance.now();
-    return abortable(decision, signal).then((decision: Decision) => {
-      lookedUp(performance.now() - startedAt);
-      return obey(url, decision);
-    });
+    return decision instanceof Promise ? obeyLater(url, decision) : obey(url, decision);
   };
+}
+
+/** Notes a decision in the record of the exchange, and tells of it before the hop is made. */
+function note(
+  { record }: Exchange,
+  url: URL,
+  { allow, reason }: Pick<Decision, "allow" | "reason">,
+  telemetry: Telemetry,
+): void {
+  const host = shorten(url.host);
+  record.host = host;
+  record.decision = allow ? "allow" : "deny";
+  record.reason = reason;
+  if (allow && !telemetry.hearsAllowed) return;
+  const { connection, exchange } = record;
+  telemetry.emit({ type: "decided", connection, exchange, host, allow, reason });
 }

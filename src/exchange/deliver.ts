@@ -1,21 +1,21 @@
 /**
- * From an upstream's response to the client: whole, in chunks or in events.
+ * Delivers a response to the outlet of its exchange: whole, in chunks or in events.
  *
  * @module
  */
 import { STATUS_CODE } from "@std/http/status";
-import type { ToEvents } from "./events.ts";
+import type { Clock } from "../clock.ts";
 import type { ForwardResponse } from "../forward/forward.ts";
-import type { ProxyError, ResponseHead, StreamMode } from "../protocol/mod.ts";
-import type { Deadline } from "../connection/deadline.ts";
-import type { Exchange } from "../connection/in_flight.ts";
-import { createOutlet, type Outlet, type OutletDeps, sendWhole } from "../connection/outlet.ts";
+import type { Body } from "../http/body.ts";
+import type { ResponseHead, StreamMode, Timing } from "../protocol/mod.ts";
+import { toLines, toServerSentEvents } from "./events.ts";
+import { type Exchange, roundMs } from "./exchange.ts";
+import type { Outlet } from "./outlet.ts";
 import { readAhead } from "./read_ahead.ts";
-import { toTiming } from "../connection/times.ts";
 
 /** How much is delivered. */
-export interface DeliverOptions {
-  /** Bytes of a decoded response body that comes whole, and of one event of a stream. */
+export interface DeliverLimits {
+  /** Bytes of a decoded response body that is delivered whole, and of one event of a stream. */
   readonly maxResponseBytes: number;
   /** Bytes of a decoded response body that is streamed. */
   readonly maxStreamBytes: number;
@@ -23,102 +23,103 @@ export interface DeliverOptions {
   readonly streamIdleMs: number;
 }
 
-/** What cuts a body into events. */
-export interface DeliverDeps {
-  readonly toServerSentEvents: ToEvents;
-  readonly toLines: ToEvents;
-}
-
-/** How one response goes to its client. */
-export interface Delivery {
-  readonly exchange: Exchange;
-  readonly outlet: OutletDeps;
-  /** Of the exchange; while a body is streamed, it is for the destination's silence. */
-  readonly deadline: Deadline;
-  /** Gives the error of a silence that was too long. */
-  readonly silent: () => ProxyError;
-}
-
 /**
- * Sends a response in the form that the request asks for; throws what reading the body throws. Gives no
- * promise when all has come and was sent at once.
+ * Delivers a response in the form that the request asks for; throws what reading the body throws. Returns no
+ * promise when the whole body has arrived and was taken at once.
  */
-export type Deliver = (response: ForwardResponse, delivery: Delivery) => void | Promise<void>;
+export type Deliver = (
+  exchange: Exchange,
+  response: ForwardResponse,
+  outlet: Outlet,
+) => void | Promise<void>;
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-// A streamed body that is no longer than this goes whole when it comes at once.
+interface StreamedResponse {
+  readonly head: ResponseHead;
+  readonly body: Body;
+}
+
+// A streamed body that is no longer than this is delivered whole when it arrives at once.
 const MAX_WHOLE_BYTES = 16_384;
 
 /** Creates a {@linkcode Deliver}. */
 export function createDeliver(
-  { maxResponseBytes, maxStreamBytes, streamIdleMs }: DeliverOptions,
-  { toServerSentEvents, toLines }: DeliverDeps,
+  { maxResponseBytes, maxStreamBytes, streamIdleMs }: DeliverLimits,
+  clock: Clock,
 ): Deliver {
-  /** Gives the same chunks; between two of them the destination may be silent only for so long. */
-  async function* watch(
-    chunks: AsyncIterable<Bytes>,
-    { deadline, silent }: Pick<Delivery, "deadline" | "silent">,
-  ): AsyncGenerator<Bytes> {
-    deadline.set(streamIdleMs, silent);
+  /** Returns the same chunks; between two of them the destination may be silent only for so long. */
+  async function* watch(chunks: AsyncIterable<Bytes>, exchange: Exchange): AsyncGenerator<Bytes> {
+    exchange.stage = "stream";
+    exchange.setDeadline(streamIdleMs);
     for await (const chunk of chunks) {
-      deadline.clear(); // what the client takes its time for is not the destination's silence
+      exchange.clearDeadline(); // the time that the client takes is not the destination's silence
       yield chunk;
-      deadline.set(streamIdleMs, silent);
+      exchange.setDeadline(streamIdleMs);
     }
-    deadline.clear();
+    exchange.clearDeadline();
   }
 
-  /** Most bodies have come with their heads: nothing is waited for then. */
-  function deliverWhole(response: ForwardResponse, delivery: Delivery): void | Promise<void> {
-    const isBuffered = delivery.exchange.request.stream !== true;
-    const reading = response.bytes(isBuffered ? maxResponseBytes : maxStreamBytes);
+  /** Most bodies have arrived with their heads: then there is nothing to wait for. */
+  function deliverWhole(
+    exchange: Exchange,
+    { head, body }: ForwardResponse,
+    outlet: Outlet,
+  ): void | Promise<void> {
+    if (body === null) return sendWhole(exchange, head, null, outlet);
+    const maxBytes = exchange.request.stream === true ? maxStreamBytes : maxResponseBytes;
+    const reading = body.bytes(maxBytes);
     return reading instanceof Promise
-      ? reading.then((body) => send(response, body, delivery))
-      : send(response, reading, delivery);
+      ? reading.then((bytes) => sendWhole(exchange, head, bytes, outlet))
+      : sendWhole(exchange, head, reading, outlet);
   }
 
   async function deliverParts(
-    response: ForwardResponse,
-    chunks: AsyncIterable<Bytes>,
-    delivery: Delivery,
+    exchange: Exchange,
+    { head, body }: StreamedResponse,
+    outlet: Outlet,
   ): Promise<void> {
-    const { exchange } = delivery;
-    const { length } = response;
+    const { length } = body;
     const mode = exchange.request.stream;
-    const watched = watch(chunks, delivery);
-    const ahead = mode === true && isShort(length) ? readAhead(watched, length) : undefined;
-    const body = await ahead?.whole();
-    if (body !== undefined) return await send(response, body, delivery);
-    const outlet = createOutlet(exchange, delivery.outlet);
-    const head = outlet.head(toHead(response), toTiming(exchange.times, false));
-    if (head !== undefined) await head;
-    if (mode === true) return await sendBytes(ahead?.chunks() ?? watched, outlet);
+    const chunks = watch(body.chunks(maxStreamBytes), exchange);
+    const ahead = mode === true && isShort(length)
+      ? readAhead(chunks, { length, clock })
+      : undefined;
+    const whole = await ahead?.whole();
+    if (whole !== undefined) return await sendWhole(exchange, head, whole, outlet);
+    // A stream lasts, and mostly waits for others.
+    exchange.place?.[Symbol.dispose]();
+    await outlet.head(head, toTiming(exchange, false));
+    if (mode === true) return await sendBytes(ahead?.chunks() ?? chunks, outlet);
     const toEvents = mode === "events" ? toServerSentEvents : toLines;
-    for await (const event of toEvents(watched, maxResponseBytes)) await outlet.event(event);
+    for await (const event of toEvents(chunks, maxResponseBytes)) await outlet.event(event);
     await outlet.end();
   }
 
-  function deliver(response: ForwardResponse, delivery: Delivery): void | Promise<void> {
-    const mode = delivery.exchange.request.stream;
-    const chunks = isStreamed(response, mode) ? response.chunks(maxStreamBytes) : null;
-    return chunks === null
-      ? deliverWhole(response, delivery)
-      : deliverParts(response, chunks, delivery);
+  function deliverReady(
+    exchange: Exchange,
+    response: ForwardResponse,
+    outlet: Outlet,
+  ): void | Promise<void> {
+    const { head, body } = response;
+    return body !== null && isStreamed(head, body, exchange.request.stream)
+      ? deliverParts(exchange, { head, body }, outlet)
+      : deliverWhole(exchange, response, outlet);
   }
 
-  return (response, delivery) => {
+  return (exchange, response, outlet) => {
     // No body is read for a client that does not read.
-    const ready = delivery.outlet.socket.send(() => undefined, false);
+    const ready = outlet.ready();
     return ready === undefined
-      ? deliver(response, delivery)
-      : ready.then(() => deliver(response, delivery));
+      ? deliverReady(exchange, response, outlet)
+      : ready.then(() => deliverReady(exchange, response, outlet));
   };
 }
 
-/** Events come only of an event stream that was granted; of anything else the client sees the whole. */
+/** Events are delivered only of an event stream that was granted; of any other response the client gets the whole. */
 function isStreamed(
-  { status, headers, length, isHere }: ForwardResponse,
+  { status, headers }: ResponseHead,
+  { length, isHere }: Body,
   mode: StreamMode,
 ): boolean {
   if (mode === false) return false;
@@ -132,18 +133,14 @@ function isShort(length: number | undefined): length is number {
   return length !== undefined && length <= MAX_WHOLE_BYTES;
 }
 
-function send(
-  response: ForwardResponse,
+function sendWhole(
+  exchange: Exchange,
+  { status, statusText, url, redirected, headers }: ResponseHead,
   body: Bytes | null,
-  { exchange, outlet }: Delivery,
+  outlet: Outlet,
 ): void | Promise<void> {
-  const { status, statusText, url, redirected, headers } = response;
-  return sendWhole(exchange, {
-    response: { status, statusText, url, redirected, headers, body },
-    timing: toTiming(exchange.times, true),
-    asBytes: exchange.request.stream === true,
-    requestId: exchange.record.requestId,
-  }, outlet);
+  const response = { status, statusText, url, redirected, headers, body };
+  return outlet.whole(response, toTiming(exchange, true));
 }
 
 async function sendBytes(chunks: AsyncIterable<Bytes>, outlet: Outlet): Promise<void> {
@@ -154,6 +151,15 @@ async function sendBytes(chunks: AsyncIterable<Bytes>, outlet: Outlet): Promise<
   await outlet.bytes(new Uint8Array(), true);
 }
 
-function toHead({ status, statusText, url, redirected, headers }: ForwardResponse): ResponseHead {
-  return { status, statusText, url, redirected, headers };
+/** Returns what a response frame says of the time that the exchange took. */
+function toTiming(exchange: Exchange, isWhole: boolean): Timing {
+  const { queueMs, dnsMs, waitMs } = exchange;
+  const totalMs = exchange.elapsedMs();
+  return {
+    queueMs,
+    ...(dnsMs !== undefined && { dnsMs }),
+    waitMs,
+    ...(isWhole && { transferMs: roundMs(totalMs - waitMs) }),
+    totalMs,
+  };
 }

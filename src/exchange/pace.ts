@@ -3,109 +3,124 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
+import type { Clock } from "../clock.ts";
 
-/** Makes exchanges wait for one another, in their order, while the event loop has more to do than it can. */
-export interface Pace {
-  /** To be called before an exchange begins. Gives nothing when it may at once; else a promise of when it may. */
-  enter(paced: Paced): void | Promise<void>;
-  /** To be called when it needs the loop no longer, or not alone: it has ended or streams. */
-  leave(paced: Paced): void;
-}
-
-/** What goes at a pace. */
-export interface Paced {
-  /** It has a place. */
-  isUnderway: boolean;
-  /** Lets it begin without a place, while it waits for one: nobody wants more of it than its end. */
-  begin: (() => void) | undefined;
-}
-
-/** What a pace works with. */
-export interface PaceDeps {
-  /** Calls back in the next turn of the event loop. */
-  readonly soon?: (action: () => void) => void;
-  /** Milliseconds of a clock that never goes back. */
-  readonly now?: () => number;
-}
-
-interface Waiting {
-  readonly paced: Paced;
-  /** By the clock. */
-  readonly since: number;
-}
-
-// Deno's runtime reads at most 128 ready sockets in a turn. Where more are ready, it goes on with those that have
+// Deno's runtime reads at most 128 ready sockets in a turn. Where more are ready, it continues with those that have
 // waited least, so that others wait for seconds. An exchange has two: its client's and its destination's.
 const PLACES = 64;
 // While that is so, some dozens of exchanges end in so many turns.
 const TURNS = 10;
-const FEW = 16;
-// Something else may be what makes turns long, so that the rest does not hold. In milliseconds.
+const FEW_ENDED = 16;
+// Something else may be what makes turns long, and then the above does not hold. In milliseconds.
 const MAX_WAIT_MS = 200;
 
 /**
- * Creates a {@linkcode Pace}. There are 64 places. Where exchanges wait for one, and few are ending, destinations are
- * what is waited for and not the loop: then 64 more begin. None waits for more than 200 ms and a turn.
+ * Lets exchanges start in the order in which they arrived, 64 at a time. Where exchanges wait and few are ending, they
+ * wait for destinations and not for the event loop: then 64 more start. No exchange waits for more than 200 ms and a turn.
  */
-export function createPace(
-  { soon = setImmediate, now = () => performance.now() }: PaceDeps = {},
-): Pace {
-  const waiting: Waiting[] = [];
-  let taken = 0;
-  let turns = 0;
-  let ended = 0;
+export class Pace {
+  readonly #clock: Clock;
+  readonly #waiting: Place[] = [];
+  #taken = 0;
+  #turns = 0;
+  #ended = 0;
 
-  function turn(): void {
-    turns++;
-    let places = Math.max(0, PLACES - taken);
-    if (ended > FEW) turns = ended = 0;
-    if (turns === TURNS) {
-      turns = ended = 0;
-      places = PLACES;
-    }
-    waiting.splice(0, letBegin(places));
-    if (waiting.length > 0) soon(turn);
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
-  /** Gives how many wait no longer. */
-  function letBegin(places: number): number {
-    const overdue = now() - MAX_WAIT_MS;
-    let free = places;
-    for (const [index, { paced, since }] of waiting.entries()) {
-      const { begin } = paced;
-      if (begin === undefined) continue; // it has begun without a place
-      if (free <= 0 && since > overdue) return index;
-      free--;
-      take(paced);
-      begin();
-    }
-    return waiting.length;
-  }
-
-  function take(paced: Paced): void {
-    paced.isUnderway = true;
-    paced.begin = undefined;
-    taken++;
-  }
-
-  return {
-    enter(paced): void | Promise<void> {
-      if (waiting.length === 0) {
-        if (taken < PLACES) return take(paced);
-        turns = ended = 0;
-        soon(turn);
+  /** Returns a place, which is held at once or {@linkcode Place.granted} later. */
+  enter(): Place {
+    const place = new Place(this);
+    if (this.#waiting.length === 0) {
+      if (this.#taken < PLACES) {
+        this.#hold(place);
+        return place;
       }
-      return new Promise((resolve) => {
-        paced.begin = resolve;
-        waiting.push({ paced, since: now() });
-      });
-    },
-    leave(paced): void {
-      if (!paced.isUnderway) return;
-      paced.isUnderway = false;
-      taken--;
-      ended++;
-    },
-  };
+      this.#turns = this.#ended = 0;
+      this.#clock.soon(() => this.#turn());
+    }
+    place.since = this.#clock.now();
+    this.#waiting.push(place);
+    return place;
+  }
+
+  /** To be called by a place that was held. */
+  left(): void {
+    this.#taken--;
+    this.#ended++;
+  }
+
+  #hold(place: Place): void {
+    this.#taken++;
+    place.hold();
+  }
+
+  #turn(): void {
+    this.#turns++;
+    let free = Math.max(0, PLACES - this.#taken);
+    if (this.#ended > FEW_ENDED) this.#turns = this.#ended = 0;
+    if (this.#turns === TURNS) {
+      this.#turns = this.#ended = 0;
+      free = PLACES;
+    }
+    this.#waiting.splice(0, this.#start(free));
+    if (this.#waiting.length > 0) this.#clock.soon(() => this.#turn());
+  }
+
+  /** Starts waiting exchanges; returns how many no longer wait. */
+  #start(places: number): number {
+    const overdue = this.#clock.now() - MAX_WAIT_MS;
+    let free = places;
+    for (const [index, place] of this.#waiting.entries()) {
+      if (!place.isWaiting) continue; // it has started without a place
+      if (free <= 0 && place.since > overdue) return index;
+      free--;
+      this.#hold(place);
+    }
+    return this.#waiting.length;
+  }
+}
+
+/** A place among the exchanges that are under way. Disposed of, it is another's; the second time does nothing. */
+export class Place implements Disposable {
+  /** When the exchange began to wait, by the clock's `now()`. */
+  since = 0;
+  readonly #pace: Pace;
+  #state: "waiting" | "held" | "left" = "waiting";
+  #start: (() => void) | undefined = undefined;
+
+  constructor(pace: Pace) {
+    this.#pace = pace;
+  }
+
+  get isWaiting(): boolean {
+    return this.#state === "waiting";
+  }
+
+  /** Returns nothing when the exchange may start at once, else a promise that fulfils when it may. */
+  granted(): void | Promise<void> {
+    if (!this.isWaiting) return;
+    return new Promise((resolve) => {
+      this.#start = resolve;
+    });
+  }
+
+  /** Starts an exchange that waits, without a place, so that it can end. */
+  giveUp(): void {
+    if (!this.isWaiting) return;
+    this.#state = "left";
+    this.#start?.();
+  }
+
+  /** To be called by the pace. */
+  hold(): void {
+    this.#state = "held";
+    this.#start?.();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#state === "held") this.#pace.left();
+    this.#state = "left";
+  }
 }

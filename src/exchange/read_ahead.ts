@@ -1,35 +1,39 @@
 /**
- * Reads the beginning of a stream ahead, to see whether all of it comes at once.
+ * Reads the beginning of a stream ahead, to see whether all of it arrives at once.
  *
  * @module
  */
 import { concat } from "@std/bytes/concat";
+import type { Clock } from "../clock.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** A stream of which the beginning is read ahead. */
+/** A stream whose beginning is read ahead. */
 export interface ReadAhead {
-  /** Gives the whole body when it comes soon. To be called once. */
+  /** Returns the whole body if it arrives within 5 ms. To be called once. */
   whole(): Promise<Bytes | undefined>;
-  /** Gives all chunks, those that were read ahead included. */
+  /** Returns all chunks, those that were read ahead included. */
   chunks(): AsyncIterable<Bytes>;
 }
 
-// Nobody notices that a head was held back for so long.
+// A head that is held back for so long is not noticed.
 const WAIT_MS = 5;
 
 /** Creates a {@linkcode ReadAhead} of a body of this length. */
-export function readAhead(chunks: AsyncIterable<Bytes>, length: number): ReadAhead {
+export function readAhead(
+  chunks: AsyncIterable<Bytes>,
+  { length, clock }: { readonly length: number; readonly clock: Clock },
+): ReadAhead {
   const iterator = chunks[Symbol.asyncIterator]();
   const pieces: Bytes[] = [];
   let pending = iterator.next();
 
   async function collect(late: Promise<undefined>): Promise<boolean> {
     for (let received = 0; received < length;) {
-      // A body that breaks off is not whole: its error comes with its chunks.
+      // A body that breaks off is not whole: its error arrives with its chunks.
       const soon = await Promise.race([pending.catch(() => undefined), late]);
       if (soon === undefined || soon.done === true) return false;
-      pieces.push(soon.value.slice()); // a chunk is good until the next is asked for
+      pieces.push(soon.value.slice()); // a chunk is valid until the next is asked for
       received += soon.value.byteLength;
       pending = iterator.next();
     }
@@ -40,11 +44,11 @@ export function readAhead(chunks: AsyncIterable<Bytes>, length: number): ReadAhe
   return {
     async whole(): Promise<Bytes | undefined> {
       const { promise: late, resolve } = Promise.withResolvers<undefined>();
-      const timer = setTimeout(() => resolve(undefined), WAIT_MS);
+      const cancel = clock.after(WAIT_MS, () => resolve(undefined));
       try {
         return await collect(late) ? concat(pieces) : undefined;
       } finally {
-        clearTimeout(timer);
+        cancel();
       }
     },
     async *chunks(): AsyncGenerator<Bytes> {

@@ -1,47 +1,66 @@
 /**
- * What is to be logged of an exchange.
+ * What the log says of an exchange.
  *
  * @module
  */
-import type { ExchangeId } from "../dialect/dialect.ts";
 import type { ProxyRequest } from "../protocol/mod.ts";
 import type { ExchangedEvent } from "../telemetry/telemetry.ts";
-import type { Decided } from "./check.ts";
 
-/** What the log will say of an exchange; filled in on its way. */
-export type ExchangeRecord = { -readonly [K in keyof ExchangedEvent]: ExchangedEvent[K] };
-
-/** Where an exchange belongs: it is the connection's `sequence`-th. */
-export interface Place {
+/** On whose behalf exchanges are made: one for all exchanges of a connection. */
+export interface Caller {
+  /** The connection's name in the log. */
   readonly connection: string;
-  readonly sequence: number;
-  readonly identity: string | undefined;
+  /** The authenticated identity; `undefined` when the client was not authenticated. */
+  readonly subject: string | undefined;
+  /** What limits count by: the identity, else the client's address. */
+  readonly key: string;
 }
 
-/** What a request says that is logged. */
-export type LoggedRequest = Pick<
-  ExchangedEvent,
-  "method" | "host" | "upstream" | "requestBytes"
->;
+/** The event of an exchange, filled in on its way. */
+export type ExchangeRecord = { -readonly [K in keyof ExchangedEvent]: ExchangedEvent[K] };
 
-// The log takes at most so much of a method and of a host.
+/** What a request says that is logged. */
+export interface LoggedRequest {
+  readonly method: string;
+  /** Host and port; empty for a named upstream. */
+  readonly host: string;
+  readonly upstream: string | undefined;
+  readonly requestBytes: number;
+}
+
+/** Which exchange of its connection an exchange is. */
+export interface ExchangeNumber {
+  /** The client's id when it is a number. */
+  readonly id: number | undefined;
+  /** Counts the exchanges of the connection, from 1. */
+  readonly sequence: number;
+}
+
+// The log takes no more of a method and of a host.
 const MAX_LOGGED_LENGTH = 255;
 
-const NOTHING: LoggedRequest = { method: "", host: "", upstream: undefined, requestBytes: 0 };
+// Of a request that could not be read.
+const UNREADABLE: LoggedRequest = {
+  method: "",
+  host: "",
+  upstream: undefined,
+  requestBytes: 0,
+};
 
 /** Creates the record of an exchange. Every field is there from the start, so that all records have one shape. */
 export function createRecord(
-  id: ExchangeId,
-  { connection, sequence, identity }: Place,
-  { method, host, upstream, requestBytes }: LoggedRequest = NOTHING,
+  { connection, subject }: Caller,
+  { id, sequence }: ExchangeNumber,
+  { method, host, upstream, requestBytes }: LoggedRequest = UNREADABLE,
 ): ExchangeRecord {
   return {
+    type: "exchanged",
     connection,
     exchange: sequence,
     requestId: `${connection}-${sequence}`,
     traceId: undefined,
-    id: typeof id === "number" ? id : undefined,
-    identity,
+    id,
+    identity: subject,
     method,
     upstream,
     host,
@@ -57,7 +76,7 @@ export function createRecord(
   };
 }
 
-/** Gives what is logged of a request, which is not its path. */
+/** Returns what is logged of a request; its path is not. */
 export function toLoggedRequest({ method, target, body }: ProxyRequest): LoggedRequest {
   const isUrl = target instanceof URL;
   return {
@@ -68,16 +87,7 @@ export function toLoggedRequest({ method, target, body }: ProxyRequest): LoggedR
   };
 }
 
-/** Notes a decision on a hop. */
-export function recordDecision(
-  record: ExchangeRecord,
-  ...[url, { allow, reason }]: Parameters<Decided>
-): void {
-  record.host = shorten(url.host);
-  record.decision = allow ? "allow" : "deny";
-  record.reason = reason;
-}
-
-function shorten(text: string): string {
+/** Shortens a text to what the log takes of it. */
+export function shorten(text: string): string {
   return text.length <= MAX_LOGGED_LENGTH ? text : text.slice(0, MAX_LOGGED_LENGTH);
 }

@@ -1,104 +1,129 @@
 /**
- * Runs an exchange of a connection: its response into frames, its failure into an error frame, its end into
- * the log.
+ * The way of an exchange from its request to the end of its response: limits, destination, place, request, outlet;
+ * then its error, its span and its record.
  *
  * @module
  */
+import type { Clock } from "../clock.ts";
+import type { ForwardResponse } from "../forward/forward.ts";
+import { type Breach, isBreach, type Lease, type Limiter } from "../limits/limiter.ts";
 import { ProxyError, type ProxyRequest } from "../protocol/mod.ts";
-import type { Telemetry } from "../telemetry/telemetry.ts";
-import type { ExchangeSpan, Tracing } from "../telemetry/tracing.ts";
-import type { ExchangeContext, RunExchange } from "./request.ts";
-import type { Exchange } from "../connection/in_flight.ts";
-import { elapsed } from "../connection/times.ts";
+import type { Tracing } from "../telemetry/tracing.ts";
+import { createDeliver, type DeliverLimits } from "./deliver.ts";
+import { toProxyError } from "./errors.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Outlet } from "./outlet.ts";
+import { Pace } from "./pace.ts";
+import type { ExchangeRecord } from "./record.ts";
+import {
+  createMakeRequest,
+  findFirstHop,
+  type FirstHop,
+  refuseRequest,
+  type RequestDeps,
+  type RequestLimits,
+} from "./request.ts";
+import { startSpan, withoutTrace } from "./trace.ts";
 
-/** What the runs of one connection work with. */
-export interface RunDeps extends ExchangeContext {
-  readonly runExchange: RunExchange;
-  readonly telemetry: Telemetry;
+/** What exchanges are made with. */
+export interface ExchangeDeps extends RequestDeps {
+  readonly limiter: Limiter;
+  /** `undefined` when nothing is traced. */
   readonly tracing: Tracing | undefined;
-  /** Called when an exchange has ended, before it is logged. */
-  ended(exchange: Exchange): void;
+  readonly clock: Clock;
 }
 
-const TRACE_FIELDS: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
+/** Runs exchanges. */
+export interface Runner {
+  /** Runs an exchange until its last part was handed to the outlet and it was logged. */
+  run(exchange: Exchange, outlet: Outlet): Promise<void>;
+  /** Logs and traces an exchange that is refused before it starts. */
+  refuse(record: ExchangeRecord, error: ProxyError, request?: ProxyRequest): void;
+}
 
-/** Runs an exchange to its end, which is when its last frame was handed over. */
-export async function run(exchange: Exchange, deps: RunDeps): Promise<void> {
-  const { record, times } = exchange;
-  const { runExchange, pace, telemetry, tracing } = deps;
-  const span = startSpan(exchange, tracing);
-  try {
-    if (span === undefined) {
-      await runExchange(exchange, deps);
-    } else {
-      exchange.request = withoutTrace(exchange.request);
-      await span.run(() => runExchange(exchange, deps));
+/** Creates the {@linkcode Runner} of all exchanges of the service. */
+export function createRunner(limits: RequestLimits & DeliverLimits, deps: ExchangeDeps): Runner {
+  const { limiter, registry, telemetry, tracing, clock } = deps;
+  const pace = new Pace(clock);
+  const makeRequest = createMakeRequest(limits, deps);
+  const deliver = createDeliver(limits, clock);
+
+  async function perform(exchange: Exchange, outlet: Outlet): Promise<void> {
+    const { request, caller } = exchange;
+    const starting = limiter.begin(caller.key);
+    using _lease = leaseOf(starting instanceof Promise ? await starting : starting);
+
+    // A request that is refused does not wait for a place.
+    refuseRequest(request, limits);
+    const hop = findFirstHop(request, caller, registry);
+
+    exchange.stage = "place";
+    using place = exchange.place = pace.enter();
+    const waiting = place.granted();
+    if (waiting !== undefined) await waiting;
+    exchange.signal.throwIfAborted();
+
+    await (hop.upstream === undefined
+      ? respond(exchange, hop, outlet)
+      : hop.upstream.within(() => respond(exchange, hop, outlet)));
+  }
+
+  async function respond(exchange: Exchange, hop: FirstHop, outlet: Outlet): Promise<void> {
+    let response: ForwardResponse | undefined;
+    try {
+      response = await makeRequest(exchange, hop);
+      const delivering = deliver(exchange, response, outlet);
+      if (delivering !== undefined) await delivering;
+    } finally {
+      exchange.clearDeadline();
+      response?.body?.discard();
     }
-    record.outcome = "response";
-  } catch (thrown) {
-    const sending = sendError(thrown, exchange, deps);
+  }
+
+  async function fail(exchange: Exchange, thrown: unknown, outlet: Outlet): Promise<void> {
+    if (exchange.isCancelled) return;
+    const { signal, record } = exchange;
+    const reason = signal.aborted && !(thrown instanceof ProxyError) ? signal.reason : thrown;
+    const error = toProxyError(reason, telemetry, record.connection);
+    record.outcome = "error";
+    record.code = error.code;
+    const sending = outlet.fail(error);
     if (sending !== undefined) await sending;
-  } finally {
-    pace.leave(exchange);
-    deps.ended(exchange);
   }
-  record.totalMs = elapsed(times.startedAt);
-  if (exchange.cancelled) record.outcome = "cancelled";
-  span?.end(record);
-  telemetry.exchanged(record);
+
+  return {
+    async run(exchange, outlet): Promise<void> {
+      const { record, request } = exchange;
+      const span = startSpan(record, request, tracing);
+      try {
+        if (span === undefined) {
+          await perform(exchange, outlet);
+        } else {
+          exchange.request = withoutTrace(request);
+          await span.run(() => perform(exchange, outlet));
+        }
+        record.outcome = "response";
+      } catch (thrown) {
+        await fail(exchange, thrown, outlet);
+      }
+      if (exchange.isCancelled) record.outcome = "cancelled";
+      record.totalMs = exchange.elapsedMs();
+      span?.end(record);
+      telemetry.emit(record);
+    },
+    refuse(record, error, request): void {
+      const span = startSpan(record, request, tracing);
+      record.outcome = "error";
+      record.code = error.code;
+      span?.end(record);
+      telemetry.emit(record);
+    },
+  };
 }
 
-function sendError(
-  thrown: unknown,
-  exchange: Exchange,
-  { socket, dialect, telemetry }: RunDeps,
-): void | Promise<void> {
-  if (exchange.cancelled) return;
-  const { id, record } = exchange;
-  const error = toProxyError(thrown, telemetry, record.connection);
-  record.outcome = "error";
-  record.code = error.code;
-  return socket.send(() =>
-    exchange.cancelled ? undefined : dialect.encodeError(id, error, record.requestId)
-  );
-}
-
-/** Starts the span of an exchange and notes its trace; `undefined`: nothing is traced. */
-export function startSpan(
-  { record, request }: Pick<Exchange, "record"> & { readonly request?: ProxyRequest },
-  tracing: Tracing | undefined,
-): ExchangeSpan | undefined {
-  if (tracing === undefined) return undefined;
-  const span = tracing.start({ ...record, ...(request !== undefined && traceOf(request)) });
-  record.traceId = span.traceId;
-  return span;
-}
-
-/** What the client said of the trace that its request belongs to; fields of one name are one (RFC 9110 §5.3). */
-function traceOf({ headers }: ProxyRequest): Record<string, string> {
-  const fields: Record<string, string> = {};
-  for (const [name, value] of headers) {
-    const key = name.toLowerCase();
-    if (!TRACE_FIELDS.has(key)) continue;
-    const before = fields[key];
-    fields[key] = before === undefined ? value : `${before},${value}`;
-  }
-  return fields;
-}
-
-/** fetch tells the destination of the span that is active, and would only add to what is there. */
-function withoutTrace(request: ProxyRequest): ProxyRequest {
-  const headers = request.headers.filter(([name]) => !TRACE_FIELDS.has(name.toLowerCase()));
-  return { ...request, headers };
-}
-
-/** Gives what a client may see of something thrown; what it may not see is reported. */
-export function toProxyError(
-  thrown: unknown,
-  telemetry: Telemetry,
-  connection: string,
-): ProxyError {
-  if (thrown instanceof ProxyError && thrown.code !== "proxy_internal_error") return thrown;
-  telemetry.failed({ connection, error: thrown });
-  return new ProxyError("proxy_internal_error", "The proxy failed; its log says why");
+/** @throws {ProxyError} `rate_limited` */
+function leaseOf(outcome: Lease | Breach): Lease {
+  if (!isBreach(outcome)) return outcome;
+  const { message, retryAfterMs } = outcome;
+  throw new ProxyError("rate_limited", message, { retryAfterMs });
 }

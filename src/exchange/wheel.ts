@@ -4,155 +4,143 @@
  *
  * @module
  */
+import type { Cancel, Clock } from "../clock.ts";
 
-/** A callback that has not been called yet; to be handed back to {@linkcode Wheel.clear}. */
-export interface Entry {
+/** Has a deadline. */
+export interface DeadlineOwner {
+  /** Called when the deadline has passed. */
+  deadlinePassed(): void;
+}
+
+/** A deadline that was set; to be handed back to {@linkcode Wheel.clear}. */
+export interface Deadline {
   readonly tick: number;
-  readonly callback: () => void;
+  readonly owner: DeadlineOwner;
 }
 
-/** Calls back after a time. */
+/** Keeps deadlines. */
 export interface Wheel {
+  /** The time by the wheel's clock, in milliseconds. */
+  now(): number;
   /**
-   * Calls back after so many milliseconds, or up to a tick later.
+   * Sets a deadline in `delayMs` milliseconds; its owner is told then, or up to a tick of 8 ms later.
    *
-   * @param from The time by the wheel's clock, where it was just read.
+   * @param from The time by the wheel's clock if it was just read.
    */
-  set(delayMs: number, callback: () => void, from?: number): Entry;
-  /** Forgets a callback; one that was called or forgotten is left alone. */
-  clear(entry: Entry): void;
-}
-
-/** What a wheel works with. */
-export interface WheelDeps {
-  /** Milliseconds of a clock that never goes back. */
-  readonly now?: () => number;
-  /** Calls back after so many milliseconds, in place of the time before. */
-  readonly createTimer?: (callback: () => void) => (delayMs: number) => void;
+  set(delayMs: number, owner: DeadlineOwner, from?: number): Deadline;
+  /** Forgets a deadline; one that has passed or was forgotten is left alone. */
+  clear(deadline: Deadline): void;
 }
 
 /** A ring: the last link is the first one's `before`, and so on round the queue itself. */
 interface Link {
   before: Link;
-  behind: Link;
+  after: Link;
 }
 
-/** Entries of one delay, which pass in the order in which they were set. */
+/** Deadlines of one delay, which pass in the order in which they were set. */
 interface Queue extends Link {
   readonly isQueue: true;
 }
 
-interface Linked extends Link, Entry {
+interface Entry extends Link, Deadline {
   readonly isQueue: false;
-  /** It waits in a queue. */
-  waits: boolean;
+  isWaiting: boolean;
 }
 
 const TICK_MS = 8;
-// A client may name any delay; the queue of one that is used by nobody goes when there are more.
+// A client may name any delay; with more queues than these, the empty ones are dropped.
 const MAX_IDLE_QUEUES = 64;
 
 /**
- * Creates a {@linkcode Wheel}; its timer does not keep the process alive.
+ * Creates a {@linkcode Wheel}.
  *
- * Entries are links, not members of a Map or Set: V8 links each table that one of those outgrows to the next, so
- * that one table that has become old keeps whatever came after it alive, until a full collection.
+ * Deadlines are links, not members of a Map or Set: V8 links each table that one of those outgrows to the next, so
+ * that a table that has become old keeps all later ones alive until a full collection.
  */
-export function createWheel(
-  { now = () => performance.now(), createTimer = createPlatformTimer }: WheelDeps = {},
-): Wheel {
+export function createWheel(clock: Clock): Wheel {
   const queues = new Map<number, Queue>();
   let nextTick = Infinity;
-  const setTimer = createTimer(turn);
+  let cancel: Cancel | undefined;
 
-  function wake(tick: number): void {
+  function wakeAt(tick: number): void {
     if (tick >= nextTick) return;
     nextTick = tick;
-    setTimer(Math.max(0, tick * TICK_MS - now()));
+    cancel?.();
+    cancel = clock.after(tick * TICK_MS - clock.now(), turn);
   }
 
   function turn(): void {
     nextTick = Infinity;
-    const current = Math.floor(now() / TICK_MS);
-    for (const entry of takeDue(current)) if (entry.waits) call(entry);
-    if (queues.size > MAX_IDLE_QUEUES) forgetIdleQueues();
-    for (const { behind } of queues.values()) if (isEntry(behind)) wake(behind.tick);
+    const current = Math.floor(clock.now() / TICK_MS);
+    for (const entry of findDue(current)) if (entry.isWaiting) pass(entry);
+    if (queues.size > MAX_IDLE_QUEUES) dropEmptyQueues();
+    for (const { after } of queues.values()) if (isEntry(after)) wakeAt(after.tick);
   }
 
-  /** All of them at once, in the order of their time: a callback may set and clear others. */
-  function takeDue(current: number): readonly Linked[] {
-    const due: Linked[] = [];
-    for (const { behind } of queues.values()) {
-      for (let link = behind; isEntry(link) && link.tick <= current; link = link.behind) {
+  /** Returns all of them in the order of their time: an owner may set and clear others. */
+  function findDue(current: number): readonly Entry[] {
+    const due: Entry[] = [];
+    for (const { after } of queues.values()) {
+      for (let link = after; isEntry(link) && link.tick <= current; link = link.after) {
         due.push(link);
       }
     }
     return due.toSorted((a, b) => a.tick - b.tick);
   }
 
-  function call(entry: Linked): void {
+  function pass(entry: Entry): void {
     unlink(entry);
-    entry.callback();
+    entry.owner.deadlinePassed();
   }
 
-  function forgetIdleQueues(): void {
-    for (const [delayMs, queue] of queues) if (!isEntry(queue.behind)) queues.delete(delayMs);
+  function dropEmptyQueues(): void {
+    for (const [delayMs, queue] of queues) if (!isEntry(queue.after)) queues.delete(delayMs);
   }
 
   return {
-    set(delayMs, callback, from = now()): Entry {
+    now: () => clock.now(),
+    set(delayMs, owner, from = clock.now()): Deadline {
       let queue = queues.get(delayMs);
       if (queue === undefined) queues.set(delayMs, queue = createQueue());
       const last = queue.before;
       const tick = Math.ceil((from + delayMs) / TICK_MS);
-      const entry: Linked = {
+      const entry: Entry = {
         tick,
-        callback,
+        owner,
         isQueue: false,
-        waits: true,
+        isWaiting: true,
         before: last,
-        behind: queue,
+        after: queue,
       };
-      last.behind = entry;
+      last.after = entry;
       queue.before = entry;
-      wake(tick);
+      wakeAt(tick);
       return entry;
     },
-    clear(entry): void {
-      const linked = entry as Linked; // nobody else makes them
-      if (linked.waits) unlink(linked);
+    clear(deadline): void {
+      const entry = deadline as Entry; // only `set` makes them
+      if (entry.isWaiting) unlink(entry);
     },
   };
 }
 
 function createQueue(): Queue {
   const queue: { -readonly [K in keyof Queue]?: Queue[K] } = { isQueue: true };
-  queue.before = queue as Queue; // whole when both of its ends are itself
-  queue.behind = queue as Queue;
+  queue.before = queue as Queue; // complete once both of its ends are itself
+  queue.after = queue as Queue;
   return queue as Queue;
 }
 
-function isEntry(link: Link): link is Linked {
+function isEntry(link: Link): link is Entry {
   return "tick" in link;
 }
 
-/** It keeps no other alive, and no other keeps it. */
-function unlink(entry: Linked): void {
-  entry.before.behind = entry.behind;
-  entry.behind.before = entry.before;
+/** Takes an entry out so that neither side keeps the other alive. */
+function unlink(entry: Entry): void {
+  entry.before.after = entry.after;
+  entry.after.before = entry.before;
   entry.before = entry;
-  entry.behind = entry;
-  entry.waits = false;
-}
-
-// Deno's timers hold a signed 32-bit number of milliseconds; a turn that comes early sets the next one.
-const MAX_DELAY_MS = 2 ** 31 - 1;
-
-function createPlatformTimer(callback: () => void): (delayMs: number) => void {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  return (delayMs) => {
-    clearTimeout(timer);
-    timer = setTimeout(callback, Math.min(delayMs, MAX_DELAY_MS));
-    Deno.unrefTimer(timer);
-  };
+  entry.after = entry;
+  entry.isWaiting = false;
 }

@@ -1,43 +1,59 @@
 /**
- * Takes gzip off a body (RFC 9110 §8.4.1.3) where its transport has not.
+ * Content codings (RFC 9110 §8.4): which one is taken off a body, and how.
  *
  * @module
  */
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
-import { concat } from "@std/bytes/concat";
-import { ProxyError } from "../protocol/mod.ts";
-import { tooLarge } from "./fetch/body.ts";
-import type { TransportResponse } from "./transport.ts";
+import { type HeaderPairs, ProxyError } from "../protocol/mod.ts";
+import { type Body, type Bytes, mapBody } from "./body.ts";
+import { miscoded } from "./failures.ts";
+import { findField } from "./grammar.ts";
 
-type Bytes = Uint8Array<ArrayBuffer>;
+/** A content coding that can be taken off a body. */
+export type Coding = "gzip" | "br";
 
-/** Gives the same response with its body decoded: `maxBytes` is of the decoded body then. */
-export function gunzipResponse(response: TransportResponse): TransportResponse {
-  const chunks = (maxBytes: number): AsyncGenerator<Bytes> => gunzip(response, maxBytes);
-  return {
-    ...response,
-    decoded: true,
-    length: undefined,
-    isHere: false,
-    bytes: async (maxBytes) => concat(await Array.fromAsync(chunks(maxBytes))),
-    chunks,
-  };
+/**
+ * Returns the content coding that is taken off a body, as `fetch` does: gzip and br, each alone, but not after a
+ * request with `range` or whose first `accept-encoding` is `identity`. Of several `content-encoding` fields
+ * `fetch` decodes the first, which cannot be told from one field with a list.
+ */
+export function contentCoding(request: HeaderPairs, response: HeaderPairs): Coding | undefined {
+  const coding = findField(response, "content-encoding")?.toLowerCase();
+  if (coding !== "gzip" && coding !== "br") return undefined;
+  if (response.filter(([name]) => name === "content-encoding").length > 1) return undefined;
+  const field = (wanted: string) => request.find(([name]) => name.toLowerCase() === wanted)?.[1];
+  const isLeft = field("range") !== undefined ||
+    field("accept-encoding")?.trim().toLowerCase() === "identity";
+  return isLeft ? undefined : coding;
 }
 
-/** However small a bomb is, little is decoded before it is asked for. */
-async function* gunzip(response: TransportResponse, maxBytes: number): AsyncGenerator<Bytes> {
+/** Reports whether a request accepts `br` (RFC 9110 §12.5.3) by its own fields. */
+export function asksForBrotli(request: HeaderPairs): boolean {
+  return request.some(([name, value]) =>
+    name.length === "accept-encoding".length && name.toLowerCase() === "accept-encoding" &&
+    /(?:^|[\s,])br(?:$|[\s,;])/i.test(value)
+  );
+}
+
+/** Returns the body without its gzip coding (RFC 9110 §8.4.1.3). */
+export function gunzipBody(body: Body): Body {
+  return mapBody(body, { chunks: (chunks) => gunzip(chunks, () => body.discard()) });
+}
+
+/** However much a small body expands to, little is decoded before it is asked for. */
+async function* gunzip(chunks: AsyncIterable<Bytes>, discard: () => void): AsyncGenerator<Bytes> {
   const decoder = createGunzip();
   let isEmpty = true;
   let broken: unknown;
 
-  /** A piece is good until the next is asked for, and a stream keeps what it has not written yet. */
+  /** A chunk is valid until the next is asked for, and a stream keeps what it has not written yet. */
   async function* copied(): AsyncGenerator<Bytes> {
     try {
-      for await (const piece of response.chunks(Infinity)) {
+      for await (const chunk of chunks) {
         isEmpty = false;
-        yield piece.slice();
+        yield chunk.slice();
       }
     } catch (thrown) {
       broken = thrown;
@@ -45,29 +61,18 @@ async function* gunzip(response: TransportResponse, maxBytes: number): AsyncGene
     }
   }
 
-  pipeline(Readable.from(copied()), decoder).catch(() => {}); // whoever reads is told as well
+  pipeline(Readable.from(copied()), decoder).catch(() => {}); // the reader is told as well
   try {
-    let received = 0;
-    // By itself the iterator would wait for a server that says nothing more.
+    // By itself the iterator would wait for a server that sends nothing more.
     for await (const chunk of decoder.iterator({ destroyOnReturn: false })) {
-      received += chunk.byteLength;
-      if (received > maxBytes) throw tooLarge(maxBytes);
-      yield new Uint8Array(chunk);
+      yield new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     }
   } catch (thrown) {
     if (broken !== undefined) throw broken;
-    if (isEmpty) return; // no byte is no gzip, and fetch takes it for no byte
+    if (isEmpty) return; // no byte is no gzip, and fetch takes it for an empty body
     throw thrown instanceof ProxyError ? thrown : miscoded(thrown);
   } finally {
-    response.discard();
+    discard();
     decoder.destroy();
   }
-}
-
-function miscoded(cause: unknown): ProxyError {
-  return new ProxyError(
-    "http_response_content_coding",
-    "The response body is not what its content-encoding says",
-    { cause },
-  );
 }

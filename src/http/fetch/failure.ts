@@ -1,106 +1,84 @@
 /**
- * What fetch threw → what happened, and whether the destination may have acted on the request.
+ * What `fetch` threw → what happened, and whether the destination may have acted on the request.
  *
  * @module
  */
-import { type ErrorCode, ProxyError, type Sent } from "../../protocol/mod.ts";
+import { ProxyError } from "../../protocol/mod.ts";
+import {
+  badPort,
+  connectTimedOut,
+  handshakeFailed,
+  incomplete,
+  miscoded,
+  notHttp,
+  refused,
+  terminated,
+  unreachable,
+  unresolved,
+  unsendable,
+  untrusted,
+} from "../failures.ts";
 
-interface Failure {
-  /** Of what the HTTP client says. */
+interface KnownReason {
+  /** Matches what the HTTP client says. */
   readonly pattern: RegExp;
-  readonly code: ErrorCode;
-  readonly message: string;
-  /** Instead of what follows from the stage that failed. */
-  readonly sent?: Sent;
+  readonly toError: (cause: unknown) => ProxyError;
+  /** `sent` follows from the stage that failed unless the error itself says more. */
+  readonly isAnswer?: true;
 }
 
-// The first that matches counts. The texts are those of hyper, rustls and the system's errors.
-const FAILURES: readonly Failure[] = [
-  { pattern: /dns error/, code: "dns_error", message: "The host could not be resolved" },
-  {
-    pattern: /invalid peer certificate/,
-    code: "tls_certificate_error",
-    message: "The destination's certificate is not valid for its name or not trusted",
-  },
+// The first that matches is taken. The texts are those of hyper, rustls and the system's errors.
+const REASONS: readonly KnownReason[] = [
+  { pattern: /dns error/, toError: unresolved },
+  { pattern: /invalid peer certificate/, toError: untrusted },
   {
     pattern: /tls|alert|corrupt message|peer is incompatible|peer misbehaved/i,
-    code: "tls_protocol_error",
-    message: "The TLS handshake with the destination failed",
+    toError: handshakeFailed,
   },
-  {
-    pattern: /Connection refused/,
-    code: "connection_refused",
-    message: "The destination refused the connection",
-  },
-  {
-    pattern: /\(Connect\).*timed out/,
-    code: "connection_timeout",
-    message: "The connection to the destination was not made in time",
-  },
-  {
-    pattern: /\(Connect\)/,
-    code: "destination_unavailable",
-    message: "The destination cannot be reached",
-  },
+  { pattern: /Connection refused/, toError: refused },
+  { pattern: /\(Connect\).*timed out/, toError: connectTimedOut },
+  { pattern: /\(Connect\)/, toError: unreachable },
   {
     pattern: /message head is too large|invalid |parsed|unexpected message|protocol error/,
-    code: "http_protocol_error",
-    message: "The destination answered with something that is not HTTP",
-    sent: "yes",
+    toError: notHttp,
+    isAnswer: true,
   },
 ];
 
 /**
- * Gives the error of a fetch that was rejected.
+ * Returns the error of a `fetch` that was rejected.
  *
- * @param thrown What fetch was rejected with: a `TypeError` whose cause says the reason.
+ * @param thrown What `fetch` was rejected with: a `TypeError` whose cause says the reason.
  * @param method The request's method.
  */
 export function toRequestError(thrown: unknown, method: string): ProxyError {
   if (/^Fetch failed: Requests to port \d+ are blocked/.test(messageOf(thrown))) {
-    return new ProxyError("http_request_denied", "Fetch does not connect to this port", {
-      cause: thrown, // WHATWG Fetch, "bad port"
-    });
+    return badPort(thrown);
   }
   const reason = reasonOf(thrown);
   if (reason === undefined) return toInputError(thrown);
+  const known = REASONS.find(({ pattern }) => pattern.test(reason));
+  const error = known === undefined ? terminated(method, thrown) : known.toError(thrown);
+  if (known?.isAnswer) return error;
   // Only what failed while connecting has certainly not sent a byte.
-  const stageSent = reason.startsWith("(Connect)") ? "no" : "maybe";
-  const { code, message, sent = stageSent } =
-    FAILURES.find(({ pattern }) => pattern.test(reason)) ?? {
-      code: "connection_terminated",
-      message: "The destination closed the connection before it answered",
-    };
-  return new ProxyError(code, message, { cause: thrown, sent, method });
+  const sent = reason.startsWith("(Connect)") ? "no" : "maybe";
+  return new ProxyError(error.code, error.message, { cause: thrown, sent, method });
 }
 
 /**
- * Gives the error of a response body that broke off.
+ * Returns the error of a response body that broke off.
  *
- * @param decoded Whether fetch was decoding the body.
+ * @param decoded Whether `fetch` was decoding the body.
  */
 export function toBodyError(thrown: unknown, method: string, decoded: boolean): ProxyError {
-  if (decoded && messageOf(thrown) !== "error reading a body from connection") {
-    return new ProxyError(
-      "http_response_content_coding",
-      "The response body is not what its content-encoding says",
-      { cause: thrown },
-    );
-  }
-  return new ProxyError(
-    "http_response_incomplete",
-    "The destination broke off inside the response body",
-    { cause: thrown, method },
-  );
+  return decoded && messageOf(thrown) !== "error reading a body from connection"
+    ? miscoded(thrown)
+    : incomplete(method, thrown);
 }
 
-/** What fetch does not even try; its message holds the URL, which is not to be logged. */
+/** What `fetch` does not even try; its message holds the URL, which is not to be logged. */
 function toInputError(thrown: unknown): ProxyError {
-  if (thrown instanceof TypeError) {
-    const message =
-      "The HTTP client cannot send this request; check the host and the header fields";
-    return new ProxyError("bad_request", message);
-  }
+  if (thrown instanceof TypeError) return unsendable();
   return new ProxyError("proxy_internal_error", "The request could not be made", { cause: thrown });
 }
 

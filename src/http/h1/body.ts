@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { ProxyError } from "../../protocol/mod.ts";
+import type { Bytes } from "../body.ts";
+import { incomplete } from "../failures.ts";
 import { createChunkParser } from "./chunks.ts";
-import type { Connection } from "./connection.ts";
+import type { TcpConnection } from "./connection.ts";
 import type { Framing } from "./response_head.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Gives one piece of a body after the other. */
 export interface BodyReader {
@@ -30,7 +29,7 @@ const STREAM_BYTES = 65_536;
  * @param method The request's method, which decides whether it may be sent again.
  */
 export function createBodyReader(
-  connection: Connection,
+  connection: TcpConnection,
   framing: Framing,
   method: string,
 ): BodyReader {
@@ -62,16 +61,7 @@ export function createBodyReader(
   };
 }
 
-/** Says that a body has ended before its end. */
-export function incomplete(method: string, cause?: unknown): ProxyError {
-  return new ProxyError(
-    "http_response_incomplete",
-    "The destination broke off inside the response body",
-    { method, cause },
-  );
-}
-
-function createChunkedReader(connection: Connection, method: string): BodyReader {
+function createChunkedReader(connection: TcpConnection, method: string): BodyReader {
   const parser = createChunkParser();
 
   /** Goes through what stands between data; `false`: more has to come first. */
@@ -112,6 +102,6 @@ function createChunkedReader(connection: Connection, method: string): BodyReader
 }
 
 /** Not a `Buffer`, whose `slice` is no copy. */
-function pieceOf({ memory }: Connection, start: number, end: number): Bytes {
+function pieceOf({ memory }: TcpConnection, start: number, end: number): Bytes {
   return new Uint8Array(memory.buffer, memory.byteOffset + start, end - start);
 }

@@ -1,9 +1,10 @@
 /**
- * How a connection is made, where none is, and why one failed.
+ * Makes a TCP connection, or says why there is none.
  *
  * @module
  */
-import { ProxyError } from "../../protocol/mod.ts";
+import type { ProxyError } from "../../protocol/mod.ts";
+import { connectTimedOut, refused, unreachable, unresolved } from "../failures.ts";
 
 // WHATWG Fetch, "bad port": services that a request could be made to speak to in their own protocol.
 const BAD_PORTS: ReadonlySet<number> = new Set([
@@ -14,29 +15,29 @@ const BAD_PORTS: ReadonlySet<number> = new Set([
   ...[6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080],
 ]);
 
-/** Says whether `fetch` would not connect to a port either. */
+/** Reports whether a port is one that `fetch` does not connect to. */
 export function isBadPort(port: number): boolean {
   return BAD_PORTS.has(port);
 }
 
-/** Where to connect, and what gives it up. */
-export interface ConnectOptions {
+/** Where to connect, and what ends the attempt. */
+export interface TcpAddress {
   readonly hostname: string;
   readonly port: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * Connects, without Nagle's algorithm: what is written is meant to go. Gives a connection even where its signal
- * was aborted just then.
+ * Connects, without Nagle's algorithm: what is written is meant to be sent. May return a connection although the
+ * signal was aborted just then.
  */
 export async function connectTcp(
-  { hostname, port, signal }: ConnectOptions,
+  { hostname, port, signal }: TcpAddress,
 ): Promise<Deno.TcpConn> {
   signal.throwIfAborted();
   const controller = new AbortController();
-  // Deno asks its signal again when it has connected, and of a connection that it does not give then it never
-  // lets go.
+  // Deno asks its signal again once it has connected, and never lets go of a connection that it does not return
+  // then.
   Object.defineProperty(controller.signal, "throwIfAborted", { value: () => {} });
   const abort = (): void => controller.abort();
   signal.addEventListener("abort", abort);
@@ -45,7 +46,7 @@ export async function connectTcp(
     try {
       tcp.setNoDelay(true);
     } catch {
-      // Some systems say here that the connection has ended already; whoever reads it is told.
+      // Some systems say here that the connection has ended already; its reader is told.
     }
     return tcp;
   } finally {
@@ -54,23 +55,15 @@ export async function connectTcp(
 }
 
 /**
- * Gives the error of a connection that was not made.
+ * Returns the error of a connection that was not made.
  *
  * @param thrown What `Deno.connect` was rejected with.
  */
 export function toConnectError(thrown: unknown): ProxyError {
-  const cause = thrown;
-  if (thrown instanceof Deno.errors.ConnectionRefused) {
-    return new ProxyError("connection_refused", "The destination refused the connection", {
-      cause,
-    });
-  }
-  if (thrown instanceof Deno.errors.TimedOut) {
-    const message = "The connection to the destination was not made in time";
-    return new ProxyError("connection_timeout", message, { cause });
-  }
+  if (thrown instanceof Deno.errors.ConnectionRefused) return refused(thrown);
+  if (thrown instanceof Deno.errors.TimedOut) return connectTimedOut(thrown);
   if (thrown instanceof Error && /lookup address|no addresses|resolve/i.test(thrown.message)) {
-    return new ProxyError("dns_error", "The host could not be resolved", { cause });
+    return unresolved(thrown);
   }
-  return new ProxyError("destination_unavailable", "The destination cannot be reached", { cause });
+  return unreachable(thrown);
 }

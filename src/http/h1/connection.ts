@@ -6,7 +6,7 @@
 import { Buffer } from "node:buffer";
 
 /** A connection. What it reads into is reused: a view of it is good until the next call of `fill`. */
-export interface Connection {
+export interface TcpConnection {
   /** The bytes from `start` to `end` have come and were not taken. */
   readonly memory: Buffer<ArrayBuffer>;
   /** Moved on by whoever takes bytes. */
@@ -44,8 +44,8 @@ const READ_BYTES = 16_384;
 const WRITE_BYTES = 4096;
 const encoder = new TextEncoder();
 
-/** Creates a {@linkcode Connection} on an open TCP connection. */
-export function createConnection(tcp: Tcp): Connection {
+/** Creates a {@linkcode TcpConnection} on an open TCP connection. */
+export function createTcpConnection(tcp: Tcp): TcpConnection {
   let memory = Buffer.allocUnsafeSlow(READ_BYTES);
   let start = 0;
   let end = 0;

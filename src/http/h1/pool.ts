@@ -3,13 +3,14 @@
  *
  * @module
  */
-import type { Connection } from "./connection.ts";
+import type { Cancel, Clock } from "../../clock.ts";
+import type { TcpConnection } from "./connection.ts";
 
 /** Resting connections by where they lead. Disposed of, it keeps none. */
 export interface Pool extends Disposable {
   /** Gives the connection that was used last, which is the likeliest to be open still. */
-  take(key: string): Connection | undefined;
-  put(key: string, connection: Connection): void;
+  take(key: string): TcpConnection | undefined;
+  put(key: string, connection: TcpConnection): void;
 }
 
 /** What a pool keeps. */
@@ -22,16 +23,8 @@ export interface PoolOptions {
   readonly idleMs: number;
 }
 
-/** What a pool works with. */
-export interface PoolDeps {
-  /** Milliseconds of a clock that never goes back. */
-  readonly now: () => number;
-  /** Calls back again and again, every so many milliseconds, until what it gives is called. */
-  readonly repeat: (callback: () => void, everyMs: number) => () => void;
-}
-
 interface Resting {
-  readonly connection: Connection;
+  readonly connection: TcpConnection;
   /** The sweep in front of which it began to rest. */
   readonly sweep: number;
 }
@@ -39,15 +32,15 @@ interface Resting {
 /** Creates a {@linkcode Pool}. */
 export function createPool(
   { maxPerKey, max, idleMs }: PoolOptions,
-  { now, repeat }: PoolDeps,
+  clock: Clock,
 ): Pool {
   const resting = new Map<string, Resting[]>();
   let size = 0;
   let sweeps = 0;
-  let stop: (() => void) | undefined;
+  let stop: Cancel | undefined;
   let disposed = false;
 
-  function remove(key: string, connection: Connection): void {
+  function remove(key: string, connection: TcpConnection): void {
     connection.close();
     const all = resting.get(key) ?? [];
     const at = all.findIndex((each) => each.connection === connection);
@@ -78,13 +71,15 @@ export function createPool(
   }
 
   return {
-    take(key): Connection | undefined {
+    take(key): TcpConnection | undefined {
       const all = resting.get(key);
       for (let last = all?.pop(); last !== undefined; last = all?.pop()) {
         const { connection } = last;
         size--;
         connection.wake();
-        if (connection.expiresAt === Infinity || connection.expiresAt > now()) return connection;
+        if (connection.expiresAt === Infinity || connection.expiresAt > clock.now()) {
+          return connection;
+        }
         connection.close();
       }
       return undefined;
@@ -97,7 +92,7 @@ export function createPool(
       all.push({ connection, sweep: sweeps });
       size++;
       connection.rest(() => remove(key, connection));
-      stop ??= repeat(sweep, idleMs);
+      stop ??= clock.every(idleMs, sweep);
     },
     [Symbol.dispose](): void {
       disposed = true;

@@ -1,26 +1,25 @@
 /**
- * Reads the head of a response from a connection, past the interim responses in front of it.
+ * Reads the head of a response from a connection, after any interim responses.
  *
  * @module
  */
-import { ProxyError } from "../../protocol/mod.ts";
-import type { Connection } from "./connection.ts";
+import { notHttp, switchedProtocols, terminated } from "../failures.ts";
+import type { TcpConnection } from "./connection.ts";
 import {
   createParseHead,
   findHeadEnd,
+  type Http1Head,
   isHeadPossible,
   MAX_HEAD_BYTES,
-  notHttp,
-  type ResponseHead,
 } from "./response_head.ts";
 
 /**
- * Gives the head of the response to a request, as soon as it has come.
+ * Returns the head of the response to a request, as soon as it has arrived.
  *
  * @param method The request's method, which decides whether it may be sent again.
  * @throws {ProxyError} `http_protocol_error`, `connection_terminated`; and what the connection throws.
  */
-export type ReadHead = (connection: Connection, method: string) => Promise<ResponseHead>;
+export type ReadHead = (connection: TcpConnection, method: string) => Promise<Http1Head>;
 
 const SWITCHING_PROTOCOLS = 101;
 
@@ -28,8 +27,8 @@ const SWITCHING_PROTOCOLS = 101;
 export function createReadHead(): ReadHead {
   const parseHead = createParseHead();
 
-  return async function readHead(connection, method): Promise<ResponseHead> {
-    let scanned = 0; // bytes behind `start` in which no end begins
+  return async function readHead(connection, method): Promise<Http1Head> {
+    let scanned = 0; // bytes after `start` in which no end of a head begins
     let interimBytes = 0;
     for (;;) {
       const { memory, start, end } = connection;
@@ -42,7 +41,7 @@ export function createReadHead(): ReadHead {
       }
       const head = parseHead(memory, start, headEnd);
       connection.start = headEnd;
-      if (head.status === SWITCHING_PROTOCOLS) throw switched();
+      if (head.status === SWITCHING_PROTOCOLS) throw switchedProtocols();
       if (head.status >= 200) return head;
       // Interim responses are not for the client (RFC 9110 §15.2). There may be several, but not for ever.
       interimBytes += headEnd - start;
@@ -50,20 +49,4 @@ export function createReadHead(): ReadHead {
       scanned = 0;
     }
   };
-}
-
-/** Says that a connection has ended before the head of the response. */
-export function terminated(method: string, cause?: unknown): ProxyError {
-  return new ProxyError(
-    "connection_terminated",
-    "The destination closed the connection before it answered",
-    { method, cause },
-  );
-}
-
-function switched(): ProxyError {
-  return new ProxyError(
-    "http_protocol_error",
-    "The destination switched protocols without being asked to",
-  );
 }

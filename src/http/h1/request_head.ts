@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { type HeaderPairs, MAX_URL_LENGTH, ProxyError } from "../../protocol/mod.ts";
+import { type HeaderPairs, MAX_URL_LENGTH } from "../../protocol/mod.ts";
+import { unsendable } from "../failures.ts";
+import { isFieldValue, isToken } from "../grammar.ts";
 
 /** What the head of a request is made of. */
 export interface RequestHead {
@@ -15,9 +17,6 @@ export interface RequestHead {
   readonly length: number | "chunked" | undefined;
 }
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// RFC 9110 §5.5: each character is a byte, and none but the tab controls anything.
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 // RFC 3986 §3.2.2: what the URL parser leaves in a host besides is no name that can be looked up.
 const HOST = /^[\w\-.~%!$&'()*+,;=:[\]]+$/;
 const MAX_NAME_LENGTH = 65_535;
@@ -36,7 +35,7 @@ const DEFAULTS = `accept: */*\r\naccept-language: *\r\n${AGENT}accept-encoding: 
 export function encodeRequestHead({ method, url, headers, length }: RequestHead): string {
   const { host } = url;
   const target = toTarget(url);
-  if (!TOKEN.test(method) || !HOST.test(host) || target.length > MAX_URL_LENGTH) throw unsendable();
+  if (!isToken(method) || !HOST.test(host) || target.length > MAX_URL_LENGTH) throw unsendable();
   const start = `${method} ${target} HTTP/1.1\r\nhost: ${host}\r\n${toLengthField(method, length)}`;
   return headers.length === 0
     ? `${start}${DEFAULTS}\r\n`
@@ -59,8 +58,8 @@ function toLengthField(method: string, length: RequestHead["length"]): string {
 function encodeFields(headers: HeaderPairs): string {
   let text = "";
   for (const [name, given] of headers) {
-    if (name.length > MAX_NAME_LENGTH || !TOKEN.test(name)) throw unsendable();
-    const value = VALUE.test(given) ? given : normalize(given);
+    if (name.length > MAX_NAME_LENGTH || !isToken(name)) throw unsendable();
+    const value = isFieldValue(given) ? given : normalize(given);
     text += `${name}: ${value}\r\n`;
   }
   return text;
@@ -72,7 +71,7 @@ function normalize(text: string): string {
   while (start < end && isBlank(text.charCodeAt(start))) start++;
   while (start < end && isBlank(text.charCodeAt(end - 1))) end--;
   const value = text.slice(start, end);
-  if (VALUE.test(value)) return value;
+  if (isFieldValue(value)) return value;
   throw unsendable();
 }
 
@@ -87,9 +86,4 @@ function encodeDefaults(headers: HeaderPairs): string {
   const coding = names.has("range") ? "identity" : "gzip";
   return unless("accept", "accept: */*\r\n") + unless("accept-language", "accept-language: *\r\n") +
     unless("user-agent", AGENT) + unless("accept-encoding", `accept-encoding: ${coding}\r\n`);
-}
-
-function unsendable(): ProxyError {
-  const message = "The HTTP client cannot send this request; check the host and the header fields";
-  return new ProxyError("bad_request", message);
 }

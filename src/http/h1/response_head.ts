@@ -4,14 +4,16 @@
  * @module
  */
 import type { Buffer } from "node:buffer";
-import { type HeaderPairs, ProxyError } from "../../protocol/mod.ts";
+import type { HeaderPairs } from "../../protocol/mod.ts";
+import { notHttp } from "../failures.ts";
+import { isOws, isToken } from "../grammar.ts";
 import { CR, DELETE, LF, SPACE, TAB } from "./ascii.ts";
 
 /** Where a body ends (RFC 9112 §6.3): behind so many bytes, by its chunks, or with the connection. */
 export type Framing = number | "chunked" | "close";
 
 /** What a head says. */
-export interface ResponseHead {
+export interface Http1Head {
   readonly status: number;
   /** The reason phrase, as it came. */
   readonly statusText: string;
@@ -30,7 +32,6 @@ const MAX_FIELDS = 100;
 
 const VERSION = new TextEncoder().encode("HTTP/1.");
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: (.*))?$/;
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const DIGITS = /^\d{1,16}$/;
 // Names that are remembered in lower case; servers use few, and a hostile one must not fill memory with them.
 const MAX_NAMES = 1000;
@@ -59,7 +60,7 @@ export function isHeadPossible(bytes: Uint8Array, start: number, end: number): b
 }
 
 /** Parses the bytes of a whole head. */
-export type ParseHead = (bytes: Buffer, start: number, end: number) => ResponseHead;
+export type ParseHead = (bytes: Buffer, start: number, end: number) => Http1Head;
 
 /**
  * Creates a {@linkcode ParseHead}, which throws `http_protocol_error` at what is no head of an HTTP/1
@@ -71,7 +72,7 @@ export function createParseHead(): ParseHead {
   function toName(text: string): string {
     const known = names.get(text);
     if (known !== undefined) return known;
-    if (!NAME.test(text)) throw notHttp();
+    if (!isToken(text)) throw notHttp();
     const name = text.toLowerCase();
     if (text.length > MAX_KNOWN_LENGTH) return name;
     if (names.size >= MAX_NAMES) names.clear();
@@ -79,7 +80,7 @@ export function createParseHead(): ParseHead {
     return name;
   }
 
-  return function parseHead(bytes, start, end): ResponseHead {
+  return function parseHead(bytes, start, end): Http1Head {
     if (hasControl(bytes, start, end)) throw notHttp();
     const text = bytes.toString("latin1", start, end);
     let at = text.indexOf("\n") + 1;
@@ -118,14 +119,6 @@ export function createParseHead(): ParseHead {
   };
 }
 
-/** Says that what came is not HTTP. */
-export function notHttp(): ProxyError {
-  return new ProxyError(
-    "http_protocol_error",
-    "The destination answered with something that is not HTTP",
-  );
-}
-
 /**
  * A head holds no control character but the tab, and a carriage return stands before a line feed only. A RegExp
  * takes four times as long to say so.
@@ -152,13 +145,9 @@ function detach(text: string): string {
 /** A value without the blanks around it (RFC 9110 §5.5). */
 function trimBlank(line: string, start: number): string {
   let [from, to] = [start, line.length];
-  while (from < to && isBlank(line.charCodeAt(from))) from++;
-  while (from < to && isBlank(line.charCodeAt(to - 1))) to--;
+  while (from < to && isOws(line.charCodeAt(from))) from++;
+  while (from < to && isOws(line.charCodeAt(to - 1))) to--;
   return line.slice(from, to);
-}
-
-function isBlank(code: number): boolean {
-  return code === SPACE || code === TAB;
 }
 
 function join(before: string | undefined, value: string): string {

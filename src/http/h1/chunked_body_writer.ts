@@ -4,12 +4,11 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import type { Connection } from "./connection.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
+import type { Bytes } from "../body.ts";
+import type { TcpConnection } from "./connection.ts";
 
 /** A body on its way. */
-export interface Upload {
+export interface ChunkedBodyWriter {
   /** All of it has been written. */
   readonly isComplete: boolean;
   /** What the body failed with; then its request has no end, which the server has to see. */
@@ -25,11 +24,11 @@ const LAST_CHUNK = new TextEncoder().encode("0\r\n\r\n");
 const LINE_END = new TextEncoder().encode("\r\n");
 
 /** Begins to send a head and the body behind it. */
-export function createUpload(
-  connection: Connection,
+export function writeChunkedBody(
+  connection: TcpConnection,
   head: string,
   body: ReadableStream<Bytes>,
-): Upload {
+): ChunkedBodyWriter {
   const reader = body.getReader();
   let scratch: Buffer<ArrayBuffer> | undefined;
   let isComplete = false;
