@@ -41,7 +41,7 @@ import { combine } from "./telemetry/combine.ts";
 import type { Memory } from "./telemetry/gauges.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
-import type { Telemetry } from "./telemetry/telemetry.ts";
+import type { Telemetry, TelemetryEventType } from "./telemetry/telemetry.ts";
 import { createTracing } from "./telemetry/tracing.ts";
 import {
   parseUpstreams,
@@ -89,8 +89,8 @@ export interface AppDeps {
 export interface Team {
   /** Takes bytes of its log lines, and gives how many. */
   readonly writeSync: (bytes: Uint8Array) => number;
-  /** What the service as a whole logs, and its isolates do not: told here instead. */
-  readonly announce: Partial<Telemetry>;
+  /** Types of events that are logged once for the whole service, and not by each isolate. */
+  readonly silent: ReadonlySet<TelemetryEventType>;
   /** Where connections are counted. */
   readonly seats: SeatsOptions;
   /** How the limits of identities are counted. */
@@ -144,13 +144,12 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   const definitions = readUpstreams(config, sources);
   const redaction = createSecretRedaction([config.JWT_SECRET]);
   redaction.know(definitions);
-  const log: Telemetry & Partial<Logger> = deps.telemetry ?? createLogger({
+  const logger: Telemetry & Partial<Logger> = deps.telemetry ?? createLogger({
     level: config.LOG_LEVEL,
     format: config.LOG_FORMAT,
     redaction,
-    ...(team && { writeSync: team.writeSync }),
+    ...(team && { writeSync: team.writeSync, silent: team.silent }),
   });
-  const logger = team === undefined ? log : { ...log, ...team.announce };
   const metrics = config.METRICS === "off" ? undefined : createMetrics({
     version: deno.version,
     upstreams: definitions.map(({ name }) => name),
@@ -234,7 +233,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   async function drainConnections(): Promise<void> {
     const graceMs = config.DRAIN_MS;
     const connections = [...upgrade.connections];
-    telemetry.draining({ connections: connections.length, graceMs });
+    telemetry.emit({ type: "draining", connections: connections.length, graceMs });
     let lastTimer: ReturnType<typeof setTimeout> | undefined;
     const timer = setTimeout(() => connections.forEach((each) => each.expire()), graceMs);
     connections.forEach((each) => each.drain(graceMs));
@@ -267,13 +266,13 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     }),
     telemetry,
     metrics,
-    flush: () => log.flush?.(),
+    flush: () => logger.flush?.(),
     drain,
     reload(): void {
       const definitions = readUpstreams(config, sources);
       redaction.know(definitions);
       registry.load(definitions);
-      telemetry.reloaded({ upstreams: definitions.map(({ name }) => name) });
+      telemetry.emit({ type: "reloaded", upstreams: definitions.map(({ name }) => name) });
     },
     async [Symbol.asyncDispose](): Promise<void> {
       await drain();
@@ -365,7 +364,7 @@ function createAuthentication(config: Config, telemetry: Telemetry): Authenticat
     ...(JWT_ALGORITHMS.length > 0 && { algorithms: JWT_ALGORITHMS }),
     reservedSubjects: new Set(AUTH_TOKENS.map(({ name }) => name)),
   };
-  const onKeysFailed = (error: unknown): void => telemetry.failed({ error });
+  const onKeysFailed = (error: unknown): void => telemetry.emit({ type: "failed", error });
   return createAuthenticator([
     createTokenCheck(AUTH_TOKENS),
     ...(hasJwt ? [createJwtCheck(options, { onKeysFailed })] : []),

@@ -252,7 +252,8 @@ class ClientConnection implements Connection, RunDeps, FrameSocketDeps {
     this.socket.closed();
     this.#inFlight.cancelAll();
     this.#gone?.resolve();
-    this.telemetry.disconnected({
+    this.telemetry.emit({
+      type: "disconnected",
       connection: this.#id,
       code: this.#closedWith ?? code,
       closedBy: this.#closedWith === undefined ? "client" : "server",
@@ -270,7 +271,7 @@ class ClientConnection implements Connection, RunDeps, FrameSocketDeps {
   }
 
   paused(): void {
-    this.telemetry.paused({ connection: this.#id });
+    this.telemetry.emit({ type: "paused", connection: this.#id });
   }
 
   closing(code: CloseCode): void {
@@ -283,9 +284,9 @@ class ClientConnection implements Connection, RunDeps, FrameSocketDeps {
   decided({ record }: Exchange, ...[url, decision]: Parameters<Decided>): void {
     recordDecision(record, url, decision);
     const { allow, reason } = decision;
-    if (allow && !this.telemetry.hearsAllowed) return;
+    if (allow && !this.telemetry.wantsAllowedHops) return;
     const { connection, exchange, host } = record;
-    this.telemetry.decided({ connection, exchange, host, allow, reason });
+    this.telemetry.emit({ type: "decided", connection, exchange, host, allow, reason });
   }
 
   answered(exchange: Exchange): void {
@@ -297,7 +298,7 @@ class ClientConnection implements Connection, RunDeps, FrameSocketDeps {
   }
 
   failed(error: unknown): void {
-    this.telemetry.failed({ connection: this.#id, error });
+    this.telemetry.emit({ type: "failed", connection: this.#id, error });
   }
 
   #begin(id: ExchangeId, request: ProxyRequest): void {
@@ -367,7 +368,7 @@ class ClientConnection implements Connection, RunDeps, FrameSocketDeps {
     if (id !== undefined) {
       return this.#refuseExchange({ id, record: createRecord(id, this.#nextPlace()) }, error);
     }
-    this.telemetry.malformed({ connection: this.#id, code: error.code });
+    this.telemetry.emit({ type: "malformed", connection: this.#id, code: error.code });
     const text = this.dialect.encodeError(id, error);
     this.socket.send(() => text);
     if (error.code === "bad_frame" && ++this.#malformed >= MAX_MALFORMED) this.socket.close(4500);
@@ -383,7 +384,7 @@ class ClientConnection implements Connection, RunDeps, FrameSocketDeps {
     record.outcome = "error";
     record.code = error.code;
     span?.end(record);
-    this.telemetry.exchanged(record);
+    this.telemetry.emit(record);
     const text = this.dialect.encodeError(id, error, record.requestId);
     this.socket.send(() => text);
   }

@@ -96,7 +96,7 @@ class ConnectionLifetime implements Lifetime, CredentialDeps {
         (identity) => this.#renewed(identity),
         (thrown) => this.#refused(toProxyError(thrown, telemetry, connection)),
       )
-      .catch((error) => telemetry.failed({ connection, error }));
+      .catch((error) => telemetry.emit({ type: "failed", connection, error }));
   }
 
   drain(graceMs: number): void {
@@ -151,7 +151,7 @@ class ConnectionLifetime implements Lifetime, CredentialDeps {
   #renewed(identityNow: Identity | undefined): void {
     const { telemetry, dialect } = this.#deps;
     if (this.#leaving === 4501) this.#leaving = undefined; // it has come just in time
-    telemetry.authenticated({ ...this.#who(), outcome: "renewed" });
+    telemetry.emit({ type: "authenticated", ...this.#who(), outcome: "renewed" });
     const who = describeIdentity(identityNow);
     this.#send(dialect.encodeConnectionFrame({ type: "authenticated", ...who }));
   }
@@ -159,7 +159,7 @@ class ConnectionLifetime implements Lifetime, CredentialDeps {
   #refused(error: ProxyError): void {
     const { telemetry, dialect, socket } = this.#deps;
     const { code, message: reason, retryable } = error;
-    telemetry.authenticated({ ...this.#who(), outcome: "refused", reason });
+    telemetry.emit({ type: "authenticated", ...this.#who(), outcome: "refused", reason });
     if (code === "unauthorized" && !retryable) return socket.close(4501);
     this.#send(dialect.encodeError(undefined, error));
   }

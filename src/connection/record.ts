@@ -36,6 +36,7 @@ export function createRecord(
   { method, host, upstream, requestBytes }: LoggedRequest = NOTHING,
 ): ExchangeRecord {
   return {
+    type: "exchanged",
     connection,
     exchange: sequence,
     requestId: `${connection}-${sequence}`,

@@ -45,7 +45,7 @@ export async function run(exchange: Exchange, deps: RunDeps): Promise<void> {
   record.totalMs = elapsed(times.startedAt);
   if (exchange.cancelled) record.outcome = "cancelled";
   span?.end(record);
-  telemetry.exchanged(record);
+  telemetry.emit(record);
 }
 
 function sendError(
@@ -99,6 +99,6 @@ export function toProxyError(
   connection: string,
 ): ProxyError {
   if (thrown instanceof ProxyError && thrown.code !== "proxy_internal_error") return thrown;
-  telemetry.failed({ connection, error: thrown });
+  telemetry.emit({ type: "failed", connection, error: thrown });
   return new ProxyError("proxy_internal_error", "The proxy failed; its log says why");
 }
