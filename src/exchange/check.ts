@@ -75,7 +75,7 @@ function note(
   record.host = host;
   record.decision = allow ? "allow" : "deny";
   record.reason = reason;
-  if (allow && !telemetry.hearsAllowed) return;
+  if (allow && !telemetry.wantsAllowedHops) return;
   const { connection, exchange } = record;
   telemetry.emit({ type: "decided", connection, exchange, host, allow, reason });
 }

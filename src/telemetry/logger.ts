@@ -11,7 +11,7 @@ import { createLineBuffer } from "./line_buffer.ts";
 import { createOutput, type Output, type OutputDeps } from "./output.ts";
 import { writePretty } from "./pretty_line.ts";
 import { type Redaction, withRedaction, withTokens } from "./redaction.ts";
-import type { ExchangedEvent, Telemetry } from "./telemetry.ts";
+import type { ExchangedEvent, Telemetry, TelemetryEvent, TelemetryEventType } from "./telemetry.ts";
 
 /** From the most to the least that is written. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "off"] as const;
@@ -32,6 +32,8 @@ export interface LoggerOptions {
   readonly writeSync?: OutputDeps["writeSync"];
   /** Takes out the secrets of this service; what looks like a token is taken out without it. */
   readonly redaction?: Redaction;
+  /** Types of events that are not written. */
+  readonly silent?: ReadonlySet<TelemetryEventType>;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -44,6 +46,7 @@ export interface Logger extends Telemetry {
 
 const CATEGORY: readonly string[] = ["wsfetch"];
 
+const NO_TYPES: ReadonlySet<TelemetryEventType> = new Set();
 const NO_SECRETS: Redaction = { version: 0, redact: (text) => text };
 
 const RECORD_LEVELS = {
@@ -53,10 +56,33 @@ const RECORD_LEVELS = {
   error: "error",
 } as const satisfies Record<Exclude<LogLevel, "off">, RecordLevel>;
 
+const EVENT_LEVELS: Readonly<Record<TelemetryEventType, RecordLevel>> = {
+  started: "info",
+  draining: "info",
+  stopped: "info",
+  reloaded: "info",
+  connected: "info",
+  disconnected: "info",
+  refused: "warning",
+  authenticated: "info",
+  malformed: "debug",
+  paused: "debug",
+  decided: "debug",
+  exchanged: "info",
+  failed: "error",
+};
+
 /** Creates a {@linkcode Logger}. */
 export function createLogger(
-  { level: least, format, write, writeSync, redaction: secrets = NO_SECRETS, now = Date.now }:
-    LoggerOptions,
+  {
+    level: least,
+    format,
+    write,
+    writeSync,
+    redaction: secrets = NO_SECRETS,
+    silent = NO_TYPES,
+    now = Date.now,
+  }: LoggerOptions,
 ): Logger {
   const output = write === undefined
     ? createOutput({ ...(writeSync && { writeSync }) })
@@ -65,56 +91,51 @@ export function createLogger(
   const redaction = withTokens(secrets);
   const sink = withRedaction((record) => output.write(record, writeLine), redaction.redact);
 
-  function isWritten(level: RecordLevel): boolean {
-    return least !== "off" && compareLogLevel(level, RECORD_LEVELS[least]) >= 0;
+  function isWritten(type: TelemetryEventType): boolean {
+    return least !== "off" && !silent.has(type) &&
+      compareLogLevel(EVENT_LEVELS[type], RECORD_LEVELS[least]) >= 0;
   }
 
-  function at(level: RecordLevel, event: string): (fields: object) => void {
-    if (!isWritten(level)) return () => {};
-    const message = [event];
-    return (fields) =>
-      sink({
-        category: CATEGORY,
-        level,
-        message,
-        rawMessage: event,
-        timestamp: now(),
-        properties: fields as Record<string, unknown>, // only read, by its own names
-      });
+  function writeRecord(event: TelemetryEvent): void {
+    if (!isWritten(event.type)) return;
+    const { type, ...fields } = event;
+    sink({
+      category: CATEGORY,
+      level: EVENT_LEVELS[type],
+      message: [type],
+      rawMessage: type,
+      timestamp: now(),
+      properties: fields,
+    });
   }
 
-  /** What looks for secrets by itself, in what it has not seen before. */
-  function atExchanged(): (event: ExchangedEvent) => void {
-    if (format !== "json" || !isWritten("info")) return at("info", "exchanged");
+  /** Most events are exchanges, so that it is decided once how they are written. */
+  function createExchangedWriter(): (event: ExchangedEvent) => void {
+    if (!isWritten("exchanged")) return () => {};
+    if (format !== "json") return writeRecord;
     const writeExchanged = createWriteExchanged({ redaction, now });
     return (event) => output.write(event, writeExchanged);
   }
 
-  const stopped = at("info", "stopped");
-  const failed = at("error", "failed");
-  const describesErrors = isWritten("error");
+  const writeExchanged = createExchangedWriter();
+  const describesErrors = isWritten("failed");
 
   return {
-    hearsAllowed: isWritten("debug"),
-    started: at("info", "started"),
-    draining: at("info", "draining"),
-    stopped(): void {
-      stopped({});
-      output.flush();
-    },
-    connected: at("info", "connected"),
-    disconnected: at("info", "disconnected"),
-    reloaded: at("info", "reloaded"),
-    refused: at("warning", "refused"),
-    authenticated: at("info", "authenticated"),
-    malformed: at("debug", "malformed"),
-    paused: at("debug", "paused"),
-    decided: at("debug", "decided"),
-    exchanged: atExchanged(),
-    failed(event): void {
-      if (!describesErrors) return;
-      failed({ ...event, error: describe(event.error) });
-      output.flush(); // what went wrong may end the process
+    wantsAllowedHops: isWritten("decided"),
+    emit(event): void {
+      switch (event.type) {
+        case "exchanged":
+          return writeExchanged(event);
+        case "failed":
+          if (!describesErrors) return;
+          writeRecord({ ...event, error: describe(event.error) });
+          return output.flush(); // the process may end because of the error
+        case "stopped":
+          writeRecord(event);
+          return output.flush();
+        default:
+          return writeRecord(event);
+      }
     },
     flush: output.flush,
   };

@@ -10,7 +10,7 @@ import { createExchangeMetrics } from "./exchange_metrics.ts";
 import { createGauges, type Memory } from "./gauges.ts";
 import { createKnownLabel, createNamedLabel } from "./labels.ts";
 import { createCountBy, createTally } from "./tally.ts";
-import type { Telemetry } from "./telemetry.ts";
+import type { Telemetry, TelemetryEvent } from "./telemetry.ts";
 
 /** Metrics of one service. */
 export interface Metrics extends Disposable {
@@ -137,31 +137,46 @@ export function createMetrics(
     if (limit !== undefined) countLimit(limit);
   }
 
-  return {
-    telemetry: {
-      hearsAllowed: false,
-      started: () => {},
-      draining: () => {},
-      stopped: () => {},
-      reloaded: (event) => exchanges.know(event.upstreams),
-      connected: () => void opened.count++,
-      disconnected: ({ code }) => countClose(toCloseCode(String(code))),
-      refused({ code }): void {
-        countRefusal(toRefusalCode(code));
-        countReached(HANDSHAKE_LIMITS.get(code));
-      },
-      authenticated: ({ outcome }) => countCredential(toOutcome(outcome)),
-      malformed: ({ code }) => countMalformed(toFrameCode(code)),
-      paused: () => void pauses.count++,
-      decided({ allow, reason }): void {
-        if (!allow) countDenial(toReason(reason));
-      },
-      exchanged(event): void {
+  function count(event: TelemetryEvent): void {
+    switch (event.type) {
+      case "exchanged":
         exchanges.exchanged(event);
         if (event.outcome === "error") countReached(EXCHANGE_LIMITS.get(event.code));
-      },
-      failed: () => void failures.count++,
-    },
+        return;
+      case "connected":
+        opened.count++;
+        return;
+      case "disconnected":
+        return countClose(toCloseCode(String(event.code)));
+      case "refused":
+        countRefusal(toRefusalCode(event.code));
+        return countReached(HANDSHAKE_LIMITS.get(event.code));
+      case "authenticated":
+        return countCredential(toOutcome(event.outcome));
+      case "malformed":
+        return countMalformed(toFrameCode(event.code));
+      case "paused":
+        pauses.count++;
+        return;
+      case "decided":
+        if (!event.allow) countDenial(toReason(event.reason));
+        return;
+      case "failed":
+        failures.count++;
+        return;
+      case "reloaded":
+        return exchanges.know(event.upstreams);
+      case "started":
+      case "draining":
+      case "stopped":
+        return;
+      default:
+        return event satisfies never;
+    }
+  }
+
+  return {
+    telemetry: { wantsAllowedHops: false, emit: count },
     render: () => registry.metrics(),
     contentType: registry.contentType,
     snapshot: () => registry.getMetricsAsJSON(),

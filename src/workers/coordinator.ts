@@ -72,7 +72,7 @@ export async function serveTogether(
         if (state === "serving") member.post({ type: "listen", port });
         return;
       case "listening":
-        if (state === "serving") telemetry.started({ url: message.url });
+        if (state === "serving") telemetry.emit({ type: "started", url: message.url });
         return;
       case "unable":
         return listenAgain(member, message.problem);
@@ -87,7 +87,7 @@ export async function serveTogether(
 
   function listenAgain(member: Member, problem: string): void {
     if (state === "starting") return broken.reject(new ListenError(problem));
-    telemetry.failed({ error: problem });
+    telemetry.emit({ type: "failed", error: problem });
     setTimeout(() => member.post({ type: "listen", port }), LISTEN_AGAIN_MS);
   }
 
@@ -95,7 +95,7 @@ export async function serveTogether(
     try {
       member.post({ type: "rendered", text: await whole.render() });
     } catch (error) {
-      telemetry.failed({ error });
+      telemetry.emit({ type: "failed", error });
       member.post({ type: "rendered", text: undefined });
     }
   }
@@ -103,8 +103,10 @@ export async function serveTogether(
   function bury({ index }: Member, reason: string): void {
     giveBack(shared, index);
     whole.retire(index);
-    if (state !== "starting") telemetry.failed({ error: `Worker ${index} has ended: ${reason}` });
-    else broken.reject(new StartError(`A worker could not be started: ${reason}`));
+    if (state === "starting") {
+      return broken.reject(new StartError(`A worker could not be started: ${reason}`));
+    }
+    telemetry.emit({ type: "failed", error: `Worker ${index} has ended: ${reason}` });
   }
 
   /** Tells all; fulfils when each that serves has answered or ended, or when the time is over. */
@@ -145,27 +147,31 @@ export async function serveTogether(
   const url = await Promise.race([listen(), broken.promise]);
   state = "serving";
   catchStrays(telemetry);
-  telemetry.started({ url });
+  telemetry.emit({ type: "started", url });
 
   return {
     reload(): void {
       try {
         sources = readSources();
       } catch (error) {
-        return telemetry.failed({ error });
+        return telemetry.emit({ type: "failed", error });
       }
       const { texts, upstreams } = sources;
       askAll({ type: "reload", sources: texts }, { answer: "reloaded", ms: RELOAD_MS })
-        .then(() => telemetry.reloaded({ upstreams }));
+        .then(() => telemetry.emit({ type: "reloaded", upstreams }));
     },
     async end(): Promise<void> {
       state = "ending";
-      telemetry.draining({ connections: countTaken(shared.seats), graceMs: config.DRAIN_MS });
+      telemetry.emit({
+        type: "draining",
+        connections: countTaken(shared.seats),
+        graceMs: config.DRAIN_MS,
+      });
       whole.flush(); // before what workers say of it
       const ms = config.DRAIN_MS + DRAIN_MARGIN_MS;
       await askAll({ type: "drain" }, { answer: "drained", ms });
       await askAll({ type: "close" }, { answer: "closed", ms: CLOSE_MS });
-      telemetry.stopped();
+      telemetry.emit({ type: "stopped" });
     },
   };
 }

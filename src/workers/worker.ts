@@ -24,7 +24,7 @@ function start(
   const asked: PromiseWithResolvers<string>[] = [];
   const team: Team = {
     writeSync: createTurns({ turn: shared.turn, self: toSelf(index) }, writeToStandardOutput),
-    announce: { draining: () => {}, reloaded: () => {} },
+    silent: new Set(["draining", "reloaded"]),
     seats: { counts: shared.seats, index },
     counting: createSharedCounting(shared.limits, index),
     memory: () => ({ ...Deno.memoryUsage(), rss: 0 }), // of the process: the coordinator tells it

@@ -50,7 +50,7 @@ function noRun(): never {
 
 /** A connection whose exchanges end when, and as, the test says. */
 function createBench(
-  { write = (_text: string): void => {}, hearsAllowed = false, pace = createPace() } = {},
+  { write = (_text: string): void => {}, wantsAllowedHops = false, pace = createPace() } = {},
 ): Bench {
   const runs: Run[] = [];
   const sent: Frame[] = [];
@@ -90,7 +90,7 @@ function createBench(
     limiter: createLimiter(NO_LIMITS, createMemoryStore),
     telemetry: {
       ...createLogger({ level: "debug", format: "json", write: writeBoth }),
-      hearsAllowed,
+      wantsAllowedHops,
     },
     async runExchange(exchange, context): Promise<void> {
       const entering = context.pace.enter(exchange);
@@ -135,9 +135,9 @@ Deno.test("createConnect() sends nothing for an id that is cancelled just as it 
   assertEquals([outcome, sent.length], ["cancelled", 1], "hello is all that was sent");
 });
 
-for (const hearsAllowed of [true, false]) {
-  Deno.test(`createConnect() ${hearsAllowed ? "tells" : "does not tell"} of an allowed hop, and always of a denied one`, async () => {
-    const { runs, log, request } = createBench({ hearsAllowed });
+for (const wantsAllowedHops of [true, false]) {
+  Deno.test(`createConnect() ${wantsAllowedHops ? "tells" : "does not tell"} of an allowed hop, and always of a denied one`, async () => {
+    const { runs, log, request } = createBench({ wantsAllowedHops });
     request(1);
     const [run = noRun()] = runs;
     const { exchange, context } = run;
@@ -146,7 +146,7 @@ for (const hearsAllowed of [true, false]) {
     run.resolve();
     await log.logged("exchanged");
     const told = log.lines.filter(({ event }) => event === "decided").map(({ host }) => host);
-    assertEquals(told, hearsAllowed ? ["a.example", "b.example"] : ["b.example"]);
+    assertEquals(told, wantsAllowedHops ? ["a.example", "b.example"] : ["b.example"]);
   });
 }
 

@@ -33,6 +33,7 @@ Deno.test("createExchange() begins a record that says what was asked for, and no
   const { id, cancelled, record } = create(7, { method, body });
   assertEquals([id, cancelled], [7, false]);
   assertEquals(JSON.parse(JSON.stringify(record)), {
+    type: "exchanged",
     connection: "c",
     exchange: 9,
     requestId: "c-9",

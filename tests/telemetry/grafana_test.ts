@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import dashboard from "../../.github/grafana.json" with { type: "json" };
 import { createMetrics } from "../../src/telemetry/metrics.ts";
-import { NAMES, tell } from "./events.ts";
+import { ALL } from "./events.ts";
 import { parseExposition } from "./exposition.ts";
 
 /** Names of the labels by the name of a sample, once everything has happened. */
 async function readLabels(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   using metrics = createMetrics({ version: "1.2.3" }, { connections: () => 1, inFlight: () => 1 });
-  for (const name of NAMES) tell(metrics.telemetry, name);
+  for (const event of ALL) metrics.telemetry.emit(event);
   const families = [...parseExposition(await metrics.render()).values()];
   return new Map(
     families.flatMap(({ samples }) =>

@@ -1,15 +1,16 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { createLogger, LOG_LEVELS, type LoggerOptions } from "../../src/telemetry/logger.ts";
-import type { ExchangedEvent } from "../../src/telemetry/telemetry.ts";
-import { type EventName, EXCHANGED } from "./events.ts";
+import type { ExchangedEvent, TelemetryEventType } from "../../src/telemetry/telemetry.ts";
+import { ALL, emitUnchecked, EXCHANGED } from "./events.ts";
 
 const TIME = "2026-01-02T03:04:05.678Z";
 const connection = "c1";
+const { type: _, ...exchange } = EXCHANGED;
 
 // Every event but `failed`: its level, and the pairs that people see.
 const EVENTS: readonly {
-  readonly name: Exclude<EventName, "failed">;
+  readonly name: Exclude<TelemetryEventType, "failed">;
   readonly input: Readonly<Record<string, unknown>>;
   readonly expected: readonly [level: string, pairs: string];
 }[] = [
@@ -48,7 +49,7 @@ const EVENTS: readonly {
   },
   {
     name: "exchanged",
-    input: { ...EXCHANGED, method: 'A"=\n' },
+    input: { ...exchange, method: 'A"=\n' },
     expected: [
       "info",
       ' connection=c1 requestId=c1-1 exchange=1 id=1 method="A\\"=\\n" host=api.test decision=allow ' +
@@ -59,14 +60,14 @@ const EVENTS: readonly {
 
 /** Gives the lines that an event is written as. */
 function linesOf(
-  name: EventName,
+  type: TelemetryEventType,
   input: Readonly<Record<string, unknown>>,
   { level = "debug", format = "json" }: Partial<LoggerOptions> = {},
 ): string[] {
   const lines: string[] = [];
   const write = (line: string): void => void lines.push(line);
   const telemetry = createLogger({ level, format, write, now: () => Date.parse(TIME) });
-  Reflect.apply(telemetry[name], telemetry, [input]);
+  emitUnchecked(telemetry, { type, ...input });
   return lines;
 }
 
@@ -95,6 +96,8 @@ const durationMs = fc.oneof(
   fc.constantFrom(0, -0, 0.0005, 1e-7, 2 ** 31, 2 ** 53, 1e21, -1.5, NaN, Infinity),
   fc.double(),
 );
+type Fields = Omit<ExchangedEvent, "type">;
+
 const members = {
   connection: text,
   requestId: text,
@@ -114,7 +117,7 @@ const members = {
   responseBytes: count,
   waitMs: durationMs,
   totalMs: durationMs,
-} satisfies { readonly [Name in keyof ExchangedEvent]-?: fc.Arbitrary<ExchangedEvent[Name]> };
+} satisfies { readonly [Name in keyof Fields]-?: fc.Arbitrary<Fields[Name]> };
 
 const requiredKeys = [
   "connection",
@@ -151,7 +154,7 @@ Deno.test("createLogger() writes every member of an exchange, in any state, as J
         Object.keys(members).map((name) => [name, Reflect.get(event, name)]),
       );
       for (const each of [event, ordered]) {
-        Reflect.apply(logger.exchanged, logger, [each]);
+        emitUnchecked(logger, { type: "exchanged", ...each });
         assertEquals(lines.pop(), `${start},${JSON.stringify(ordered).slice(1)}`);
       }
     }),
@@ -168,11 +171,11 @@ Deno.test("createLogger() writes each line with its own time and event", () => {
     write: (line) => lines.push(line),
     now: () => time,
   });
-  logger.paused({ connection });
-  logger.malformed({ connection, code: "bad_frame" });
+  logger.emit({ type: "paused", connection });
+  logger.emit({ type: "malformed", connection, code: "bad_frame" });
   time += 322;
-  logger.malformed({ connection, code: "bad_frame" });
-  logger.stopped();
+  logger.emit({ type: "malformed", connection, code: "bad_frame" });
+  logger.emit({ type: "stopped" });
   const starts = lines.map((line) => JSON.parse(line)).map((line) => [line.time, line.event]);
   const later = "2026-01-02T03:04:06.000Z";
   assertEquals(starts, [[TIME, "paused"], [TIME, "malformed"], [later, "malformed"], [
@@ -192,7 +195,7 @@ Deno.test("createLogger() writes each exchange with its own time, also when the 
     write: (line) => lines.push(line),
     now: () => clock.next().value ?? NaN,
   });
-  for (const _ of times) logger.exchanged(EXCHANGED);
+  for (const _ of times) logger.emit(EXCHANGED);
   assertEquals(lines.map((line) => Date.parse(JSON.parse(line).time)), times);
 });
 
@@ -211,14 +214,27 @@ for (const { name, expected } of WRITTEN) {
     assertEquals(written, [...expected]);
   });
 
-  Deno.test(`createLogger() wants to hear of allowed hops only where it writes them, at ${name}`, () => {
-    const { hearsAllowed } = createLogger({ level: name, format: "json" });
-    assertEquals(hearsAllowed, linesOf("decided", {}, { level: name }).length > 0);
+  Deno.test(`createLogger() wants allowed hops only where it writes them, at ${name}`, () => {
+    const { wantsAllowedHops } = createLogger({ level: name, format: "json" });
+    assertEquals(wantsAllowedHops, linesOf("decided", {}, { level: name }).length > 0);
   });
 }
 
 Deno.test("LOG_LEVELS has every level that is tested", () => {
   assertEquals(LOG_LEVELS, WRITTEN.map(({ name }) => name) as unknown as typeof LOG_LEVELS);
+});
+
+Deno.test("createLogger() writes no event of a silent type, and all others", () => {
+  const lines: string[] = [];
+  const write = (line: string): void => void lines.push(line);
+  const silent = new Set(["draining", "reloaded", "exchanged"] as const);
+  const logger = createLogger({ level: "debug", format: "json", write, silent });
+  for (const event of ALL) logger.emit(event);
+  const written = lines.map((line) => JSON.parse(line).event);
+  const expected = ALL.map(({ type }) => type).filter((type) =>
+    type !== "draining" && type !== "reloaded" && type !== "exchanged"
+  );
+  assertEquals(written, expected);
 });
 
 Deno.test("createLogger() writes an error with its stack and all its causes", () => {
@@ -265,20 +281,21 @@ Deno.test("createLogger() leaves out a field without value for people", () => {
 });
 
 Deno.test("createLogger() builds nothing for a level that is off", () => {
-  const unreadable = {
-    get connection(): string {
-      throw new Error("was read");
-    },
-    get error(): unknown {
-      throw new Error("was read");
-    },
-  };
-  for (const name of ["connected", "malformed", "exchanged", "failed"] as const) {
+  for (const type of ["connected", "malformed", "exchanged", "failed"] as const) {
+    const unreadable = {
+      type,
+      get connection(): string {
+        throw new Error("was read");
+      },
+      get error(): unknown {
+        throw new Error("was read");
+      },
+    };
     const now = (): number => {
       throw new Error("asked for the time");
     };
     const logger = createLogger({ level: "off", format: "json", write: () => {}, now });
-    Reflect.apply(logger[name], logger, [unreadable]);
+    emitUnchecked(logger, unreadable);
   }
 });
 
@@ -289,7 +306,7 @@ Deno.test("createLogger() writes to standard output, with the time, unless told 
     args: [
       "eval",
       `import { createLogger } from "${logger}";
-       createLogger({ level: "info", format: "json" }).stopped();`,
+       createLogger({ level: "info", format: "json" }).emit({ type: "stopped" });`,
     ],
     cwd: new URL("../../", import.meta.url),
   }).output();

@@ -4,10 +4,10 @@
  * @module
  */
 import { createMetrics } from "../../src/telemetry/metrics.ts";
-import { NAMES, tell } from "./events.ts";
+import { ALL } from "./events.ts";
 
 if (import.meta.main) {
   using metrics = createMetrics({ version: "1.2.3" }, { connections: () => 1, inFlight: () => 2 });
-  for (const name of NAMES) tell(metrics.telemetry, name);
+  for (const event of ALL) metrics.telemetry.emit(event);
   Deno.stdout.writeSync(new TextEncoder().encode(await metrics.render()));
 }

@@ -122,13 +122,19 @@ import { createLogger } from ${
   JSON.stringify(new URL("../../src/telemetry/logger.ts", import.meta.url))
 };
 const logger = createLogger({ level: "info", format: "json" });
-for (let i = 0; i < ${LINES}; i++) logger.started({ url: String(i) });
+for (let i = 0; i < ${LINES}; i++) logger.emit({ type: "started", url: String(i) });
 `;
 
 const ENDS = [
   { name: "by Deno.exit()", end: "Deno.exit(0)" },
-  { name: "with the last line", end: "logger.stopped(); Deno.kill(Deno.pid, 'SIGKILL')" },
-  { name: "with an error", end: "logger.failed({ error: 1 }); Deno.kill(Deno.pid, 'SIGKILL')" },
+  {
+    name: "with the last line",
+    end: "logger.emit({ type: 'stopped' }); Deno.kill(Deno.pid, 'SIGKILL')",
+  },
+  {
+    name: "with an error",
+    end: "logger.emit({ type: 'failed', error: 1 }); Deno.kill(Deno.pid, 'SIGKILL')",
+  },
   { name: "by itself", end: "" },
 ] as const;
 

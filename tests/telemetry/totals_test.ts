@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { createMetrics, type Metrics } from "../../src/telemetry/metrics.ts";
 import { createTotals } from "../../src/telemetry/totals.ts";
-import { NAMES, tell } from "./events.ts";
+import { ALL } from "./events.ts";
 import { parseExposition, type Sample } from "./exposition.ts";
 
 /** Metrics of an isolate in which everything has happened so many times. */
@@ -14,7 +14,7 @@ function createMember(times: number): Metrics {
     meter: { lag: () => lags, [Symbol.dispose](): void {} },
     now: () => 1000 * times,
   });
-  for (let i = 0; i < times; i++) for (const name of NAMES) tell(metrics.telemetry, name);
+  for (let i = 0; i < times; i++) for (const event of ALL) metrics.telemetry.emit(event);
   return metrics;
 }
 
@@ -73,7 +73,7 @@ Deno.test("set() replaces what a member showed before", async () => {
   const member = createMember(1);
   const totals = createTotals();
   totals.set(0, await member.snapshot());
-  for (const name of NAMES) tell(member.telemetry, name);
+  for (const event of ALL) member.telemetry.emit(event);
   totals.set(0, await member.snapshot());
   assertEquals(await totals.render(), await member.render());
 });
