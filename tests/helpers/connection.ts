@@ -38,6 +38,8 @@ export interface Bench {
   readonly runs: readonly Run[];
   readonly sent: readonly Frame[];
   readonly closedWith: () => number | undefined;
+  /** Fulfils with the code when the server closes. */
+  readonly closing: Promise<number>;
   readonly log: Log;
   readonly buffer: SendBuffer;
   request(id: number, members?: object): void;
@@ -79,6 +81,7 @@ export function createBench(
   const runs: Run[] = [];
   const sent: Frame[] = [];
   let code: number | undefined;
+  const closing = Promise.withResolvers<number>();
   const log = createLog();
   const writeBoth = (text: string): void => {
     write(text);
@@ -102,7 +105,10 @@ export function createBench(
       sent.push(
         data instanceof Uint8Array ? decodeChunk(data.slice().buffer) : JSON.parse(String(data)),
       ),
-    close: (closeCode?: number) => void (code = closeCode),
+    close(closeCode = 1005): void {
+      code = closeCode;
+      closing.resolve(closeCode);
+    },
   };
   const limits = {
     maxFrameBytes: 1000,
@@ -151,6 +157,7 @@ export function createBench(
     runs,
     sent,
     closedWith: () => code,
+    closing: closing.promise,
     log,
     buffer,
     request(id, members): void {
