@@ -1,7 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { concat } from "@std/bytes/concat";
 import { connect, connectPlain, connectV1 } from "../helpers/client.ts";
-import { connectRaw, rawFrame, TEXT } from "../helpers/raw_client.ts";
 import { LOOPBACK, startService } from "../helpers/service.ts";
 import { startHttp, startRaw } from "../helpers/upstream.ts";
 
@@ -191,17 +189,6 @@ Deno.test("errors without an id that are no bad_frame do not count as malformed 
   assertEquals((await client.ask({ type: "ping" })).type, "pong");
   assertEquals((await client.ask("{")).code, "bad_frame");
   assertEquals((await client.closed).code, 4500);
-});
-
-Deno.test("a request that follows the frame that closes the connection is not made", async () => {
-  await using upstream = startHttp(() => new Response("ok"));
-  await using service = startService();
-  using client = await connectRaw(service.port, { "sec-websocket-protocol": "wsfetch.v1" });
-  const request = JSON.stringify({ type: "request", id: 1, url: upstream.origin });
-  const frames = [...Array(16).fill("{"), request].map((text) => rawFrame(TEXT, text));
-  await client.write(concat(frames));
-  const { exchanges, code } = await service.logged("disconnected");
-  assertEquals([exchanges, code, upstream.requests.length], [0, 4500, 0]);
 });
 
 Deno.test("a binary chunk for an exchange that is not in flight is ignored", async () => {

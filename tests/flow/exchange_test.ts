@@ -215,7 +215,7 @@ Deno.test("bytes of UTF-8 are counted, not characters", async () => {
   assertEquals(pong, { type: "pong", data: "é".repeat(125) });
 });
 
-Deno.test("a body of exactly MAX_REQUEST_BYTES is taken, and a response of MAX_RESPONSE_BYTES", async () => {
+Deno.test("a request body, a time and a response body of exactly their limits are taken", async () => {
   await using upstream = startHttp(async (request) => new Response(await request.text()));
   await using service = startService({
     ...LOOPBACK,
@@ -240,7 +240,7 @@ Deno.test("a body of exactly MAX_REQUEST_BYTES is taken, and a response of MAX_R
 
 for (const character of ["a", "é", "€", "\u{1f600}"]) {
   const size = new TextEncoder().encode(character).byteLength;
-  Deno.test(`a frame of characters of ${size} bytes is taken up to exactly MAX_FRAME_BYTES`, async () => {
+  Deno.test(`a frame of ${size}-byte characters is taken up to exactly MAX_FRAME_BYTES`, async () => {
     await using upstream = startHttp(async (request) => new Response(await request.text()));
     await using service = startService({ ...LOOPBACK, MAX_FRAME_BYTES: "1024" });
     await using client = await connectV1(service.url);
