@@ -2,10 +2,12 @@ import { assertEquals, assertRejects, assertStrictEquals, fail } from "@std/asse
 import {
   createRunExchange,
   type ExchangeContext,
+  type ExchangeDeps,
   type RunExchange,
-} from "../../src/exchange/request.ts";
+} from "../../src/connection/exchange.ts";
 import { failExchange } from "../../src/connection/in_flight.ts";
-import { createPace, type Paced } from "../../src/exchange/pace.ts";
+import { createPace, type Paced } from "../../src/connection/pace.ts";
+import type { Entry } from "../../src/connection/wheel.ts";
 import { v1 } from "../../src/dialect/v1.ts";
 import { createLimiter } from "../../src/limits/limiter.ts";
 import { createMemoryStore } from "../../src/limits/memory_store.ts";
@@ -22,7 +24,9 @@ interface Bench {
 }
 
 /** Exchanges that wait until they are told to begin, and of which no request may be made. */
-function createBench(): Bench {
+function createBench(
+  deps: Partial<Pick<ExchangeDeps, "forward" | "policy" | "wheel">> = {},
+): Bench {
   const waiting: Paced[] = [];
   const limiter = createLimiter(NO_LIMITS, createMemoryStore);
   const runExchange = createRunExchange({
@@ -40,6 +44,7 @@ function createBench(): Bench {
     forward: () => fail(),
     toServerSentEvents: () => fail(),
     toLines: () => fail(),
+    ...deps,
   });
   const context: ExchangeContext = {
     subject: undefined,
@@ -101,4 +106,28 @@ Deno.test("createRunExchange() does not let wait what it refuses", async () => {
     await assertRejects(() => runExchange(createBlankExchange(request), context), ProxyError);
   }
   assertEquals(waiting, []);
+});
+
+Deno.test("createRunExchange() takes its deadline back when the request has failed", async () => {
+  const entries: Entry[] = [];
+  const wheel = {
+    set(delayMs: number, callback: () => void): Entry {
+      const entry = { tick: delayMs, callback };
+      entries.push(entry);
+      return entry;
+    },
+    clear: (entry: Entry) => void entries.splice(entries.indexOf(entry), 1),
+  };
+  let during = 0;
+  const reason = new ProxyError("connection_refused", "Refused");
+  const { runExchange, context } = createBench({
+    wheel,
+    forward(): Promise<never> {
+      during = entries.length;
+      return Promise.reject(reason);
+    },
+  });
+  const running = runExchange(createBlankExchange(), { ...context, pace: createPace() });
+  assertStrictEquals(await assertRejects(() => running, ProxyError), reason);
+  assertEquals([during, entries.length], [1, 0]);
 });
