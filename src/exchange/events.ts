@@ -80,6 +80,7 @@ export async function* toLines(
   maxEventLength: number,
 ): AsyncGenerator<StreamEvent> {
   for await (const data of readLines(chunks, { ends: /\r?\n/g, maxEventLength, lastToo: true })) {
+    if (data.length > maxEventLength) throw tooLong(maxEventLength); // it may come in one piece
     yield { event: "line", data };
   }
 }

@@ -75,7 +75,8 @@ for (const toEvents of [toServerSentEvents, toLines]) {
     let left = false;
     async function* endless(): AsyncGenerator<Bytes> {
       try {
-        for (;;) yield utf8(given++ === 0 ? "data: a\n\ndata: b" : "x".repeat(10));
+        // It has an end, so that a limit which is missing makes no test that has none.
+        while (given < 1000) yield utf8(given++ === 0 ? "data: a\n\ndata: b" : "x".repeat(10));
       } finally {
         left = true;
       }
@@ -94,6 +95,20 @@ for (const toEvents of [toServerSentEvents, toLines]) {
     const event = utf8(`data: ${"x".repeat(80)}\n\n`);
     const events = await Array.fromAsync(toEvents(reused(Array(50).fill(event)), 100));
     assertEquals(events.filter(({ data }) => data !== "").length, 50);
+  });
+
+  Deno.test(`${toEvents.name}() takes any number of chunks that end inside of short lines`, async () => {
+    const chunk = utf8(`data: ${"x".repeat(40)}\n\ndata: ${"y".repeat(40)}`);
+    const rest = utf8(`${"y".repeat(40)}\n\n`);
+    const chunks = Array<Bytes[]>(50).fill([chunk, rest]).flat();
+    const events = await Array.fromAsync(toEvents(reused(chunks), 100));
+    assertEquals(events.filter(({ data }) => data !== "").length, 100);
+  });
+
+  Deno.test(`${toEvents.name}() takes any number of chunks that end right after a line`, async () => {
+    const chunks = Array.from({ length: 50 }, () => utf8("data: x\n\n".repeat(5)));
+    const events = await Array.fromAsync(toEvents(reused(chunks), 10));
+    assertEquals(events.filter(({ data }) => data !== "").length, 250);
   });
 
   Deno.test(`${toEvents.name}() throws what its source throws, behind the events before`, async () => {
@@ -124,6 +139,43 @@ for (const toEvents of [toServerSentEvents, toLines]) {
     }
     for await (const _event of toEvents(source(), 100)) break;
     await left.promise;
+  });
+}
+
+const MANY_LINES = [
+  { name: "short lines", line: "data: x\n", most: 50 },
+  { name: "lines without a colon", line: "data\n", most: 100 },
+  { name: "empty lines", line: "data:\r\n", most: 100 },
+];
+
+for (const { name, line, most } of MANY_LINES) {
+  Deno.test(`toServerSentEvents() counts the ${name} of one event together`, async () => {
+    for (const perChunk of [1, 7, 1000]) {
+      const read = (lines: number): Promise<StreamEvent[]> => {
+        const text = `${line.repeat(lines)}: a comment and other fields do not count\nid: 1\n\n`;
+        const bytes = utf8(`data: first\n\n${text}${text}`);
+        const places = Array.from({ length: 1000 / perChunk }, (_, at) => at * perChunk);
+        return Array.fromAsync(toServerSentEvents(reused(cut(bytes, places)), 100));
+      };
+      assertEquals((await read(most)).map(({ data }) => data.split("\n").length), [1, most, most]);
+      const { code } = await assertRejects(() => read(most + 1), ProxyError);
+      assertEquals(code, "http_response_body_size");
+    }
+  });
+}
+
+for (const end of ["\n", "\r\n", ""]) {
+  Deno.test(`toLines() refuses a line too long before ${JSON.stringify(end)}, however it is cut`, async () => {
+    for (const perChunk of [1, 7, 1000]) {
+      const read = (length: number): Promise<StreamEvent[]> => {
+        const bytes = utf8(`a\n${"x".repeat(length)}${end}`);
+        const places = Array.from({ length: 120 / perChunk }, (_, at) => at * perChunk);
+        return Array.fromAsync(toLines(reused(cut(bytes, places)), 100));
+      };
+      assertEquals((await read(100)).map(({ data }) => data.length), [1, 100]);
+      const { code } = await assertRejects(() => read(101), ProxyError);
+      assertEquals(code, "http_response_body_size");
+    }
   });
 }
 

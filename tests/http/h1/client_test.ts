@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/as
 import { ProxyError } from "../../../src/protocol/mod.ts";
 import { startRaw } from "../../helpers/upstream.ts";
 import { type Asked, chunked, createAsker, ok, readOn, readText, startServer } from "./ask.ts";
+import { createWire } from "./wire.ts";
 
 /** Refuses to connect anywhere, and counts. */
 function noConnect(): { readonly connect: () => Promise<never>; readonly count: () => number } {
@@ -146,6 +147,30 @@ Deno.test("request() reads a response that comes a byte at a time", async () => 
   assertEquals((await asker.ask(server.origin)).text, "abcdefg");
 });
 
+const long = "y".repeat(300);
+const CUT_HEADS: readonly { name: string; input: string }[] = [
+  { name: "no other", input: "" },
+  { name: "a long 103", input: `HTTP/1.1 103 x\r\nlink: ${long}\r\n\r\n` },
+  { name: "a long 103 without CR", input: `HTTP/1.1 103 x\nlink: ${long}\n\n` },
+  { name: "a short 100 and a long 103", input: `HTTP/1.1 100 x\r\n\r\nHTTP/1.1 103 ${long}\n\r\n` },
+];
+
+for (const { name, input } of CUT_HEADS) {
+  Deno.test(`request() reads a short head behind ${name}, wherever it is cut`, async () => {
+    for (const answer of ["HTTP/1.1 204 x\r\n\r\n", "HTTP/1.1 204 x\n\n"]) {
+      const text = input + answer;
+      for (let at = 1; at < text.length; at++) {
+        const wire = createWire(text.slice(0, at), text.slice(at), null);
+        using asker = createAsker({}, { connect: () => Promise.resolve(wire) });
+        assertEquals((await asker.ask("http://a.invalid/")).status, 204);
+      }
+      const wire = createWire(...text, null);
+      using asker = createAsker({}, { connect: () => Promise.resolve(wire) });
+      assertEquals((await asker.ask("http://a.invalid/")).status, 204);
+    }
+  });
+}
+
 const BODIES: readonly { name: string; body: () => Asked["body"] & object }[] = [
   { name: "1 MiB", body: () => new Uint8Array(1_048_576) },
   { name: "50 MB, of which some will not be taken", body: () => new Uint8Array(50_000_000) },
@@ -275,7 +300,8 @@ Deno.test("a connection whose exchange was aborted is not used again, though its
   const controller = new AbortController();
   const response = await asker.head(server.origin, { signal: controller.signal });
   controller.abort();
-  await readText(response);
+  assertEquals(response.isHere, true);
+  response.bytes(10);
   // In the same turn, before anything can be told of the connection.
   const { text } = await asker.ask(server.origin, { method: "POST" });
   assertEquals([text, server.connections()], ["abc", 2]);

@@ -336,3 +336,19 @@ Deno.test("parseHead() keeps no head alive for the names that it remembers", () 
   assert(grown < 1_000_000, `${grown} bytes are kept`);
   assertEquals(parse("HTTP/1.1 200 OK\r\nX: v\r\n\r\n", parseHead).headers, [["x", "v"]]);
 });
+
+Deno.test("parseHead() remembers a limited number of names", () => {
+  setFlagsFromString("--expose-gc");
+  const collect: () => void = runInNewContext("gc");
+  const parseHead = createParseHead();
+  collect();
+  const { heapUsed } = Deno.memoryUsage();
+  for (let at = 0; at < 500; at++) {
+    const fields = Array.from({ length: 100 }, (_, field) => `X-${at}-${field}`.padEnd(64, "z"));
+    parse(`HTTP/1.1 200 OK\r\n${fields.join(": v\r\n")}: v\r\n\r\n`, parseHead);
+  }
+  collect();
+  const grown = Deno.memoryUsage().heapUsed - heapUsed;
+  assert(grown < 2_000_000, `${grown} bytes are kept`);
+  assertEquals(parse("HTTP/1.1 200 OK\r\nX: v\r\n\r\n", parseHead).headers, [["x", "v"]]);
+});

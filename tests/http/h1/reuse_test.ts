@@ -222,6 +222,40 @@ for (const reading of READINGS) {
   });
 }
 
+for (const reading of READINGS) {
+  Deno.test(`a body whose length is too large fails before its first piece, read as ${reading}`, async () => {
+    const closed = Promise.withResolvers<void>();
+    await using server = startServer(async (connection, { request }) => {
+      await connection.write(request === 1 ? ok("abc") : ok("abcd").slice(0, -2));
+      if (request === 1) return;
+      await connection.peerClosed();
+      closed.resolve();
+    });
+    using asker = createAsker();
+    assertEquals((await asker.ask(server.origin, { reading, maxBytes: 3 })).text, "abc");
+    const response = await asker.head(server.origin);
+    const first = reading === "bytes"
+      ? async () => await response.bytes(3)
+      : () => response.chunks(3)[Symbol.asyncIterator]().next();
+    const { code, sent } = await assertRejects(first, ProxyError);
+    assertEquals([code, sent], ["http_response_body_size", "yes"]);
+    await closed.promise;
+    assertEquals(server.connections(), 1);
+  });
+}
+
+Deno.test("a connection that rests is not used when its address was not checked", async () => {
+  await using server = startServer((_, { connection, request }) => ok(`${connection} ${request}`));
+  using asker = createAsker();
+  const url = `http://a.invalid:${server.port}/`;
+  const ask = async (...addresses: string[]): Promise<string> =>
+    await asker.ask(url, { addresses }).then(({ text }) => text, ({ code }: ProxyError) => code);
+  assertEquals(await ask("127.0.0.1"), "1 1");
+  assertEquals(await ask("127.0.0.9"), "connection_refused"); // nothing listens there
+  assertEquals(await ask(), "dns_error");
+  assertEquals(await ask("127.0.0.9", "127.0.0.1"), "1 2");
+});
+
 Deno.test("a connection is used again for the same host only, at whichever of its addresses", async () => {
   await using server = startServer((_, { head }) => ok(/host: (.*)\r/.exec(head)?.[1] ?? ""));
   using asker = createAsker();
