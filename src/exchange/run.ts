@@ -6,7 +6,7 @@
  */
 import type { Clock } from "../clock.ts";
 import type { ForwardResponse } from "../forward/forward.ts";
-import { type Breach, isBreach, type Lease, type Limiter } from "../limits/limiter.ts";
+import type { Breach, Lease, Limiter } from "../limits/limiter.ts";
 import { ProxyError, type ProxyRequest } from "../protocol/mod.ts";
 import type { Tracing } from "../telemetry/tracing.ts";
 import { createDeliver, type DeliverLimits } from "./deliver.ts";
@@ -123,7 +123,7 @@ export function createRunner(limits: RequestLimits & DeliverLimits, deps: Exchan
 
 /** @throws {ProxyError} `rate_limited` */
 function leaseOf(outcome: Lease | Breach): Lease {
-  if (!isBreach(outcome)) return outcome;
+  if (!("limit" in outcome)) return outcome;
   const { message, retryAfterMs } = outcome;
   throw new ProxyError("rate_limited", message, { retryAfterMs });
 }
