@@ -23,7 +23,13 @@ Deno.test("combine() of one is that one", () => {
 });
 
 Deno.test("combine() of none takes every event", () => {
-  for (const name of NAMES) tell(combine(), name);
+  const told: unknown[] = [];
+  const listener = createListener((name, event) => told.push([name, event]));
+  for (const name of NAMES) {
+    tell(combine(), name);
+    tell(combine(combine(), listener), name);
+  }
+  assertEquals(told, NAMES.map((name) => [name, EVENTS[name]]));
 });
 
 for (const broken of [0, 1, 2]) {
@@ -50,10 +56,19 @@ for (const broken of [0, 1, 2]) {
 }
 
 Deno.test("combine() does not throw when all do", () => {
-  const broken = createListener(() => {
+  let told: (readonly [name: string, event: unknown])[] = [];
+  const broken = createListener((name, event) => {
+    told.push([name, event]);
     throw new Error("broken");
   });
-  for (const name of NAMES) tell(combine(broken, broken, broken), name);
+  for (const name of NAMES.filter((name) => name !== "failed")) {
+    told = [];
+    tell(combine(broken, broken, broken), name);
+    assertEquals(told.filter(([own]) => own === name), Array(3).fill([name, EVENTS[name]]));
+  }
+  told = [];
+  tell(combine(broken, broken), "failed");
+  assertEquals(told[0], ["failed", EVENTS.failed]);
 });
 
 Deno.test("combine() wants to hear of allowed hops when one does", () => {

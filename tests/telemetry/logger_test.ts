@@ -273,13 +273,16 @@ Deno.test("createLogger() builds nothing for a level that is off", () => {
       throw new Error("was read");
     },
   };
+  const lines: string[] = [];
   for (const name of ["connected", "malformed", "exchanged", "failed"] as const) {
     const now = (): number => {
       throw new Error("asked for the time");
     };
-    const logger = createLogger({ level: "off", format: "json", write: () => {}, now });
+    const write = (line: string): void => void lines.push(line);
+    const logger = createLogger({ level: "off", format: "json", write, now });
     Reflect.apply(logger[name], logger, [unreadable]);
   }
+  assertEquals(lines, []);
 });
 
 Deno.test("createLogger() writes to standard output, with the time, unless told otherwise", async () => {
