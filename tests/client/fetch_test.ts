@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { getEventListeners } from "node:events";
 import { createClient, type FetchInit } from "../../src/client/mod.ts";
 import type { Limits } from "../../src/protocol/mod.ts";
 import { startFakeServer } from "../helpers/fake_server.ts";
@@ -197,6 +198,30 @@ Deno.test("fetch() grants credit as the reader takes bytes, in batches of half a
   assertEquals((await reader.read()).done, true);
 });
 
+Deno.test("fetch() takes a window to its last byte, and grants as much once it is read", async () => {
+  await using talk = await converse({}, { windowBytes: 8 });
+  const call = talk.client.fetch(TARGET);
+  const { id } = await talk.connection.next();
+  talk.connection.stream(id);
+  talk.connection.sendChunk(id, "abcdefgh");
+  const reader = (await call).body?.getReader();
+  const read = async (): Promise<string> => new TextDecoder().decode((await reader?.read())?.value);
+  assertEquals(await read(), "abcdefgh");
+  assertEquals(await talk.connection.next(), { type: "grant", id, bytes: 8 });
+  talk.connection.sendChunk(id, "ijklmnop");
+  assertEquals(await read(), "ijklmnop");
+  assertEquals(await talk.connection.next(), { type: "grant", id, bytes: 8 });
+  talk.connection.sendChunk(id, "", true);
+  assertEquals((await reader?.read())?.done, true);
+  const next = talk.client.fetch(TARGET);
+  const between: unknown[] = [];
+  let frame = await talk.connection.next();
+  for (; frame.type !== "request"; frame = await talk.connection.next()) between.push(frame);
+  talk.connection.respond(frame.id, "");
+  await next;
+  assertEquals(between, []); // nothing is granted twice
+});
+
 Deno.test("a body can be read into the reader's own memory", async () => {
   await using talk = await converse();
   const call = talk.client.fetch(TARGET);
@@ -357,6 +382,64 @@ Deno.test("abort() after the body was read does nothing", async () => {
   talk.connection.respond(frame.id, "");
   await next;
 });
+
+interface EndedCall {
+  readonly talk: Conversation;
+  readonly call: Promise<Response>;
+  readonly id: number;
+  readonly abort: AbortController;
+}
+
+const ENDS: Readonly<Record<string, (ended: EndedCall) => Promise<unknown>>> = {
+  "a response without a body": ({ talk, call, id }) => {
+    talk.connection.respond(id, "", { status: 204 });
+    return call;
+  },
+  async "a whole body that was read"({ talk, call, id }): Promise<void> {
+    talk.connection.respond(id, "all");
+    await (await call).text();
+  },
+  async "a streamed body that was read"({ talk, call, id }): Promise<void> {
+    talk.connection.stream(id);
+    talk.connection.sendChunk(id, "all", true);
+    await (await call).text();
+  },
+  async "a body that its reader cancelled"({ talk, call, id }): Promise<void> {
+    talk.connection.stream(id);
+    await (await call).body?.cancel();
+  },
+  "a failure before the head": ({ talk, call, id }) => {
+    talk.connection.send({ type: "error", id, code: "http_request_denied", message: "no" });
+    return rejectionOf(call);
+  },
+  async "a failure inside the body"({ talk, call, id }): Promise<void> {
+    talk.connection.stream(id);
+    talk.connection.send({ type: "error", id, code: "connection_timeout", message: "late" });
+    await rejectionOf((await call).text());
+  },
+  "abort() before the head": ({ call, abort }) => {
+    abort.abort();
+    return rejectionOf(call);
+  },
+  async "abort() inside the body"({ talk, call, id, abort }): Promise<void> {
+    talk.connection.stream(id);
+    const { body } = await call;
+    abort.abort();
+    await rejectionOf(new Response(body).text());
+  },
+};
+
+for (const [name, end] of Object.entries(ENDS)) {
+  Deno.test(`fetch() listens to its signal no more after ${name}`, async () => {
+    await using talk = await converse();
+    const abort = new AbortController();
+    const call = talk.client.fetch(TARGET, { signal: abort.signal });
+    const { id } = await talk.connection.next();
+    assertEquals(getEventListeners(abort.signal, "abort").length, 1);
+    await end({ talk, call, id, abort });
+    assertEquals(getEventListeners(abort.signal, "abort").length, 0);
+  });
+}
 
 Deno.test("a body that its reader cancels is cancelled", async () => {
   await using talk = await converse();

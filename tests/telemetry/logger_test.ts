@@ -281,6 +281,8 @@ Deno.test("createLogger() leaves out a field without value for people", () => {
 });
 
 Deno.test("createLogger() builds nothing for a level that is off", () => {
+  const lines: string[] = [];
+  const write = (line: string): void => void lines.push(line);
   for (const type of ["connected", "malformed", "exchanged", "failed"] as const) {
     const unreadable = {
       type,
@@ -294,9 +296,10 @@ Deno.test("createLogger() builds nothing for a level that is off", () => {
     const now = (): number => {
       throw new Error("asked for the time");
     };
-    const logger = createLogger({ level: "off", format: "json", write: () => {}, now });
+    const logger = createLogger({ level: "off", format: "json", write, now });
     emitUnchecked(logger, unreadable);
   }
+  assertEquals(lines, []);
 });
 
 Deno.test("createLogger() writes to standard output, with the time, unless told otherwise", async () => {
