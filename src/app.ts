@@ -38,7 +38,7 @@ import { createMetricsHandler } from "./server/metrics.ts";
 import { createRouter, type Handler } from "./server/router.ts";
 import { createUpgrade } from "./server/upgrade.ts";
 import { combine } from "./telemetry/combine.ts";
-import type { Memory } from "./telemetry/gauges.ts";
+import type { MemoryUsage } from "./telemetry/gauges.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import type { Telemetry, TelemetryEventType } from "./telemetry/telemetry.ts";
@@ -96,7 +96,7 @@ export interface Team {
   /** How the limits of identities are counted. */
   readonly counting: Counting;
   /** What this isolate holds beyond what the process does. */
-  readonly memory: () => Memory;
+  readonly memory: () => MemoryUsage;
   /** Gives the metrics of all. */
   readonly renderMetrics: () => Promise<string>;
 }

@@ -9,7 +9,7 @@ import { countTaken } from "../limits/seats.ts";
 import { ListenError, probe } from "../server/listener.ts";
 import { catchStrays, type Service } from "../service.ts";
 import { writeToStandardOutput } from "../telemetry/output.ts";
-import { createTurns } from "../telemetry/turns.ts";
+import { createSharedOutput } from "../telemetry/shared_output.ts";
 import { createSecretRedaction } from "../upstream/secret_redaction.ts";
 import { createMember, type Member } from "./member.ts";
 import type { FromWorker, SourceTexts, ToWorker } from "./messages.ts";
@@ -46,7 +46,10 @@ export async function serveTogether(
   let sources = readSources();
   const shared = createShared(config, workers);
   const whole = createWhole(config, {
-    writeSync: createTurns({ turn: shared.turn, self: toSelf(workers) }, writeToStandardOutput),
+    writeSync: createSharedOutput(
+      { turn: shared.turn, self: toSelf(workers) },
+      writeToStandardOutput,
+    ),
     redaction,
     collect: () => askAll({ type: "measure" }, { answer: "measured", ms: MEASURE_MS }),
   });

@@ -1,47 +1,50 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { AggregatorRegistry, Histogram, Registry } from "prom-client";
-import { createDurations, type Durations } from "../../src/telemetry/durations.ts";
+import { createDurationHistogram, type DurationHistogram } from "../../src/telemetry/histogram.ts";
 
 const OPTIONS = { name: "test_seconds", help: "A help", buckets: [0.001, 0.5, 1, 60] };
 const UPSTREAMS = ["", "shop", 'odd "name"'] as const;
 
 type Upstream = typeof UPSTREAMS[number];
 
-/** Durations, each for an upstream. */
+/** Durations, each with an upstream. */
 const observations = fc.array(fc.tuple(
   fc.constantFrom(...UPSTREAMS),
   fc.oneof(fc.constantFrom(...OPTIONS.buckets, 0), fc.double({ min: 0, max: 100, noNaN: true })),
 ));
 
-function create(): { readonly registry: Registry; readonly durations: Durations<"upstream"> } {
+function create(): {
+  readonly registry: Registry;
+  readonly histogram: DurationHistogram<"upstream">;
+} {
   const registry = new Registry();
-  return { registry, durations: createDurations<"upstream">(OPTIONS, registry) };
+  return { registry, histogram: createDurationHistogram<"upstream">(OPTIONS, registry) };
 }
 
-/** A registry with what was observed by durations of ours. */
+/** Returns a registry with a histogram of ours that has observed durations. */
 function observe(observed: readonly (readonly [Upstream, number])[]): Registry {
-  const { registry, durations } = create();
+  const { registry, histogram } = create();
   const series = new Map<string, (seconds: number) => void>();
   for (const [upstream, seconds] of observed) {
-    const known = series.get(upstream) ?? durations.series({ upstream });
+    const known = series.get(upstream) ?? histogram.series({ upstream });
     series.set(upstream, known);
     known(seconds);
   }
   return registry;
 }
 
-/** A registry with what was observed by prom-client's own histogram. */
-function observeByHistogram(observed: readonly (readonly [Upstream, number])[]): Registry {
+/** Returns a registry with a histogram of prom-client that has observed durations. */
+function observeByPromClient(observed: readonly (readonly [Upstream, number])[]): Registry {
   const registry = new Registry();
   const histogram = new Histogram({ ...OPTIONS, labelNames: ["upstream"], registers: [registry] });
   for (const [upstream, seconds] of observed) histogram.observe({ upstream }, seconds);
   return registry;
 }
 
-Deno.test("createDurations() shows what a histogram of prom-client would show, as text and as JSON", async () => {
+Deno.test("createDurationHistogram() renders the same as a histogram of prom-client, as text and as JSON", async () => {
   await fc.assert(fc.asyncProperty(observations, async (observed) => {
-    const [own, expected] = [observe(observed), observeByHistogram(observed)];
+    const [own, expected] = [observe(observed), observeByPromClient(observed)];
     assertEquals(await own.metrics(), await expected.metrics());
     assertEquals(
       JSON.stringify(await own.getMetricsAsJSON(), sortMembers),
@@ -50,7 +53,7 @@ Deno.test("createDurations() shows what a histogram of prom-client would show, a
   }));
 });
 
-/** Members in the order of their names; an `exemplar` is something that neither has. */
+/** Sorts members by name, and removes an `exemplar` that is null. */
 function sortMembers(_name: string, value: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   const members = Object.entries(value).filter(([name, member]) =>
@@ -59,7 +62,7 @@ function sortMembers(_name: string, value: unknown): unknown {
   return Object.fromEntries(members.toSorted(([a], [b]) => a < b ? -1 : 1));
 }
 
-Deno.test("createDurations() of several processes can be summed", async () => {
+Deno.test("createDurationHistogram() of several processes can be added up", async () => {
   await fc.assert(fc.asyncProperty(observations, observations, async (first, second) => {
     const sum = async (registries: readonly Registry[]): Promise<string> =>
       await AggregatorRegistry.aggregate(
@@ -67,14 +70,14 @@ Deno.test("createDurations() of several processes can be summed", async () => {
       ).metrics();
     assertEquals(
       await sum([observe(first), observe(second)]),
-      await sum([observeByHistogram(first), observeByHistogram(second)]),
+      await sum([observeByPromClient(first), observeByPromClient(second)]),
     );
   }));
 });
 
-Deno.test("createDurations() shows what was counted since it was asked last, and counts nothing by that", async () => {
-  const { registry, durations } = create();
-  const observeShop = durations.series({ upstream: "shop" });
+Deno.test("createDurationHistogram() renders observations since the last rendering, and rendering changes nothing", async () => {
+  const { registry, histogram } = create();
+  const observeShop = histogram.series({ upstream: "shop" });
   observeShop(0.1);
   const before = await registry.metrics();
   assertEquals(await registry.metrics(), before);

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { createTurns, endTurn } from "../../src/telemetry/turns.ts";
+import { createSharedOutput, endTurn } from "../../src/telemetry/shared_output.ts";
 import { readLines } from "../helpers/process.ts";
 
 const LINE = new TextEncoder().encode("line\n");
@@ -8,26 +8,26 @@ function createTurn(): Int32Array<SharedArrayBuffer> {
   return new Int32Array(new SharedArrayBuffer(4));
 }
 
-Deno.test("write() writes, and leaves the turn to others", () => {
+Deno.test("createSharedOutput() writes, and frees the stream for others", () => {
   const turn = createTurn();
   const written: string[] = [];
   const [first, second] = [1, 2].map((self) =>
-    createTurns({ turn, self }, (bytes) => written.push(`${self}`) && bytes.length)
+    createSharedOutput({ turn, self }, (bytes) => written.push(`${self}`) && bytes.length)
   );
   for (const write of [first, second, first]) assertEquals(write?.(LINE), LINE.length);
   assertEquals([written, [...turn]], [["1", "2", "1"], [0]]);
 });
 
-Deno.test("write() keeps the turn until all is written, and nobody waits for it meanwhile", () => {
+Deno.test("createSharedOutput() keeps the turn of a full stream until all is written, and others do not wait for it", () => {
   const turn = createTurn();
   let room = 2;
-  const first = createTurns({ turn, self: 1 }, (bytes) => {
+  const first = createSharedOutput({ turn, self: 1 }, (bytes) => {
     if (room === 0) throw new Deno.errors.WouldBlock("full");
     const length = Math.min(bytes.length, room);
     room -= length;
     return length;
   });
-  const second = createTurns({ turn, self: 2 }, (bytes) => bytes.length);
+  const second = createSharedOutput({ turn, self: 2 }, (bytes) => bytes.length);
   assertEquals(first(LINE), 2);
   assertThrows(() => second(LINE), Deno.errors.WouldBlock);
   assertThrows(() => first(LINE.subarray(2)), Deno.errors.WouldBlock);
@@ -37,10 +37,10 @@ Deno.test("write() keeps the turn until all is written, and nobody waits for it 
   assertEquals(second(LINE), LINE.length);
 });
 
-Deno.test("write() keeps the turn until a line has ended", () => {
+Deno.test("createSharedOutput() keeps the turn until the end of a line", () => {
   const turn = createTurn();
   const [first, second] = [1, 2].map((self) =>
-    createTurns({ turn, self }, (bytes) => bytes.length)
+    createSharedOutput({ turn, self }, (bytes) => bytes.length)
   );
   assertEquals(first?.(LINE.subarray(0, 2)), 2);
   assertThrows(() => second?.(LINE), Deno.errors.WouldBlock);
@@ -48,16 +48,16 @@ Deno.test("write() keeps the turn until a line has ended", () => {
   assertEquals(second?.(LINE), LINE.length);
 });
 
-Deno.test("write() leaves the turn to others when the stream has failed", () => {
+Deno.test("createSharedOutput() frees the stream for others when it has failed", () => {
   const turn = createTurn();
-  const first = createTurns({ turn, self: 1 }, () => {
+  const first = createSharedOutput({ turn, self: 1 }, () => {
     throw new Deno.errors.BrokenPipe("closed");
   });
   assertThrows(() => first(LINE), Deno.errors.BrokenPipe);
-  assertEquals(createTurns({ turn, self: 2 }, () => LINE.length)(LINE), LINE.length);
+  assertEquals(createSharedOutput({ turn, self: 2 }, () => LINE.length)(LINE), LINE.length);
 });
 
-Deno.test("endTurn() gives back the turn of one that has ended, and of no other", () => {
+Deno.test("endTurn() ends the turn of the given isolate, and of no other", () => {
   for (const state of [2, -2]) {
     const turn = createTurn();
     turn[0] = state;
@@ -73,12 +73,10 @@ const LINES = 3000;
 const source = (path: string): string => JSON.stringify(new URL(path, import.meta.url));
 const WORKER = `
   import { createOutput, writeToStandardOutput } from ${source("../../src/telemetry/output.ts")};
-  import { createTurns } from ${source("../../src/telemetry/turns.ts")};
+  import { createSharedOutput } from ${source("../../src/telemetry/shared_output.ts")};
   self.onmessage = ({ data: turn }) => {
     const self = Number(globalThis.name);
-    const output = createOutput({
-      writeSync: createTurns({ turn, self }, writeToStandardOutput),
-    });
+    const output = createOutput(createSharedOutput({ turn, self }, writeToStandardOutput));
     for (let i = 0; i < ${LINES}; i++) {
       const line = JSON.stringify({ self, i, text: String(self).repeat(i % 1000) }) + "\\n";
       output.write(line, (line, lines) => lines.text(line));
@@ -98,14 +96,14 @@ const PROGRAM = `
   }
 `;
 
-Deno.test("the lines of several isolates stay whole in a pipe whose reader is slow", async () => {
+Deno.test("createSharedOutput() keeps the lines of several isolates whole in a pipe with a slow reader", async () => {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["eval", "--ext=ts", PROGRAM],
     cwd: new URL("../../", import.meta.url),
     stdout: "piped",
     stderr: "null",
   }).spawn();
-  // Each batch is larger than the pipe: its writer waits for room, which another would take.
+  // Each batch exceeds the capacity of the pipe, so that a writer has to wait and another could write meanwhile.
   const next = new Map<number, number>();
   await readLines(child.stdout, (line) => {
     const { self, i, text } = JSON.parse(line);
