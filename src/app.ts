@@ -11,17 +11,17 @@ import { createJwtCheck } from "./auth/jwt.ts";
 import { createOriginCheck } from "./auth/origin.ts";
 import { createTokenCheck } from "./auth/token.ts";
 import { type Config, ConfigError, hasAuthentication } from "./config.ts";
-import { createConnect } from "./connection/connection.ts";
-import { createRunExchange } from "./connection/exchange.ts";
+import { systemClock } from "./clock.ts";
+import { Connection, MAX_WAITING_REPLIES } from "./connection/connection.ts";
 import { CONSOLE_PAGE, CONSOLE_SOURCES, CONSOLE_STYLE } from "./console_sources.ts";
 import { plain } from "./dialect/plain.ts";
 import { v1 } from "./dialect/v1.ts";
-import { toLines, toServerSentEvents } from "./forward/events.ts";
-import { createFetchTransport } from "./forward/fetch_transport.ts";
+import { createRunner } from "./exchange/run.ts";
+import { createWheel } from "./exchange/wheel.ts";
+import { createFetchTransport } from "./http/fetch/transport.ts";
 import { createForward, type Forward } from "./forward/forward.ts";
-import { asksForBrotli } from "./forward/headers.ts";
-import type { Transport } from "./forward/transport.ts";
-import { createHttp1Client } from "./http1/client.ts";
+import { chooseTransport } from "./http/choose.ts";
+import { createHttp1Client } from "./http/h1/client.ts";
 import { createLimiter, type Limiter, type LimiterOptions } from "./limits/limiter.ts";
 import { createMemoryStore } from "./limits/memory_store.ts";
 import { createSeats, type SeatsOptions } from "./limits/seats.ts";
@@ -38,10 +38,10 @@ import { createMetricsHandler } from "./server/metrics.ts";
 import { createRouter, type Handler } from "./server/router.ts";
 import { createUpgrade } from "./server/upgrade.ts";
 import { combine } from "./telemetry/combine.ts";
-import type { Memory } from "./telemetry/gauges.ts";
+import type { MemoryUsage } from "./telemetry/gauges.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
-import type { Telemetry } from "./telemetry/telemetry.ts";
+import type { Telemetry, TelemetryEventType } from "./telemetry/telemetry.ts";
 import { createTracing } from "./telemetry/tracing.ts";
 import {
   parseUpstreams,
@@ -89,14 +89,14 @@ export interface AppDeps {
 export interface Team {
   /** Takes bytes of its log lines, and gives how many. */
   readonly writeSync: (bytes: Uint8Array) => number;
-  /** What the service as a whole logs, and its isolates do not: told here instead. */
-  readonly announce: Partial<Telemetry>;
+  /** Types of events that are logged once for the whole service, and not by each isolate. */
+  readonly silent: ReadonlySet<TelemetryEventType>;
   /** Where connections are counted. */
   readonly seats: SeatsOptions;
   /** How the limits of identities are counted. */
   readonly counting: Counting;
   /** What this isolate holds beyond what the process does. */
-  readonly memory: () => Memory;
+  readonly memory: () => MemoryUsage;
   /** Gives the metrics of all. */
   readonly renderMetrics: () => Promise<string>;
 }
@@ -144,19 +144,18 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   const definitions = readUpstreams(config, sources);
   const redaction = createSecretRedaction([config.JWT_SECRET]);
   redaction.know(definitions);
-  const log: Telemetry & Partial<Logger> = deps.telemetry ?? createLogger({
+  const logger: Telemetry & Partial<Logger> = deps.telemetry ?? createLogger({
     level: config.LOG_LEVEL,
     format: config.LOG_FORMAT,
     redaction,
-    ...(team && { writeSync: team.writeSync }),
+    ...(team && { writeSync: team.writeSync, silent: team.silent }),
   });
-  const logger = team === undefined ? log : { ...log, ...team.announce };
   const metrics = config.METRICS === "off" ? undefined : createMetrics({
     version: deno.version,
     upstreams: definitions.map(({ name }) => name),
   }, {
     connections: () => upgrade.connections.size,
-    inFlight: () => sum([...upgrade.connections].map((each) => each.inFlight)),
+    inFlight: () => sum([...upgrade.connections].map((each) => each.inFlight.size)),
     ...(team && { memory: team.memory }),
   });
   const telemetry = metrics === undefined ? logger : combine(logger, metrics.telemetry);
@@ -164,14 +163,13 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   let draining: Promise<void> | undefined;
   const isDraining = (): boolean => draining !== undefined;
 
-  const viaFetch = createFetchTransport({ client });
   const http1 = createHttp1Client({ maxIdlePerHost: MAX_IDLE_CONNECTIONS_PER_HOST });
   // What is traced goes through fetch, whose spans belong to the trace.
   const isDirect = config.HTTP_CLIENT !== "fetch" && tracing === undefined;
-  const direct: Transport = (request, signal) =>
-    // Only fetch takes "br" off, and only a client that asks for it gets it.
-    asksForBrotli(request.headers) ? viaFetch(request, signal) : http1.request(request, signal);
-  const forward = createForward({ http: isDirect ? direct : viaFetch, https: viaFetch });
+  const forward = createForward(chooseTransport({
+    direct: isDirect ? http1.request : undefined,
+    viaFetch: createFetchTransport(client),
+  }));
   const registry = createRegistry(definitions, { getStatus: toGetStatus(forward) });
   const limiter = createLimits(config, team?.counting);
   const authenticator = createAuthentication(config, telemetry);
@@ -180,7 +178,8 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     denyHosts: config.DENY_HOSTS,
     allowPorts: config.ALLOW_PORTS,
   }, { resolver });
-  const runExchange = createRunExchange({
+  const clock = systemClock;
+  const runner = createRunner({
     allowMethods: config.ALLOW_METHODS,
     maxRequestBytes: config.MAX_REQUEST_BYTES,
     maxResponseBytes: config.MAX_RESPONSE_BYTES,
@@ -188,18 +187,29 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     streamIdleMs: config.STREAM_IDLE_MS,
     timeoutMs: config.REQUEST_TIMEOUT_MS,
     maxTimeoutMs: config.MAX_TIMEOUT_MS,
-  }, { limiter, registry, policy, forward, toServerSentEvents, toLines });
-  const connect = createConnect({
+  }, { limiter, registry, policy, forward, telemetry, tracing, clock });
+  const limits = toLimits(config);
+  const connectionDeps = {
+    runner,
+    wheel: createWheel(clock),
+    limiter,
+    authenticator,
+    telemetry,
+    clock,
     server: SERVER_NAME,
-    limits: toLimits(config),
+    limits,
     authGraceMs: config.AUTH_GRACE_MS,
+    finishMs: config.MAX_TIMEOUT_MS,
     creditIdleMs: config.STREAM_IDLE_MS,
+    windowBytes: config.WINDOW_BYTES,
     maxStreamBytes: config.MAX_STREAM_BYTES,
     socket: {
       highWaterBytes: config.SEND_BUFFER_BYTES,
       sendTimeoutMs: config.SEND_TIMEOUT_MS,
+      maxWaiting: limits.maxInFlight + MAX_WAITING_REPLIES,
+      clock,
     },
-  }, { authenticator, limiter, runExchange, telemetry, tracing });
+  };
   // The WebSocket and the console's question about it are decided by the same.
   const gate = {
     isOriginAllowed: createOriginCheck({
@@ -217,7 +227,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     seats,
     openConnection: (client) => {
       const { webSocket, id, subprotocol, identity, key } = client;
-      return connect({
+      return new Connection({
         webSocket,
         dialect: subprotocol === undefined ? plain : v1,
         id,
@@ -225,7 +235,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
         key,
         upstreams: registry.namesFor(identity?.subject),
         closing: () => client.closing(),
-      });
+      }, connectionDeps);
     },
   });
   const hasConsole = config.CONSOLE === "on";
@@ -234,7 +244,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   async function drainConnections(): Promise<void> {
     const graceMs = config.DRAIN_MS;
     const connections = [...upgrade.connections];
-    telemetry.draining({ connections: connections.length, graceMs });
+    telemetry.emit({ type: "draining", connections: connections.length, graceMs });
     let lastTimer: ReturnType<typeof setTimeout> | undefined;
     const timer = setTimeout(() => connections.forEach((each) => each.expire()), graceMs);
     connections.forEach((each) => each.drain(graceMs));
@@ -267,13 +277,13 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     }),
     telemetry,
     metrics,
-    flush: () => log.flush?.(),
+    flush: () => logger.flush?.(),
     drain,
     reload(): void {
       const definitions = readUpstreams(config, sources);
       redaction.know(definitions);
       registry.load(definitions);
-      telemetry.reloaded({ upstreams: definitions.map(({ name }) => name) });
+      telemetry.emit({ type: "reloaded", upstreams: definitions.map(({ name }) => name) });
     },
     async [Symbol.asyncDispose](): Promise<void> {
       await drain();
@@ -290,8 +300,8 @@ function toGetStatus(forward: Forward): RegistryDeps["getStatus"] {
   return async function getStatus(url, headers, signal): Promise<number> {
     const check = (): { readonly headers: HeaderPairs } => ({ headers });
     const response = await forward({ ...PROBE, url, headers: [] }, { check, signal });
-    response.discard(); // the body may have no end
-    return response.status;
+    response.body?.discard(); // the body may have no end
+    return response.head.status;
   };
 }
 
@@ -365,7 +375,7 @@ function createAuthentication(config: Config, telemetry: Telemetry): Authenticat
     ...(JWT_ALGORITHMS.length > 0 && { algorithms: JWT_ALGORITHMS }),
     reservedSubjects: new Set(AUTH_TOKENS.map(({ name }) => name)),
   };
-  const onKeysFailed = (error: unknown): void => telemetry.failed({ error });
+  const onKeysFailed = (error: unknown): void => telemetry.emit({ type: "failed", error });
   return createAuthenticator([
     createTokenCheck(AUTH_TOKENS),
     ...(hasJwt ? [createJwtCheck(options, { onKeysFailed })] : []),

@@ -71,31 +71,31 @@ export function serveAlone(config: Config, env: Readonly<Record<string, string>>
   const { telemetry } = app;
   // From here on the process does with the network; only files that are read again stay readable.
   if (!readsFiles) Deno.permissions.revokeSync({ name: "read" });
-  listen({ port: config.PORT }, ({ url }) => telemetry.started({ url }));
+  listen({ port: config.PORT }, ({ url }) => telemetry.emit({ type: "started", url }));
   return {
     reload(): void {
       try {
         app.reload();
       } catch (error) {
-        telemetry.failed({ error });
+        telemetry.emit({ type: "failed", error });
       }
     },
     async end(): Promise<void> {
       await app.drain();
       await close();
-      telemetry.stopped();
+      telemetry.emit({ type: "stopped" });
     },
   };
 }
 
 /** Whatever escapes every handler is logged, and the isolate stays up. */
-export function catchStrays({ failed }: App["telemetry"]): void {
+export function catchStrays(telemetry: App["telemetry"]): void {
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    failed({ error: event.reason });
+    telemetry.emit({ type: "failed", error: event.reason });
   });
   globalThis.addEventListener("error", (event) => {
     event.preventDefault();
-    failed({ error: event.error });
+    telemetry.emit({ type: "failed", error: event.error });
   });
 }

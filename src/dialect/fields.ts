@@ -53,9 +53,9 @@ export function findQueryFault(value: unknown): Fault | undefined {
   if (!isObject(value)) return { path: [], message: "must be an object" };
   let count = 0;
   return findFirst(Object.entries(value), ([name, item]) => {
-    if (!Array.isArray(item)) return findValueFault(item, [name]);
-    count += item.length;
+    count += Array.isArray(item) ? item.length : 1;
     if (count > MAX_FIELDS) return tooMany([]);
+    if (!Array.isArray(item)) return findValueFault(item, [name]);
     return findFirst(item, (each, index) => findValueFault(each, [name, index]));
   });
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { findField } from "../http/grammar.ts";
 import type { HeaderPairs } from "../protocol/mod.ts";
 
 // Not sent upstream, beside what `connection` names.
@@ -57,9 +58,6 @@ const SECRET_FIELD =
   /(?:key|token|secret|jwt|auth|authorization|session|password|credentials?|signature)(?:[-_]|$)/;
 const PUBLIC_KEYS: ReadonlySet<string> = new Set(["idempotency-key"]);
 
-/** A content coding that can be taken off a body. */
-export type Coding = "gzip" | "br";
-
 /** Gives the fields of a client's request that go to the destination. */
 export function filterRequestHeaders(headers: HeaderPairs): HeaderPairs {
   if (headers.length === 0) return headers;
@@ -100,35 +98,6 @@ export function filterCrossOriginHeaders(headers: HeaderPairs): HeaderPairs {
 /** Gives the fields that may follow a redirect which takes the body away. */
 export function filterBodyHeaders(headers: HeaderPairs): HeaderPairs {
   return headers.filter(([name]) => !BODY_FIELDS.has(name.toLowerCase()));
-}
-
-/**
- * Gives the content coding that is taken off a body, as fetch does: gzip and br, each alone, but not after a
- * request with `range` or whose first `accept-encoding` is `identity`. Of several `content-encoding` fields
- * fetch decodes the first, which cannot be told from one field with a list.
- */
-export function contentCoding(request: HeaderPairs, response: HeaderPairs): Coding | undefined {
-  const coding = findField(response, "content-encoding")?.toLowerCase();
-  if (coding !== "gzip" && coding !== "br") return undefined;
-  if (response.filter(([name]) => name === "content-encoding").length > 1) return undefined;
-  const field = (wanted: string) => request.find(([name]) => name.toLowerCase() === wanted)?.[1];
-  const isLeft = field("range") !== undefined ||
-    field("accept-encoding")?.trim().toLowerCase() === "identity";
-  return isLeft ? undefined : coding;
-}
-
-/** Says whether a request accepts `br` (RFC 9110 §12.5.3) by its own fields. */
-export function asksForBrotli(request: HeaderPairs): boolean {
-  return request.some(([name, value]) =>
-    name.length === "accept-encoding".length && name.toLowerCase() === "accept-encoding" &&
-    /(?:^|[\s,])br(?:$|[\s,;])/i.test(value)
-  );
-}
-
-/** Gives the value of a field, by its name in lower case, where names are in lower case. */
-export function findField(pairs: HeaderPairs, wanted: string): string | undefined {
-  for (const [name, value] of pairs) if (name === wanted) return value;
-  return undefined;
 }
 
 const NONE: ReadonlySet<string> = new Set();

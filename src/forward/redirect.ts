@@ -5,19 +5,11 @@
  */
 import { STATUS_CODE } from "@std/http/status";
 import { isIdempotent, MAX_URL_LENGTH, ProxyError, type RedirectMode } from "../protocol/mod.ts";
-import { filterBodyHeaders, filterCrossOriginHeaders, findField } from "./headers.ts";
-import type { Hop, TransportResponse } from "./transport.ts";
+import { findField, REDIRECT_STATUS } from "../http/grammar.ts";
+import type { HopRequest, TransportResponse } from "../http/transport.ts";
+import { filterBodyHeaders, filterCrossOriginHeaders } from "./headers.ts";
 
 const MAX_REDIRECTS = 10;
-// Fetch, "redirect status".
-const REDIRECT_STATUS: ReadonlySet<number> = new Set([
-  STATUS_CODE.MovedPermanently,
-  STATUS_CODE.Found,
-  STATUS_CODE.SeeOther,
-  STATUS_CODE.TemporaryRedirect,
-  STATUS_CODE.PermanentRedirect,
-]);
-
 /** Gives where a response redirects to, or `undefined` when it does not (Fetch, "location URL"). */
 export function redirectLocation(
   { status, headers }: Pick<TransportResponse, "status" | "headers">,
@@ -49,7 +41,7 @@ export function refuseRedirect(mode: RedirectMode, redirects: number): void {
  * @throws {ProxyError} `http_protocol_error`: the location is not a URL; `http_request_denied`: it leads
  * from https to http; `too_many_redirects`: it asks again for a body that was streamed.
  */
-export function followRedirect(hop: Hop, status: number, location: string): Hop {
+export function followRedirect(hop: HopRequest, status: number, location: string): HopRequest {
   const url = URL.parse(location, hop.url);
   if (url === null || url.href.length > MAX_URL_LENGTH) {
     throw new ProxyError("http_protocol_error", "The redirect's location is no URL to request");

@@ -57,7 +57,7 @@ export function createHandshakeCheck(
     }
     const { code, message, headers: more } = refusal;
     const response = refuse(code, message, { ...HEADERS, ...more });
-    telemetry.refused({ client, status: response.status, code, reason: message });
+    telemetry.emit({ type: "refused", client, status: response.status, code, reason: message });
     return response;
   };
 }

@@ -18,7 +18,7 @@ export interface ListenOptions {
 /** What a listener works with. */
 export interface ListenerDeps {
   readonly handler: Handler;
-  readonly telemetry: Pick<Telemetry, "failed">;
+  readonly telemetry: Telemetry;
   /** Is told whenever it listens, once or again. */
   readonly onListen: (address: ListenAddress) => void;
 }
@@ -59,7 +59,7 @@ export function listen(options: ListenOptions, deps: ListenerDeps): Listener {
   /** No stack leads through this file: Deno would open its source map, and panics when it cannot. */
   function keepListening(): void {
     server.finished.catch((error) => {
-      telemetry.failed({ error });
+      telemetry.emit({ type: "failed", error });
       setTimeout(listenAgain, LISTEN_AGAIN_MS);
     });
   }
@@ -70,7 +70,7 @@ export function listen(options: ListenOptions, deps: ListenerDeps): Listener {
       server = start(again, deps);
       keepListening();
     } catch (error) {
-      telemetry.failed({ error: String(error) });
+      telemetry.emit({ type: "failed", error: String(error) });
       setTimeout(listenAgain, LISTEN_AGAIN_MS);
     }
   }

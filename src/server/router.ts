@@ -81,7 +81,7 @@ export function createRouter(
     try {
       return await answer(request, info);
     } catch (error) {
-      telemetry.failed({ error });
+      telemetry.emit({ type: "failed", error });
       return refuse("internal_error", "The service failed; its log says why");
     }
   };

@@ -150,7 +150,8 @@ class Visit implements Client, EventListenerObject {
     clearTimeout(this.#timer);
     if (this.#left) return this.webSocket.close(); // it took too long, and its place is another's
     const { id, subprotocol, identity } = this;
-    telemetry.connected({
+    telemetry.emit({
+      type: "connected",
       connection: id,
       dialect: subprotocol ?? "plain",
       client: this.#entry.address,
@@ -173,7 +174,7 @@ class Visit implements Client, EventListenerObject {
   }
 
   #failed(error: unknown): void {
-    this.#context.telemetry.failed({ connection: this.id, error });
+    this.#context.telemetry.emit({ type: "failed", connection: this.id, error });
     if (this.#connection === undefined) this.webSocket.close(); // nobody would ever answer
   }
 }
@@ -224,7 +225,13 @@ export function createUpgrade(
 
   function refuseAs({ code, message, headers }: Refusal, address: string): Response {
     const response = refuse(code, message, headers);
-    telemetry.refused({ client: address, status: response.status, code, reason: message });
+    telemetry.emit({
+      type: "refused",
+      client: address,
+      status: response.status,
+      code,
+      reason: message,
+    });
     return response;
   }
 

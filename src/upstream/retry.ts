@@ -6,7 +6,7 @@
  */
 import { STATUS_CODE } from "@std/http/status";
 import { ExponentialBackoff, fullJitterGenerator, isBrokenCircuitError } from "cockatiel";
-import { isIdempotent, ProxyError, type Sent } from "../protocol/mod.ts";
+import { type HeaderPairs, isIdempotent, ProxyError, type Sent } from "../protocol/mod.ts";
 
 /** How often and how patiently a request is sent again. */
 export interface RetryOptions {
@@ -41,8 +41,8 @@ export interface RetryHop {
 /** What is looked at in a response; a `Response` of Fetch is one. */
 export interface Answer {
   readonly status: number;
-  readonly headers: Pick<Headers, "get">;
-  readonly body: Pick<ReadableStream, "cancel"> | null;
+  readonly headers: HeaderPairs;
+  readonly body: { discard(): void };
 }
 
 /**
@@ -131,7 +131,10 @@ function askedWaitMs(outcome: Outcome, now: number): number {
   if (outcome.status === "rejected") {
     return outcome.reason instanceof ProxyError ? outcome.reason.retryAfterMs ?? 0 : 0;
   }
-  return parseRetryAfter(outcome.value.headers.get("retry-after") ?? "", now) ?? 0;
+  return parseRetryAfter(
+    outcome.value.headers.find(([name]) => name === "retry-after")?.[1] ?? "",
+    now,
+  ) ?? 0;
 }
 
 function sentOf(outcome: Outcome): Sent {
@@ -146,7 +149,7 @@ function moreSent(one: Sent, other: Sent): Sent {
 /** Lets go of the connection, so that it is not held during the wait. */
 async function discard(outcome: Outcome): Promise<void> {
   try {
-    if (outcome.status === "fulfilled") await outcome.value.body?.cancel();
+    if (outcome.status === "fulfilled") outcome.value.body.discard();
   } catch {
     // the body broke off, and nobody wanted it
   }

@@ -9,7 +9,7 @@ import { countTaken } from "../limits/seats.ts";
 import { ListenError, probe } from "../server/listener.ts";
 import { catchStrays, type Service } from "../service.ts";
 import { writeToStandardOutput } from "../telemetry/output.ts";
-import { createTurns } from "../telemetry/turns.ts";
+import { createSharedOutput } from "../telemetry/shared_output.ts";
 import { createSecretRedaction } from "../upstream/secret_redaction.ts";
 import { createMember, type Member } from "./member.ts";
 import type { FromWorker, SourceTexts, ToWorker } from "./messages.ts";
@@ -46,7 +46,10 @@ export async function serveTogether(
   let sources = readSources();
   const shared = createShared(config, workers);
   const whole = createWhole(config, {
-    writeSync: createTurns({ turn: shared.turn, self: toSelf(workers) }, writeToStandardOutput),
+    writeSync: createSharedOutput(
+      { turn: shared.turn, self: toSelf(workers) },
+      writeToStandardOutput,
+    ),
     redaction,
     collect: () => askAll({ type: "measure" }, { answer: "measured", ms: MEASURE_MS }),
   });
@@ -72,7 +75,7 @@ export async function serveTogether(
         if (state === "serving") member.post({ type: "listen", port });
         return;
       case "listening":
-        if (state === "serving") telemetry.started({ url: message.url });
+        if (state === "serving") telemetry.emit({ type: "started", url: message.url });
         return;
       case "unable":
         return listenAgain(member, message.problem);
@@ -87,7 +90,7 @@ export async function serveTogether(
 
   function listenAgain(member: Member, problem: string): void {
     if (state === "starting") return broken.reject(new ListenError(problem));
-    telemetry.failed({ error: problem });
+    telemetry.emit({ type: "failed", error: problem });
     setTimeout(() => member.post({ type: "listen", port }), LISTEN_AGAIN_MS);
   }
 
@@ -95,7 +98,7 @@ export async function serveTogether(
     try {
       member.post({ type: "rendered", text: await whole.render() });
     } catch (error) {
-      telemetry.failed({ error });
+      telemetry.emit({ type: "failed", error });
       member.post({ type: "rendered", text: undefined });
     }
   }
@@ -103,8 +106,10 @@ export async function serveTogether(
   function bury({ index }: Member, reason: string): void {
     giveBack(shared, index);
     whole.retire(index);
-    if (state !== "starting") telemetry.failed({ error: `Worker ${index} has ended: ${reason}` });
-    else broken.reject(new StartError(`A worker could not be started: ${reason}`));
+    if (state === "starting") {
+      return broken.reject(new StartError(`A worker could not be started: ${reason}`));
+    }
+    telemetry.emit({ type: "failed", error: `Worker ${index} has ended: ${reason}` });
   }
 
   /** Tells all; fulfils when each that serves has answered or ended, or when the time is over. */
@@ -145,27 +150,31 @@ export async function serveTogether(
   const url = await Promise.race([listen(), broken.promise]);
   state = "serving";
   catchStrays(telemetry);
-  telemetry.started({ url });
+  telemetry.emit({ type: "started", url });
 
   return {
     reload(): void {
       try {
         sources = readSources();
       } catch (error) {
-        return telemetry.failed({ error });
+        return telemetry.emit({ type: "failed", error });
       }
       const { texts, upstreams } = sources;
       askAll({ type: "reload", sources: texts }, { answer: "reloaded", ms: RELOAD_MS })
-        .then(() => telemetry.reloaded({ upstreams }));
+        .then(() => telemetry.emit({ type: "reloaded", upstreams }));
     },
     async end(): Promise<void> {
       state = "ending";
-      telemetry.draining({ connections: countTaken(shared.seats), graceMs: config.DRAIN_MS });
+      telemetry.emit({
+        type: "draining",
+        connections: countTaken(shared.seats),
+        graceMs: config.DRAIN_MS,
+      });
       whole.flush(); // before what workers say of it
       const ms = config.DRAIN_MS + DRAIN_MARGIN_MS;
       await askAll({ type: "drain" }, { answer: "drained", ms });
       await askAll({ type: "close" }, { answer: "closed", ms: CLOSE_MS });
-      telemetry.stopped();
+      telemetry.emit({ type: "stopped" });
     },
   };
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Snapshot } from "../telemetry/metrics.ts";
+import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 import type { Shared } from "./shared.ts";
 
 /** What named upstreams are read from, so that all workers read the same. */
@@ -44,7 +44,7 @@ export type FromWorker =
   | { readonly type: "listening"; readonly url: string; readonly port: number }
   | { readonly type: "unable"; readonly problem: string }
   | { readonly type: "reloaded" }
-  | { readonly type: "measured"; readonly snapshot: Snapshot }
+  | { readonly type: "measured"; readonly snapshot: MetricsSnapshot }
   /** Asks for the metrics of the service, as `rendered`. */
   | { readonly type: "render" }
   | { readonly type: "drained" }

@@ -6,7 +6,7 @@
 import { toLimiterOptions } from "../app.ts";
 import type { Config } from "../config.ts";
 import { allocateLimits, forgetIsolate, type SharedLimits } from "../limits/shared.ts";
-import { endTurn } from "../telemetry/turns.ts";
+import { endTurn } from "../telemetry/shared_output.ts";
 
 /** What stands in it. */
 export interface Shared {

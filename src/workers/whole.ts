@@ -11,10 +11,10 @@ import { createLogger } from "../telemetry/logger.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import type { Redaction } from "../telemetry/redaction.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { createTotals, type Totals } from "../telemetry/totals.ts";
+import { createTotals, type MetricsTotals } from "../telemetry/totals.ts";
 
 /** Tells of the service. */
-export interface Whole extends Totals {
+export interface Whole extends MetricsTotals {
   readonly telemetry: Telemetry;
   /** Writes what has been logged, now. */
   flush(): void;

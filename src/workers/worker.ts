@@ -8,7 +8,7 @@ import { parseConfig } from "../config.ts";
 import { createSharedCounting } from "../limits/shared.ts";
 import { createIsolateService, type IsolateService } from "../service.ts";
 import { writeToStandardOutput } from "../telemetry/output.ts";
-import { createTurns } from "../telemetry/turns.ts";
+import { createSharedOutput } from "../telemetry/shared_output.ts";
 import type { UpstreamSources } from "../upstream/definition.ts";
 import type { FromWorker, SourceTexts, StartMessage, ToWorker } from "./messages.ts";
 import { toSelf } from "./shared.ts";
@@ -23,8 +23,11 @@ function start(
   let texts = sources;
   const asked: PromiseWithResolvers<string>[] = [];
   const team: Team = {
-    writeSync: createTurns({ turn: shared.turn, self: toSelf(index) }, writeToStandardOutput),
-    announce: { draining: () => {}, reloaded: () => {} },
+    writeSync: createSharedOutput(
+      { turn: shared.turn, self: toSelf(index) },
+      writeToStandardOutput,
+    ),
+    silent: new Set(["draining", "reloaded"]),
     seats: { counts: shared.seats, index },
     counting: createSharedCounting(shared.limits, index),
     memory: () => ({ ...Deno.memoryUsage(), rss: 0 }), // of the process: the coordinator tells it

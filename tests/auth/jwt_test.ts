@@ -267,6 +267,14 @@ const CASES: readonly Case[] = [
     },
     expected: INVALID,
   },
+  ...["key-1", "key-2"].map((kid) => ({
+    name: `an expired token without kid, by ${kid} of two`,
+    token: async (jwks: JwksServer) => {
+      await jwks.addKey("key-2");
+      return await jwks.sign({ exp: NOW_SECONDS - 60 }, { kid, header: { kid: undefined } });
+    },
+    expected: EXPIRED,
+  })),
   {
     name: "the name of one key and the signature of another",
     token: async (jwks) => {
@@ -615,6 +623,23 @@ testKeys("fetches the keys once for all who come first", async (test) => {
   assertEquals([jwks.requests(), test.clock.waits], [1, []]);
 });
 
+testKeys("lets 1,000 wait for the keys, and asks the next to try again", async (test) => {
+  const { jwks, clock, authenticate, sign } = test;
+  jwks.answer("hang");
+  const token = await sign();
+  const settled = Promise.allSettled(Array.from({ length: 1001 }, () => authenticate(token)));
+  await jwks.requested(1);
+  jwks.answer("keys");
+  const results = await settled;
+  assertEquals(results.findIndex(({ status }) => status === "rejected"), 1000);
+  const reasons = results.flatMap((result) => result.status === "rejected" ? [result.reason] : []);
+  assertEquals(reasons.map(({ message, retryable }) => [message, retryable]), [[UNCHECKED, true]]);
+  // Those that have waited make room.
+  clock.advance(RELOAD_MS);
+  await jwks.rotate("key-2");
+  assertEquals(await authenticate(await sign()), ALICE);
+});
+
 testKeys("refuses an unknown key that the first fetch lacks, without another", async (test) => {
   assertEquals(await refusal(test.authenticate, await test.signUnknown()), INVALID);
   assertEquals([test.jwks.requests(), test.clock.waits], [1, []]);
@@ -743,6 +768,20 @@ testKeys("goes on with known keys when the server is gone, and not for ever", as
   assertEquals(await authenticate(token), ALICE);
   await failed(1);
   clock.advance(MAX_STALE_MS - MAX_AGE_MS + 1);
+  assertEquals(await refusal(authenticate, token), UNCHECKED);
+});
+
+testKeys("counts the age of keys from the beginning of their fetch", async (test) => {
+  const { jwks, clock, authenticate, sign } = test;
+  jwks.answer("hang");
+  const token = await sign();
+  const first = authenticate(token);
+  await jwks.requested(1);
+  clock.advance(RELOAD_MS);
+  jwks.answer("keys");
+  assertEquals(await first, ALICE);
+  jwks.answer("fail");
+  clock.advance(MAX_STALE_MS - RELOAD_MS + 1);
   assertEquals(await refusal(authenticate, token), UNCHECKED);
 });
 

@@ -116,5 +116,7 @@ Deno.test("createTokenCheck() refuses a token that two names have", () => {
 });
 
 Deno.test("refuseSharedTokens() lets one name repeat a token", () => {
-  refuseSharedTokens(["alice:one", "alice:one", "alice:two"].map(parseTokenRule));
+  const rules = ["alice:one", "alice:one", "alice:two"].map(parseTokenRule);
+  assertEquals(refuseSharedTokens(rules), undefined);
+  assertEquals(createTokenCheck(rules)("one"), { subject: "alice" });
 });

@@ -6,11 +6,11 @@
  */
 import { parseConfig } from "../../src/config.ts";
 import { createConnect } from "../../src/connection/connection.ts";
-import { createRunExchange } from "../../src/connection/exchange.ts";
+import { createRunExchange } from "../../src/exchange/request.ts";
 import { v1 } from "../../src/dialect/v1.ts";
-import { toLines, toServerSentEvents } from "../../src/forward/events.ts";
+import { toLines, toServerSentEvents } from "../../src/exchange/events.ts";
 import { createForward } from "../../src/forward/forward.ts";
-import type { Transport } from "../../src/forward/transport.ts";
+import type { Transport } from "../../src/http/transport.ts";
 import { createLimiter } from "../../src/limits/limiter.ts";
 import { createMemoryStore } from "../../src/limits/memory_store.ts";
 import { createPolicy } from "../../src/policy/policy.ts";

@@ -1,4 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { getEventListeners } from "node:events";
 import { createClient, type ServerSentEvent } from "../../src/client/mod.ts";
 import { startFakeServer } from "../helpers/fake_server.ts";
 import { type Conversation, startConversation } from "./conversation.ts";
@@ -176,6 +177,30 @@ for (const at of ["before the head", "between events", "between streams"]) {
       assertEquals(await talk.connection.next(), { type: "cancel", id });
     }
     assertEquals(talk.timers.delays(), []);
+  });
+}
+
+for (
+  const end of ["the stream has ended", "a failure that is not retryable", "return()", "abort()"]
+) {
+  Deno.test(`events() removes its signal listener after ${end}`, async () => {
+    await using talk = await converse();
+    const abort = new AbortController();
+    const { signal } = abort;
+    const events = talk.client.events(TARGET, { method: "POST", signal });
+    const next = events.next();
+    const settled = next.then(() => {}, () => {});
+    const { id } = await talk.connection.next();
+    assertEquals(getEventListeners(signal, "abort").length, 1);
+    if (end === "the stream has ended") {
+      talk.connection.stream(id, EVENT_STREAM);
+      talk.connection.send({ type: "end", id });
+    } else if (end === "a failure that is not retryable") {
+      talk.connection.send({ type: "error", id, code: "http_request_denied", message: "no" });
+    } else if (end === "return()") await events.return?.();
+    else abort.abort();
+    await settled;
+    assertEquals(getEventListeners(signal, "abort").length, 0);
   });
 }
 

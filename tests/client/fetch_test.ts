@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
+import { getEventListeners } from "node:events";
 import { createClient } from "../../src/client/mod.ts";
 import { startFakeServer } from "../helpers/fake_server.ts";
-import { startConversation } from "./conversation.ts";
+import { type Conversation, startConversation } from "./conversation.ts";
 import { failureOf, rejectionOf } from "./rejections.ts";
 
 const TARGET = "http://upstream.example/";
@@ -147,3 +148,61 @@ Deno.test("abort() around the end of the response does not affect the connection
   talk.connection.respond((await talk.connection.next()).id, "last");
   assertEquals(await (await last).text(), "last");
 });
+
+interface EndedCall {
+  readonly talk: Conversation;
+  readonly call: Promise<Response>;
+  readonly id: number;
+  readonly abort: AbortController;
+}
+
+const ENDS: Readonly<Record<string, (ended: EndedCall) => Promise<unknown>>> = {
+  "a response without a body": ({ talk, call, id }) => {
+    talk.connection.respond(id, "", { status: 204 });
+    return call;
+  },
+  async "a body in one frame that was read"({ talk, call, id }): Promise<void> {
+    talk.connection.respond(id, "all");
+    await (await call).text();
+  },
+  async "a streamed body that was read"({ talk, call, id }): Promise<void> {
+    talk.connection.stream(id);
+    talk.connection.sendChunk(id, "all", true);
+    await (await call).text();
+  },
+  async "a body that its reader cancelled"({ talk, call, id }): Promise<void> {
+    talk.connection.stream(id);
+    await (await call).body?.cancel();
+  },
+  "a failure before the head": ({ talk, call, id }) => {
+    talk.connection.send({ type: "error", id, code: "http_request_denied", message: "no" });
+    return rejectionOf(call);
+  },
+  async "a failure during the body"({ talk, call, id }): Promise<void> {
+    talk.connection.stream(id);
+    talk.connection.send({ type: "error", id, code: "connection_timeout", message: "late" });
+    await rejectionOf((await call).text());
+  },
+  "abort() before the head": ({ call, abort }) => {
+    abort.abort();
+    return rejectionOf(call);
+  },
+  async "abort() during the body"({ talk, call, id, abort }): Promise<void> {
+    talk.connection.stream(id);
+    const { body } = await call;
+    abort.abort();
+    await rejectionOf(new Response(body).text());
+  },
+};
+
+for (const [name, end] of Object.entries(ENDS)) {
+  Deno.test(`fetch() removes its signal listener after ${name}`, async () => {
+    await using talk = await startConversation();
+    const abort = new AbortController();
+    const call = talk.client.fetch(TARGET, { signal: abort.signal });
+    const { id } = await talk.connection.next();
+    assertEquals(getEventListeners(abort.signal, "abort").length, 1);
+    await end({ talk, call, id, abort });
+    assertEquals(getEventListeners(abort.signal, "abort").length, 0);
+  });
+}

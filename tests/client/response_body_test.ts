@@ -23,6 +23,30 @@ Deno.test("a body grants credit as its reader takes bytes, in batches of half a 
   assertEquals((await reader.read()).done, true);
 });
 
+Deno.test("a body may fill the window, and grants as much once it is read", async () => {
+  await using talk = await startConversation({ options: { windowBytes: 8 } });
+  const call = talk.client.fetch(TARGET);
+  const { id } = await talk.connection.next();
+  talk.connection.stream(id);
+  talk.connection.sendChunk(id, "abcdefgh");
+  const reader = (await call).body?.getReader();
+  const read = async (): Promise<string> => new TextDecoder().decode((await reader?.read())?.value);
+  assertEquals(await read(), "abcdefgh");
+  assertEquals(await talk.connection.next(), { type: "grant", id, bytes: 8 });
+  talk.connection.sendChunk(id, "ijklmnop");
+  assertEquals(await read(), "ijklmnop");
+  assertEquals(await talk.connection.next(), { type: "grant", id, bytes: 8 });
+  talk.connection.sendChunk(id, "", true);
+  assertEquals((await reader?.read())?.done, true);
+  const next = talk.client.fetch(TARGET);
+  const between: unknown[] = [];
+  let frame = await talk.connection.next();
+  for (; frame.type !== "request"; frame = await talk.connection.next()) between.push(frame);
+  talk.connection.respond(frame.id, "");
+  await next;
+  assertEquals(between, []); // no bytes are granted twice
+});
+
 Deno.test("a body can be read into the reader's buffer", async () => {
   await using talk = await startConversation();
   const call = talk.client.fetch(TARGET);

@@ -125,6 +125,7 @@ if (!hasChromium) console.log(`There is no ${CHROMIUM}: the client is not tested
 Deno.test({
   name: "the client works in Chromium, from the modules that the service serves to any page",
   ignore: !hasChromium,
+  timeout: 180_000,
   fn: async () => {
     const cases = (await readModules()).get("tests/client/cases.js") ?? "";
     await using target = startTarget();

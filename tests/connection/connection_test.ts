@@ -1,128 +1,11 @@
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { type Connection, createConnect } from "../../src/connection/connection.ts";
-import type { ExchangeContext } from "../../src/connection/exchange.ts";
-import type { Exchange } from "../../src/connection/in_flight.ts";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { createOutlet, sendWhole } from "../../src/connection/outlet.ts";
-import { createPace, type Pace, type Paced } from "../../src/connection/pace.ts";
-import type { WholeResponse } from "../../src/dialect/dialect.ts";
-import { v1 } from "../../src/dialect/v1.ts";
-import { createLimiter } from "../../src/limits/limiter.ts";
-import { createMemoryStore } from "../../src/limits/memory_store.ts";
-import { decodeChunk, encodeChunk, ProxyError } from "../../src/protocol/mod.ts";
-import { createLogger } from "../../src/telemetry/logger.ts";
-import type { Frame } from "../helpers/client.ts";
-import { NO_LIMITS } from "../helpers/limits.ts";
-import { createLog, type Log } from "../helpers/log.ts";
-
-/** One exchange as its runner sees it: to be ended by the test. */
-interface Run extends PromiseWithResolvers<void> {
-  readonly exchange: Exchange;
-  readonly context: ExchangeContext;
-}
-
-interface Bench {
-  readonly connection: Connection;
-  readonly runs: readonly Run[];
-  readonly sent: readonly Frame[];
-  readonly closedWith: () => number | undefined;
-  readonly log: Log;
-  request(id: number, members?: object): void;
-}
-
-const WHOLE: WholeResponse = {
-  response: {
-    status: 200,
-    statusText: "OK",
-    url: "http://a.example/",
-    redirected: false,
-    headers: [],
-    body: null,
-  },
-  timing: { waitMs: 1, totalMs: 1 },
-};
+import type { Pace, Paced } from "../../src/connection/pace.ts";
+import { encodeChunk, ProxyError } from "../../src/protocol/mod.ts";
+import { createBench, noRun, type Run, WHOLE } from "../helpers/connection.ts";
 
 const UPLOAD = { method: "PUT", bodyFollows: true };
 const DOWNLOAD = { stream: true, windowBytes: 0 };
-
-function noRun(): never {
-  throw new Error("No exchange has begun");
-}
-
-/** A connection whose exchanges end when, and as, the test says. */
-function createBench(
-  { write = (_text: string): void => {}, hearsAllowed = false, pace = createPace() } = {},
-): Bench {
-  const runs: Run[] = [];
-  const sent: Frame[] = [];
-  let code: number | undefined;
-  const log = createLog();
-  const writeBoth = (text: string): void => {
-    write(text);
-    log.write(text);
-  };
-  const webSocket = {
-    readyState: WebSocket.OPEN,
-    bufferedAmount: 0,
-    send: (data: unknown) =>
-      sent.push(
-        data instanceof Uint8Array ? decodeChunk(data.slice().buffer) : JSON.parse(String(data)),
-      ),
-    close: (closeCode?: number) => void (code = closeCode),
-  };
-  const limits = {
-    maxFrameBytes: 1000,
-    maxInFlight: 2,
-    maxRequestBytes: 1,
-    maxResponseBytes: 1,
-    maxTimeoutMs: 1,
-    windowBytes: 10,
-  };
-  const connect = createConnect({
-    server: "test",
-    limits,
-    authGraceMs: 1,
-    creditIdleMs: 60_000,
-    maxStreamBytes: 100,
-    socket: { highWaterBytes: 1, sendTimeoutMs: 1 },
-  }, {
-    authenticator: undefined,
-    pace,
-    limiter: createLimiter(NO_LIMITS, createMemoryStore),
-    telemetry: {
-      ...createLogger({ level: "debug", format: "json", write: writeBoth }),
-      hearsAllowed,
-    },
-    async runExchange(exchange, context): Promise<void> {
-      const entering = context.pace.enter(exchange);
-      if (entering !== undefined) {
-        await entering;
-        exchange.controller.signal.throwIfAborted();
-      }
-      const run = { ...Promise.withResolvers<void>(), exchange, context };
-      runs.push(run);
-      await run.promise;
-    },
-  });
-  const connection = connect({
-    webSocket,
-    dialect: v1,
-    id: "c",
-    identity: undefined,
-    key: "address:127.0.0.1",
-    upstreams: [],
-  });
-  return {
-    connection,
-    runs,
-    sent,
-    closedWith: () => code,
-    log,
-    request(id, members): void {
-      const frame = { type: "request", id, url: "http://a.example/", ...members };
-      connection.receive(JSON.stringify(frame));
-    },
-  };
-}
 
 Deno.test("createConnect() sends nothing for an id that is cancelled just as it fails", async () => {
   const { connection, runs, sent, log, request } = createBench();
@@ -398,4 +281,92 @@ Deno.test("createConnect() lets go of a download that waits for credit when it c
   run.resolve();
   assertEquals((await log.logged("exchanged")).outcome, "cancelled");
   assertStrictEquals(sent.length, 1);
+});
+
+Deno.test("createConnect() takes no frame after the server has closed", async () => {
+  const { connection, runs, sent, closedWith, log, request } = createBench();
+  for (let times = 0; times < 2; times++) request(1);
+  assertEquals(closedWith(), 4509);
+  request(2);
+  request(3, { url: "/relative" });
+  for (const data of ["{", '{"type":"ping"}', '{"type":"cancel","id":0}', chunk(1, 1)]) {
+    connection.receive(data);
+  }
+  connection.closed(1006);
+  runs[0]?.reject(new Error("aborted"));
+  const { exchanges, code } = await log.logged("disconnected");
+  await log.logged("exchanged");
+  assertEquals([runs.length, sent.length, exchanges, code], [1, 1, 1, 4509]);
+  assertEquals(log.lines.map(({ event }) => event), ["disconnected", "exchanged"]);
+});
+
+for (const length of [0, 3]) {
+  Deno.test(`createConnect() ties a binary frame of ${length} bytes to no exchange`, () => {
+    const { connection, runs, sent, request } = createBench();
+    request(1, UPLOAD);
+    connection.receive(Uint8Array.of(0, 0, 0).slice(0, length).buffer);
+    const { type, id, code } = sent.at(-1);
+    assertEquals([sent.length, type, id, code], [2, "error", undefined, "bad_frame"]);
+    assertEquals(runs[0]?.exchange.controller.signal.aborted, false);
+    connection.closed(1006);
+  });
+}
+
+Deno.test("createConnect() fails the exchange that a binary frame of 4 bytes names", () => {
+  const { connection, runs, sent, request } = createBench();
+  for (const id of [1, 2]) request(id, UPLOAD);
+  connection.receive(Uint8Array.of(0, 0, 0, 2).buffer);
+  const reasons = runs.map(({ exchange }) => exchange.controller.signal.reason?.code);
+  assertEquals([...reasons, sent.length], [undefined, "bad_frame", 1]);
+  connection.closed(1006);
+});
+
+Deno.test("createConnect() takes a binary frame of exactly maxFrameBytes", () => {
+  for (const [length, code] of [[1000, "flow_control_error"], [1001, "frame_too_large"]] as const) {
+    const { connection, runs, request } = createBench();
+    request(1, UPLOAD);
+    connection.receive(chunk(1, length - 5));
+    assertEquals(runs[0]?.exchange.controller.signal.reason?.code, code);
+    connection.closed(1006);
+  }
+});
+
+Deno.test("createConnect() grants nothing for an upload that is cancelled as it is read", async () => {
+  const { connection, runs, sent, log, request } = createBench();
+  request(1, UPLOAD);
+  const [{ exchange, reject } = noRun()] = runs;
+  const reading = exchange.upload?.body.getReader().read();
+  connection.receive(chunk(1, 10));
+  connection.receive('{"type":"cancel","id":1}');
+  await assertRejects(async () => await reading, TypeError);
+  reject(new Error("aborted"));
+  assertEquals((await log.logged("exchanged")).outcome, "cancelled");
+  assertEquals(sent.length, 1, "hello is all");
+});
+
+Deno.test("createConnect() gives a grant that follows a cancel to no exchange, also not the next of its id", async () => {
+  const { connection, runs, sent, request } = createBench();
+  const download = (run: Run = noRun()): void | Promise<void> =>
+    createOutlet(run.exchange, run.context).bytes(Uint8Array.of(runs.length), true);
+  request(1, DOWNLOAD);
+  const first = download(runs[0]);
+  connection.receive('{"type":"cancel","id":1}');
+  connection.receive('{"type":"grant","id":1,"bytes":1}');
+  await first;
+  request(1, DOWNLOAD);
+  const second = download(runs[1]);
+  assertEquals(sent.length, 1, "the first grant was for no exchange");
+  connection.receive('{"type":"grant","id":1,"bytes":1}');
+  await second;
+  assertEquals(sent.slice(1), [{ id: 1, fin: true, payload: Uint8Array.of(2) }]);
+});
+
+Deno.test("createConnect() lets 1,000 answers beside those of exchanges wait, and no more", () => {
+  const { connection, buffer, closedWith } = createBench();
+  buffer.amount = 2;
+  for (let count = 0; count < 2 + 1000; count++) connection.receive('{"type":"ping"}');
+  assertEquals(closedWith(), undefined);
+  connection.receive('{"type":"ping"}');
+  assertEquals(closedWith(), 4029);
+  connection.closed(1006);
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { createDeadline as create, type Deadline } from "../../src/connection/deadline.ts";
-import { createWheel } from "../../src/connection/wheel.ts";
+import { createWheel } from "../../src/exchange/wheel.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
 
 const error = (message: string): ProxyError => new ProxyError("http_response_timeout", message);

@@ -5,7 +5,7 @@ import {
   type Exchange,
   failExchange,
 } from "../../src/connection/in_flight.ts";
-import { recordDecision } from "../../src/connection/record.ts";
+import { recordDecision } from "../../src/exchange/record.ts";
 import type { Upload } from "../../src/connection/upload.ts";
 import type { ExchangeId } from "../../src/dialect/dialect.ts";
 import { ProxyError, type ProxyRequest } from "../../src/protocol/mod.ts";
@@ -33,6 +33,7 @@ Deno.test("createExchange() begins a record that says what was asked for, and no
   const { id, cancelled, record } = create(7, { method, body });
   assertEquals([id, cancelled], [7, false]);
   assertEquals(JSON.parse(JSON.stringify(record)), {
+    type: "exchanged",
     connection: "c",
     exchange: 9,
     requestId: "c-9",

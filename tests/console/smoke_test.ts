@@ -23,6 +23,7 @@ if (!hasChromium) console.log(`There is no ${CHROMIUM}: the console is not teste
 Deno.test({
   name: "the console opens, sends a request and shows the answer, under its own policy",
   ignore: !hasChromium,
+  timeout: 180_000,
   fn: async () => {
     await using target = startHttp(() =>
       new Response(

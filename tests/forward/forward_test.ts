@@ -381,6 +381,33 @@ testEach(
   },
 );
 
+// Whether the request may be sent again, by its method and the status of the redirect.
+const LOST = [
+  { name: "of a GET", method: "GET", status: 307, retryable: true },
+  { name: "of a POST that stays one", method: "POST", status: 307, retryable: false },
+  { name: "of a POST that becomes a GET", method: "POST", status: 303, retryable: false },
+];
+
+for (const { name, method, status, retryable } of LOST) {
+  testEach(
+    `createForward() says that a request was sent when nothing answers the second hop ${name}`,
+    async (by) => {
+      await using upstream = startRaw(async (connection) => {
+        const isFirst = (await connection.readHead()).includes(" / ");
+        if (isFirst) await connection.write(REDIRECT.replace("307", String(status)));
+        connection.close();
+      });
+      const error = await failure(by, upstream.origin, { method });
+      assertEquals([error.code, error.sent, error.retryable], [
+        "connection_terminated",
+        "yes", // by itself the hop would say "maybe"
+        retryable,
+      ]);
+      assertEquals(upstream.connections(), 2);
+    },
+  );
+}
+
 testEach(
   "createForward() judges a response that broke off by the method of the request",
   async (by) => {

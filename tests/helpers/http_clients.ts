@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { createFetchTransport } from "../../src/forward/fetch_transport.ts";
+import { createFetchTransport } from "../../src/http/fetch/transport.ts";
 import { createForward, type Forward } from "../../src/forward/forward.ts";
-import { createHttp1Client } from "../../src/http1/client.ts";
+import { createHttp1Client } from "../../src/http/h1/client.ts";
 
 /** What HTTP_CLIENT calls them. */
 export type HttpClientName = "direct" | "fetch";

@@ -27,6 +27,16 @@ Deno.test("giveBackPlaces() gives back the places of one isolate", () => {
   }
 });
 
+Deno.test("giveBackPlaces() gives back the places of every key, in each row", () => {
+  const memory = allocateTable({ keys: 1, columns: 2 }); // four rows
+  const [first, second] = [0, 1].map((index) => createSharedPlaces(1, memory, index));
+  const keys = ["a", "b", "c", "d"];
+  for (const key of keys) assert(second?.take(key));
+  for (const key of keys) assertEquals(first?.take(key), undefined);
+  giveBackPlaces(memory, 1);
+  for (const key of keys) assert(first?.take(key));
+});
+
 Deno.test("take() remembers no key that holds no place, however many there were", () => {
   const places = createSharedPlaces(1, allocateTable({ keys: 100, columns: 1 }), 0);
   for (let i = 0; i < 10_000; i++) {

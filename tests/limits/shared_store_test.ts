@@ -24,3 +24,15 @@ Deno.test("createSharedStore() counts with the stores of other isolates", async 
     assertEquals((await store.consume("b", 1)).allowed, true);
   }
 });
+
+Deno.test("createSharedStore() forgets no key whose burst window runs, however many come", async () => {
+  const memory = allocateTable({ keys: 1, columns: STORE_COLUMNS }); // four rows
+  // The window of the rate is over at once.
+  const options = { points: 1, durationMs: 0, burst: 3, burstMs: HOUR_MS };
+  using store = createSharedStore(options, memory, 0);
+  assertEquals((await store.consume("a", 2)).allowed, true); // by the burst
+  for (let i = 0; i < 100; i++) {
+    assertEquals((await store.consume(`other ${i}`, 1)).allowed, true); // by the rate
+  }
+  assertEquals((await store.consume("a", 2)).allowed, false);
+});

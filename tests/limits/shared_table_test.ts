@@ -52,6 +52,17 @@ Deno.test("use() gives away the row that is worth least, and none that is in use
   assertEquals([set("b", 1), look("c")], [1, Infinity]);
 });
 
+Deno.test("use() gives a key that takes over a row numbers that are all 0", () => {
+  const memory = allocateTable({ keys: 1, columns: 2 }); // four rows
+  const table = createSharedTable(memory, { self: 1, rank: () => 0 });
+  const look = (at: number): number[] => [...memory.rows.subarray(at, at + 2)];
+  for (const key of ["a", "b", "c", "d", "e", "f", "g", "h"]) {
+    assertEquals(table.use(key, look), [0, 0]);
+    table.use(key, (at) => memory.rows.fill(7, at, at + 2));
+    assertEquals(table.use(key, look), [7, 7]);
+  }
+});
+
 Deno.test("useRow() does something with a row that is known", () => {
   const memory = allocateTable({ keys: 1, columns: 1 });
   const table = createSharedTable(memory, { self: 1, rank: () => Infinity });

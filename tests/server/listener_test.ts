@@ -3,7 +3,7 @@ import { listen, type ListenAddress, ListenError, probe } from "../../src/server
 
 const hostname = "127.0.0.1";
 const handler = (): Response => new Response("here");
-const telemetry = { failed: (): void => {} };
+const telemetry = { wantsAllowedHops: false, emit: (): void => {} };
 
 Deno.test("listen() tells where it listens, until it is closed", async () => {
   const addresses: ListenAddress[] = [];

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createRouter } from "../../src/server/router.ts";
-import type { Telemetry } from "../../src/telemetry/telemetry.ts";
 import { connectRaw } from "../helpers/raw_client.ts";
 import { startService } from "../helpers/service.ts";
 
@@ -106,7 +105,10 @@ Deno.test("createRouter() answers 500 when a route throws, and reports it", asyn
     },
     assets: {},
     isDraining: () => false,
-    telemetry: { failed: ({ error }) => failures.push(error) } as Partial<Telemetry> as Telemetry,
+    telemetry: {
+      wantsAllowedHops: false,
+      emit: (event) => event.type === "failed" && failures.push(event.error),
+    },
   });
   const info = {
     remoteAddr: { transport: "tcp", hostname: "x", port: 1 },

@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertObjectMatch,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import {
   parseUpstreams,
   type UpstreamDefinition,
@@ -333,7 +339,7 @@ Deno.test("parseUpstreams() takes the least and the most of every number", () =>
       { breaker: { failures: 1, openMs: 100 } },
       { breaker: { failures: 1000, openMs: MAX_MS } },
     ]
-  ) parseOne(fields);
+  ) assertObjectMatch({ ...parseOne(fields) }, fields);
 });
 
 Deno.test("parseUpstreams() reports everything together, and no value", () => {

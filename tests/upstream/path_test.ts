@@ -113,9 +113,66 @@ for (const { name, path, code, message } of REFUSED) {
   });
 }
 
+// In each path nothing else is wrong.
+const OVERLONG_PATHS = [
+  { name: "NUL in two bytes", path: "/x%c0%80y" },
+  { name: "a letter in two bytes", path: "/x%c1%90y" },
+  { name: "a percent sign in two bytes", path: "/%c0%a52e%c0%a52e/x" },
+  { name: "a semicolon in two bytes", path: "/x%c0%bby" },
+  { name: "a dot in capital digits", path: "/x%C0%AEy" },
+  { name: "a dot whose second byte has no mark", path: "/x%c0%2ey" },
+  { name: "a slash whose second byte has no mark", path: "/x%c0%2fy" },
+  { name: "a dot whose second byte is masked to 6 bits", path: "/x%c0%eey" },
+  { name: "a slash whose second byte is masked to 6 bits", path: "/x%c0%6fy" },
+  { name: "a backslash whose second byte has no first bits", path: "/x%c1%1cy" },
+  { name: "a backslash whose second byte has one first bit", path: "/x%c1%5cy" },
+  { name: "a slash in three bytes", path: "/x%e0%80%afy" },
+  { name: "the last character in three bytes too many", path: "/x%e0%9f%bfy" },
+  { name: "a slash in four bytes", path: "/x%f0%80%80%afy" },
+  { name: "the last character in four bytes too many", path: "/x%f0%8f%bf%bfy" },
+  { name: "a slash in five bytes", path: "/x%f8%80%80%80%afy" },
+  { name: "the last character in five bytes too many", path: "/x%f8%87%bf%bf%bfy" },
+  { name: "a slash in six bytes", path: "/x%fc%80%80%80%80%afy" },
+  { name: "the last character in six bytes too many", path: "/x%fc%83%bf%bf%bf%bfy" },
+];
+
+for (const { name, path } of OVERLONG_PATHS) {
+  Deno.test(`buildUpstreamUrl() refuses ${name} as overlong UTF-8`, () => {
+    const error = assertThrows(() => buildUpstreamUrl(BASE, path), ProxyError, "overlong UTF-8");
+    assertEquals(error.code, "http_request_denied");
+  });
+}
+
+for (const path of ["/%c2%a1", "/%e0%a0%80", "/%f0%90%80%80"]) {
+  Deno.test(`buildUpstreamUrl() takes ${path}, the shortest UTF-8 of a character`, () => {
+    assertEquals(buildUpstreamUrl(BASE, path).href, BASE.href + path);
+  });
+}
+
+/** A path whose last two digits are a character once it has been decoded so many times. */
+function encodeTimes(times: number, digits: string): string {
+  return `/%${"25".repeat(times - 1)}${digits}`;
+}
+
+Deno.test("buildUpstreamUrl() takes a path that is encoded eight times, and none encoded nine times", () => {
+  const path = encodeTimes(8, "41");
+  assertEquals(buildUpstreamUrl(BASE, path).href, BASE.href + path);
+  assertThrows(() => buildUpstreamUrl(BASE, encodeTimes(9, "41")), ProxyError, "too many times");
+});
+
+Deno.test("buildUpstreamUrl() refuses a dot segment that is encoded eight times", () => {
+  assertThrows(() => buildUpstreamUrl(BASE, encodeTimes(8, "2e")), ProxyError, '".."');
+});
+
+Deno.test("buildUpstreamUrl() counts how often a path is encoded without its invisible characters", () => {
+  const path = encodeTimes(9, "41").replace("%2", "%2\u00ad");
+  assertThrows(() => buildUpstreamUrl(BASE, path), ProxyError, "too many times");
+});
+
 Deno.test("buildUpstreamUrl() takes a path as long as a URL may be, and none longer", () => {
   const room = 65_534 - BASE.href.length;
   assertEquals(buildUpstreamUrl(BASE, `/${"a".repeat(room - 1)}`).href.length, 65_534);
+  assertEquals(buildUpstreamUrl(BASE, `/#${"a".repeat(65_532)}`).href, `${BASE.href}/`);
   const tooLong = [
     `/${"a".repeat(room)}`,
     `/#${"a".repeat(65_533)}`,

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals } from "@std/assert";
-import { toRequestError } from "../../src/forward/failure.ts";
+import { toRequestError } from "../../src/http/fetch/failure.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
 import { createResilience, type Hop } from "../../src/upstream/resilience.ts";
 import { createFakeTimers } from "../client/fake_timers.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { BrokenCircuitError } from "cockatiel";
-import { toRequestError } from "../../src/forward/failure.ts";
+import { toRequestError } from "../../src/http/fetch/failure.ts";
 import { type ErrorCode, ProxyError } from "../../src/protocol/mod.ts";
 import {
   createRetry,

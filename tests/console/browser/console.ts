@@ -106,6 +106,7 @@ export function createConsoleTest(): ConsoleTest {
       Deno.test({
         name: `${name}, at ${size}`,
         ignore,
+        timeout: 180_000, // a browser on a busy machine
         fn: () => runTest({ ...options, size, run }),
       });
     }

@@ -1,0 +1,69 @@
+/**
+ * Makes a TCP connection, or says why there is none.
+ *
+ * @module
+ */
+import type { ProxyError } from "../../protocol/mod.ts";
+import { connectTimedOut, refused, unreachable, unresolved } from "../failures.ts";
+
+// WHATWG Fetch, "bad port": services that a request could be made to speak to in their own protocol.
+const BAD_PORTS: ReadonlySet<number> = new Set([
+  ...[0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95],
+  ...[101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179],
+  ...[389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601],
+  ...[636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566],
+  ...[6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080],
+]);
+
+/** Reports whether a port is one that `fetch` does not connect to. */
+export function isBadPort(port: number): boolean {
+  return BAD_PORTS.has(port);
+}
+
+/** Where to connect, and what ends the attempt. */
+export interface TcpAddress {
+  readonly hostname: string;
+  readonly port: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Connects, without Nagle's algorithm: what is written is meant to be sent. May return a connection although the
+ * signal was aborted just then.
+ */
+export async function connectTcp(
+  { hostname, port, signal }: TcpAddress,
+): Promise<Deno.TcpConn> {
+  signal.throwIfAborted();
+  const controller = new AbortController();
+  // Deno asks its signal again once it has connected, and never lets go of a connection that it does not return
+  // then.
+  Object.defineProperty(controller.signal, "throwIfAborted", { value: () => {} });
+  const abort = (): void => controller.abort();
+  signal.addEventListener("abort", abort);
+  try {
+    const tcp = await Deno.connect({ hostname, port, signal: controller.signal });
+    try {
+      tcp.setNoDelay(true);
+    } catch {
+      // Some systems say here that the connection has ended already; its reader is told.
+    }
+    return tcp;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/**
+ * Returns the error of a connection that was not made.
+ *
+ * @param thrown What `Deno.connect` was rejected with.
+ */
+export function toConnectError(thrown: unknown): ProxyError {
+  if (thrown instanceof Deno.errors.ConnectionRefused) return refused(thrown);
+  if (thrown instanceof Deno.errors.TimedOut) return connectTimedOut(thrown);
+  if (thrown instanceof Error && /lookup address|no addresses|resolve/i.test(thrown.message)) {
+    return unresolved(thrown);
+  }
+  return unreachable(thrown);
+}

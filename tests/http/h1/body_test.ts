@@ -1,0 +1,105 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type BodyReader, createBodyReader } from "../../../src/http/h1/body.ts";
+import { createConnection } from "../../../src/http/h1/connection.ts";
+import type { Framing } from "../../../src/http/h1/response_head.ts";
+import { ProxyError } from "../../../src/protocol/mod.ts";
+import { createWire } from "./wire.ts";
+
+/** Reads pieces to the end, each copied before the next is asked for. */
+async function readPieces(reader: BodyReader): Promise<string[]> {
+  const pieces: Uint8Array[] = [];
+  for (let piece = await reader.next(); piece !== undefined; piece = await reader.next()) {
+    pieces.push(piece.slice());
+  }
+  return pieces.map((piece) => new TextDecoder("latin1").decode(piece));
+}
+
+function readerOf(framing: Framing, ...segments: readonly (string | null)[]): BodyReader {
+  return createBodyReader(createConnection(createWire(...segments)), framing, "GET");
+}
+
+const FRAMINGS: readonly { name: string; framing: Framing; input: (text: string) => string }[] = [
+  { name: "of a length", framing: 60_000, input: (text) => text },
+  { name: "up to the end of the connection", framing: "close", input: (text) => text },
+  {
+    name: "in chunks",
+    framing: "chunked",
+    input: (text) => `${text.length.toString(16)}\r\n${text}\r\n`,
+  },
+];
+
+for (const { name, framing, input } of FRAMINGS) {
+  Deno.test(`next() gives pieces of a body ${name} that slice() copies`, async () => {
+    const texts = ["a", "b", "c"].map((letter) => letter.repeat(20_000));
+    const segments = texts.map(input);
+    const end = framing === "chunked" ? "0\r\n\r\n" : null;
+    const pieces = await readPieces(readerOf(framing, ...segments, end));
+    assertEquals(pieces.join("") === texts.join(""), true);
+  });
+}
+
+Deno.test("next() gives many small chunks that have come in one piece", async () => {
+  const chunks = "1;x=y\r\na\r\n2\r\nbc\r\n".repeat(500);
+  const pieces = await readPieces(readerOf("chunked", `${chunks}3`, "\r\ndef\r\n0\r\n\r\n"));
+  assertEquals(pieces, ["abc".repeat(500), "def"]);
+});
+
+Deno.test("next() gives what has come of a chunk, and does not wait for the rest", async () => {
+  const reader = readerOf("chunked", "5\r\na", "b", "cde\r\n1\r\nf\r", "\n0\r\n", "\r\n");
+  assertEquals(await readPieces(reader), ["a", "b", "cdef"]);
+});
+
+Deno.test("next() gives the data in front of what is wrong, and tells of it then", async () => {
+  for (const wrong of ["x\r\n", "\r\nx", "\r\n1", "\r\n1\r\n"]) {
+    const reader = readerOf("chunked", `2\r\nab${wrong}`, null);
+    assertEquals(new TextDecoder().decode(await reader.next()), "ab");
+    const { code, retryable } = await assertRejects(async () => await reader.next(), ProxyError);
+    assertEquals([code, retryable], ["http_response_incomplete", true]);
+  }
+});
+
+Deno.test("next() takes no more than belongs to the body", async () => {
+  const ends: readonly (readonly [Framing, string])[] = [
+    [3, "abc"],
+    ["chunked", "3\r\nabc\r\n0\r\n\r\n"],
+  ];
+  for (const [framing, body] of ends) {
+    const connection = createConnection(createWire(`${body}behind`));
+    await connection.fill();
+    assertEquals(await readPieces(createBodyReader(connection, framing, "GET")), ["abc"]);
+    assertEquals(connection.memory.toString("latin1", connection.start, connection.end), "behind");
+  }
+});
+
+Deno.test("next() reads nothing of a body that there is none of", async () => {
+  const wire = createWire("behind");
+  const reader = createBodyReader(createConnection(wire), 0, "GET");
+  assertEquals([await readPieces(reader), wire.unread()], [[], 1]);
+});
+
+const SHORT: readonly { name: string; framing: Framing; input: string }[] = [
+  { name: "of a length", framing: 4, input: "abc" },
+  { name: "in chunks, inside of one", framing: "chunked", input: "4\r\nabc" },
+  { name: "in chunks, between two", framing: "chunked", input: "3\r\nabc\r\n" },
+  { name: "in chunks, without its last line", framing: "chunked", input: "3\r\nabc\r\n0\r\n" },
+];
+
+for (const { name, framing, input } of SHORT) {
+  Deno.test(`next() tells of a body that ends too early: ${name}`, async () => {
+    for (const segments of [[input], [...input]]) {
+      for (const [method, expected] of [["GET", true], ["POST", false]] as const) {
+        const connection = createConnection(createWire(...segments, null));
+        const reader = createBodyReader(connection, framing, method);
+        const { code, retryable } = await assertRejects(() => readPieces(reader), ProxyError);
+        assertEquals([code, retryable], ["http_response_incomplete", expected]);
+      }
+    }
+  });
+}
+
+Deno.test("next() reads more at a time when what has come is more than the memory takes", async () => {
+  const chunk = `1000\r\n${"a".repeat(0x1000)}\r\n`;
+  const pieces = await readPieces(readerOf("chunked", `${chunk.repeat(100)}0\r\n\r\n`));
+  assertEquals(pieces.join(""), "a".repeat(0x1000 * 100));
+  assert(pieces.length < 10, `${pieces.length} pieces`);
+});

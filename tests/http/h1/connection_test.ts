@@ -1,0 +1,207 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type Connection, createConnection } from "../../../src/http/h1/connection.ts";
+import { type RawConnection, startRaw } from "../../helpers/upstream.ts";
+import { createWire } from "./wire.ts";
+
+/** What has come and was not taken. */
+function textOf({ memory, start, end }: Connection): string {
+  return memory.toString("latin1", start, end);
+}
+
+/** Runs a script against one real connection. */
+async function withConnection(
+  server: (connection: RawConnection) => Promise<void>,
+  script: (connection: Connection) => Promise<void>,
+): Promise<void> {
+  await using upstream = startRaw(server);
+  const tcp = await Deno.connect({ hostname: "127.0.0.1", port: upstream.port });
+  const connection = createConnection(tcp);
+  try {
+    await script(connection);
+  } finally {
+    connection.close();
+  }
+}
+
+/** Lets a connection rest, and fulfils when it is of no use any more. */
+function rest(connection: Connection): Promise<void> {
+  return new Promise((ended) => connection.rest(ended));
+}
+
+Deno.test("fill() adds what comes to what was not taken", async () => {
+  const connection = createConnection(createWire("ab", "cd", "ef", null));
+  assertEquals([await connection.fill(), textOf(connection)], [true, "ab"]);
+  connection.start += 1;
+  assertEquals([await connection.fill(), textOf(connection)], [true, "bcd"]);
+  connection.start = connection.end;
+  assertEquals([await connection.fill(), textOf(connection)], [true, "ef"]);
+  assertEquals([await connection.fill(), textOf(connection)], [false, "ef"]);
+});
+
+Deno.test("fill() finds room for any number of bytes that nobody takes", async () => {
+  const texts = Array.from({ length: 50 }, (_, at) => String(at % 10).repeat(1999));
+  const connection = createConnection(createWire("x", ...texts, null));
+  await connection.fill();
+  connection.start = 1;
+  while (await connection.fill());
+  assertEquals(textOf(connection), texts.join(""));
+});
+
+Deno.test("reserve() makes room and keeps what has come", async () => {
+  const connection = createConnection(createWire("abc", "d".repeat(70_000)));
+  await connection.fill();
+  connection.start = 1;
+  connection.reserve(65_536);
+  assertEquals([textOf(connection), connection.memory.length >= 65_538], ["bc", true]);
+  await connection.fill();
+  assert(textOf(connection).length >= 65_538);
+  assertEquals(textOf(connection).slice(0, 4), "bcdd");
+});
+
+Deno.test("read() reads into other memory, and gives 0 at the end", async () => {
+  const connection = createConnection(createWire("abc", null));
+  const memory = new Uint8Array(2);
+  assertEquals([await connection.read(memory), ...memory], [2, 0x61, 0x62]);
+  assertEquals([await connection.read(memory), ...memory], [1, 0x63, 0x62]);
+  assertEquals(await connection.read(memory), 0);
+});
+
+Deno.test("write() writes all, however little the system takes at a time", async () => {
+  const wire = createWire();
+  const tcp = { ...wire, write: (bytes: Uint8Array) => wire.write(bytes.subarray(0, 3)) };
+  const connection = createConnection(tcp);
+  const writing = connection.write(new TextEncoder().encode("0123456789"));
+  assertEquals(connection.isWriting, true);
+  await writing;
+  assertEquals([wire.written(), connection.isWriting], ["0123456789", false]);
+});
+
+Deno.test("writeHead() writes a head and a short body in one piece, and anything as it is", async () => {
+  for (
+    const [headLength, bodyLength, expected] of [[10, 20, 1], [1096, 3000, 1], [1097, 3000, 2], [
+      5000,
+      0,
+      1,
+    ], [5000, 9, 2]]
+  ) {
+    const wire = createWire();
+    let writes = 0;
+    const write = (bytes: Uint8Array): Promise<number> => {
+      writes++;
+      return wire.write(bytes);
+    };
+    const head = "\xe9".repeat(headLength ?? 0);
+    const body = bodyLength ? new Uint8Array(bodyLength).fill(0x62) : null;
+    await createConnection({ ...wire, write }).writeHead(head, body);
+    assertEquals([wire.written(), writes], [head + "b".repeat(bodyLength ?? 0), expected]);
+  }
+});
+
+Deno.test("isWriting stays true when a write has failed", async () => {
+  const read = Promise.withResolvers<void>();
+  await withConnection(async (connection) => {
+    await connection.readHead();
+    connection.close();
+    read.resolve();
+  }, async (connection) => {
+    await connection.writeHead("a\r\n\r\n", null);
+    await read.promise;
+    await assertRejects(async () => {
+      for (;;) await connection.write(new Uint8Array(100_000));
+    });
+    assertEquals(connection.isWriting, true);
+  });
+});
+
+Deno.test("isWriting is true while a server does not read, and close() ends it", async () => {
+  const done = Promise.withResolvers<void>();
+  await withConnection(() => done.promise, async (connection) => {
+    const writing = assertRejects(() => connection.write(new Uint8Array(50_000_000)));
+    const reading = assertRejects(() => connection.fill());
+    assertEquals([connection.isWriting, connection.isClosed], [true, false]);
+    connection.close();
+    connection.close(); // and once more, as a listener may
+    await Promise.all([writing, reading]);
+    assertEquals([connection.isWriting, connection.isClosed], [true, true]);
+    done.resolve();
+  });
+});
+
+const ENDS: readonly {
+  name: string;
+  input: (connection: RawConnection) => Promise<void> | void;
+}[] = [
+  { name: "is closed", input: (connection) => connection.close() },
+  { name: "is half closed", input: (connection) => connection.closeWrite() },
+  { name: "says something", input: (connection) => connection.write("x") },
+];
+
+for (const { name, input } of ENDS) {
+  Deno.test(`rest() tells when the connection ${name}, and not when it was woken before`, async () => {
+    const ready = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
+    await withConnection(async (connection) => {
+      await ready.promise;
+      await input(connection);
+      await gone.promise;
+    }, async (connection) => {
+      const ended = rest(connection);
+      ready.resolve();
+      await ended;
+      gone.resolve();
+    });
+    const wire = createWire();
+    const connection = createConnection(wire);
+    const ended = rest(connection).then(() => "ended");
+    connection.wake();
+    wire.push(name === "says something" ? "x" : null);
+    await connection.fill();
+    assertEquals(await Promise.race([ended, Promise.resolve("woken")]), "woken");
+  });
+}
+
+Deno.test("rest() tells when the connection is reset", async () => {
+  const wire = createWire();
+  const ended = rest(createConnection(wire));
+  wire.close(); // which is how a read is rejected
+  await ended;
+});
+
+Deno.test("a connection that was woken reads on where it rested", async () => {
+  const wire = createWire("one");
+  const connection = createConnection(wire);
+  await connection.fill();
+  connection.start = connection.end;
+  for (const text of ["two", "three"]) {
+    connection.rest(() => {});
+    connection.wake();
+    wire.push(text);
+    assertEquals([await connection.fill(), textOf(connection)], [true, text]);
+    connection.start = connection.end;
+  }
+});
+
+Deno.test("a connection that rests has given back the memory of a long body", () => {
+  const connection = createConnection(createWire("a"));
+  const { length } = connection.memory;
+  connection.reserve(1_000_000);
+  assert(connection.memory.length >= 1_000_000);
+  connection.rest(() => {});
+  assertEquals(connection.memory.length, length);
+});
+
+Deno.test("isStale is true from the rest to the first byte", async () => {
+  const wire = createWire("a");
+  const connection = createConnection(wire);
+  assertEquals(connection.isStale, false);
+  await connection.fill();
+  connection.start = connection.end;
+  connection.rest(() => {});
+  connection.wake();
+  assertEquals(connection.isStale, true);
+  wire.push("b");
+  await connection.fill();
+  connection.start = connection.end;
+  wire.push(null);
+  assertEquals([await connection.fill(), connection.isStale], [false, false]);
+});
