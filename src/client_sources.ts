@@ -26,6 +26,7 @@ import protocolBody from "./protocol/body.ts" with { type: "text" };
 import protocolChunk from "./protocol/chunk.ts" with { type: "text" };
 import protocolErrors from "./protocol/errors.ts" with { type: "text" };
 import protocolFrames from "./protocol/frames.ts" with { type: "text" };
+import protocolGrammar from "./protocol/grammar.ts" with { type: "text" };
 import protocolMod from "./protocol/mod.ts" with { type: "text" };
 import protocolRequest from "./protocol/request.ts" with { type: "text" };
 import protocolResponse from "./protocol/response.ts" with { type: "text" };
@@ -56,6 +57,7 @@ export const CLIENT_SOURCES: Readonly<Record<string, string>> = {
   "protocol/chunk.ts": protocolChunk,
   "protocol/errors.ts": protocolErrors,
   "protocol/frames.ts": protocolFrames,
+  "protocol/grammar.ts": protocolGrammar,
   "protocol/mod.ts": protocolMod,
   "protocol/request.ts": protocolRequest,
   "protocol/response.ts": protocolResponse,

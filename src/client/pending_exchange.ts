@@ -86,7 +86,7 @@ export class PendingExchange implements QueuedExchange {
     }
     if (timeoutMs > maxTimeoutMs) {
       return this.#end(
-        new ProxyError("bad_request", `"timeoutMs" must be at most ${maxTimeoutMs}`),
+        new ProxyError("bad_request", `"timeoutMs" exceeds ${maxTimeoutMs}, its maximum`),
       );
     }
     connection.send(frame); // may lose the connection
@@ -137,14 +137,14 @@ export class PendingExchange implements QueuedExchange {
   /** Ends the exchange without calling the receiver, and tells the server to stop. */
   cancel(): void {
     if (this.#isOver) return;
-    this.#tell("cancel");
+    this.#sendControl("cancel");
     if (this.#connection === undefined) this.#queue.withdraw(this);
     this.#finish();
   }
 
   /** Grants the server credit for the response body. */
   grant(bytes: number): void {
-    this.#tell("grant", bytes);
+    this.#sendControl("grant", bytes);
   }
 
   #encode(bytes: Uint8Array<ArrayBuffer> | null, bodyFollows: boolean): string {
@@ -152,7 +152,7 @@ export class PendingExchange implements QueuedExchange {
     return encodeRequest(this.#id, { ...this.#request, ...this.#mode, body, bodyFollows });
   }
 
-  #tell(type: "cancel" | "grant", bytes?: number): void {
+  #sendControl(type: "cancel" | "grant", bytes?: number): void {
     this.#connection?.send(JSON.stringify({ type, id: this.#id, bytes }));
   }
 

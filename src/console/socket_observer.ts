@@ -1,24 +1,21 @@
 /**
- * A WebSocket whose frames are told before anybody else sees them.
+ * Observes the frames of a WebSocket.
  *
  * @module
  */
 import type { ClientWebSocket, WebSocketEvent } from "../client/socket.ts";
-import type { Direction, Message } from "./frame_log.ts";
+import type { Direction, FrameData } from "./frame_log.ts";
 
-/** Who is told. */
-export interface RecorderDeps {
-  frame(direction: Direction, message: Message): void;
-  /** @param wasOpen The handshake had been accepted. */
-  closed(
-    event: { readonly code: number; readonly reason: string; readonly wasOpen: boolean },
-  ): void;
-}
-
-/** Gives the same WebSocket with its frames told. */
-export function recordSocket(
+/** Returns a WebSocket that calls `frame` before each frame is sent or delivered, and `closed` when it closes. */
+export function observeSocket(
   socket: ClientWebSocket,
-  { frame, closed }: RecorderDeps,
+  { frame, closed }: {
+    frame(direction: Direction, data: FrameData): void;
+    /** @param event.wasOpen Whether the handshake was accepted. */
+    closed(
+      event: { readonly code: number; readonly reason: string; readonly wasOpen: boolean },
+    ): void;
+  },
 ): ClientWebSocket {
   let wasOpen = false;
   socket.addEventListener("open", () => wasOpen = true);

@@ -1,5 +1,5 @@
 /**
- * Bytes as a dump: offset, hexadecimal, ASCII.
+ * A hexadecimal dump: offset, bytes and ASCII characters.
  *
  * @module
  */
@@ -8,16 +8,16 @@
 export interface HexRow {
   readonly offset: string;
   readonly hex: string;
-  /** A dot where a byte is no printable ASCII. */
+  /** A dot for each byte that is not a printable ASCII character. */
   readonly ascii: string;
 }
 
-/** Gives how many rows a dump has. */
+/** Returns how many rows a dump has. */
 export function countHexRows(bytes: number, perRow: number): number {
   return Math.ceil(bytes / perRow);
 }
 
-/** Gives a row of the dump of `bytes`. */
+/** Returns a row of the dump of `bytes`. */
 export function toHexRow(bytes: Uint8Array, row: number, perRow: number): HexRow {
   const part = bytes.subarray(row * perRow, (row + 1) * perRow);
   const pairs = Array.from(part, (byte) => byte.toString(16).padStart(2, "0"));

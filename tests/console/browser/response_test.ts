@@ -1,18 +1,18 @@
 /**
- * The answer, in every way that it is shown.
+ * The response pane.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createConsoleTest } from "./console.ts";
 
 const consoleTest = createConsoleTest();
 
-consoleTest("JSON is shown as it came, and folds", async ({ page, send }) => {
+consoleTest("JSON is shown unchanged and can be folded", async ({ page, send }) => {
   await send("/json");
   const json = page.getByRole("tree", { name: "JSON" });
   for (const exact of ["12345678901234567890", "1.0", "1e-400", '"caf\\u00e9"']) {
     await json.getByText(exact, { exact: true }).waitFor();
   }
-  assertEquals(await page.locator("#answer-status").textContent(), "200 OK");
+  assertEquals(await page.locator("#response-status").textContent(), "200 OK");
   const rows = json.getByRole("treeitem");
   const all = await rows.count();
   await page.getByRole("button", { name: "Fold all", exact: true }).click();
@@ -27,7 +27,7 @@ consoleTest("JSON is shown as it came, and folds", async ({ page, send }) => {
   await page.getByRole("region", { name: "Text" }).getByText('"price": 1.0').waitFor();
 });
 
-consoleTest("text and bytes are shown as such, and JSON that is none says where it fails", async (
+consoleTest("text and bytes are shown, and invalid JSON with the position of the error", async (
   { page, send },
 ) => {
   await send("/text");
@@ -45,66 +45,66 @@ consoleTest("text and bytes are shown as such, and JSON that is none says where 
   await page.getByText("Not valid JSON. Line 1, column 7").waitFor();
 });
 
-consoleTest("an image is previewed", async ({ page, send }) => {
+consoleTest("an image is shown", async ({ page, send }) => {
   await send("/image");
-  await page.getByRole("img", { name: "The image that came" }).waitFor();
+  await page.getByRole("img", { name: "Image of the response" }).waitFor();
   await page.getByText("2 × 3, 79 B").waitFor();
 });
 
-consoleTest("a body can be copied and downloaded as it came", async ({ page, send }) => {
+consoleTest("a body can be copied and downloaded unchanged", async ({ page, send }) => {
   await send("/json");
-  const answer = page.locator("#answer");
-  await answer.getByRole("button", { name: "Copy", exact: true }).click();
-  await answer.getByRole("button", { name: "Copied" }).waitFor();
+  const response = page.locator("#response-content");
+  await response.getByRole("button", { name: "Copy", exact: true }).click();
+  await response.getByRole("button", { name: "Copied" }).waitFor();
   assertMatch(await page.evaluate<string>("navigator.clipboard.readText()"), /"price": 1\.0,/);
   const downloading = page.waitForEvent("download");
-  await answer.getByRole("button", { name: "Download" }).click();
+  await response.getByRole("button", { name: "Download" }).click();
   const download = await downloading;
   assertEquals(download.suggestedFilename(), "json");
   assertMatch(await Deno.readTextFile(await download.path()), /12345678901234567890/);
 });
 
-consoleTest("headers, times and frames of an answer are there", async ({ page, send }) => {
+consoleTest("the pane shows headers, times and frames", async ({ page, send }) => {
   await send("/json");
-  await page.locator("#answer-status").getByText("200 OK").waitFor();
-  await page.locator("#tab-answer-fields").click();
+  await page.locator("#response-status").getByText("200 OK").waitFor();
+  await page.locator("#tab-response-fields").click();
   await page.getByRole("row", { name: "content-type application/json" }).waitFor();
-  await page.locator("#tab-answer-timing").click();
-  const timing = page.locator("#answer-timing");
+  await page.locator("#tab-response-timing").click();
+  const timing = page.locator("#response-timing");
   await timing.getByText("To the response head").waitFor();
   await timing.getByText("Request id").waitFor();
-  assertEquals(await page.locator("#answer .timing-bar span").count(), 3);
-  await page.locator("#tab-answer-frames").click();
+  assertEquals(await page.locator("#response-content .timing-bar span").count(), 3);
+  await page.locator("#tab-response-frames").click();
   const frames = page.getByRole("listbox", { name: "Frames of this exchange" });
   await frames.getByRole("option", { name: /^sent .* request/ }).waitFor();
   await frames.getByRole("option", { name: /^received .* response/ }).click();
-  const detail = page.locator("#answer-frames").getByRole("tree", { name: "JSON" });
+  const detail = page.locator("#response-frames").getByRole("tree", { name: "JSON" });
   await detail.getByText("12345678901234567890").waitFor();
 });
 
-consoleTest("text is shown while it comes, with its rate, and can be paused and cancelled", async (
+consoleTest("text is shown with its rate while it arrives, and can be paused and cancelled", async (
   { page, target, send },
 ) => {
   const stream = target.nextStream();
   await send("/stream", { mode: "chunks" });
   await stream.asked;
   stream.push("the first ");
-  const text = page.getByRole("region", { name: "Text, as it comes" });
+  const text = page.getByRole("region", { name: "Text so far" });
   await text.getByText("the first").waitFor();
   stream.push("and the second");
   await text.getByText("the first and the second").waitFor();
-  await page.locator("#answer .facts-line").getByText(/B\/s/).waitFor();
+  await page.locator("#response-content .facts-line").getByText(/B\/s/).waitFor();
   await page.getByRole("button", { name: "Pause" }).click();
-  await page.locator("#answer .facts-line").getByText("paused").waitFor();
+  await page.locator("#response-content .facts-line").getByText("paused").waitFor();
   await page.getByRole("button", { name: "Resume" }).click();
   await page.getByRole("button", { name: "Pause" }).waitFor();
-  await page.locator("#answer").getByRole("button", { name: "Cancel" }).click();
+  await page.locator("#response-content").getByRole("button", { name: "Cancel" }).click();
   await stream.cancelled;
-  await page.locator("#answer .facts-line").getByText("cancelled").waitFor();
+  await page.locator("#response-content .facts-line").getByText("cancelled").waitFor();
   await page.getByRole("region", { name: "Text" }).getByText("the first and the second").waitFor();
 });
 
-consoleTest("a pause holds the destination back, and what follows comes whole", async (
+consoleTest("a pause stops the credit, and the rest arrives after it", async (
   { page, target, send },
 ) => {
   const part = new Uint8Array(65_536).fill(46);
@@ -116,35 +116,38 @@ consoleTest("a pause holds the destination back, and what follows comes whole", 
   await page.getByRole("button", { name: "Resume" }).waitFor();
   for (let count = 1; count < 64; count++) stream.push(part);
   stream.end();
-  await page.locator("#tab-answer-timing").click();
-  await page.locator("#answer-timing dl > div").filter({ hasText: "The service may still send" })
+  await page.locator("#tab-response-timing").click();
+  await page.locator("#response-timing dl > div").filter({ hasText: "The service may still send" })
     .getByText("0 B", { exact: true }).waitFor();
   await page.getByRole("button", { name: "Resume" }).click();
-  await page.locator("#answer .facts-line").getByText("4.19 MB").waitFor();
+  await page.locator("#response-content .facts-line").getByText("4.19 MB").waitFor();
   await page.getByRole("button", { name: "Cancel", exact: true }).waitFor({ state: "hidden" });
 });
 
-consoleTest("events are shown as they come, and open as JSON", async ({ page, target, send }) => {
-  const stream = target.nextStream();
-  await send("/stream?type=events", { mode: "events" });
-  await stream.asked;
-  stream.push('event: token\nid: 7\ndata: {"text": 1.0}\n\n');
-  const events = page.getByRole("listbox", { name: "Events" });
-  const first = events.getByRole("option").first();
-  await first.getByText("token").waitFor();
-  await first.getByText("id 7").waitFor();
-  stream.push("data: [DONE]\n\n");
-  await events.getByText("[DONE]").waitFor();
-  await first.click();
-  await page.getByRole("tree", { name: "JSON" }).getByText("1.0").waitFor();
-  stream.end();
-  await page.locator("#answer .facts-line").getByText("2 events").waitFor();
-  await page.locator("#answer").getByRole("button", { name: "Cancel" }).waitFor({
-    state: "hidden",
-  });
-});
+consoleTest(
+  "events are shown while they arrive, and open as JSON",
+  async ({ page, target, send }) => {
+    const stream = target.nextStream();
+    await send("/stream?type=events", { mode: "events" });
+    await stream.asked;
+    stream.push('event: token\nid: 7\ndata: {"text": 1.0}\n\n');
+    const events = page.getByRole("listbox", { name: "Events" });
+    const first = events.getByRole("option").first();
+    await first.getByText("token").waitFor();
+    await first.getByText("id 7").waitFor();
+    stream.push("data: [DONE]\n\n");
+    await events.getByText("[DONE]").waitFor();
+    await first.click();
+    await page.getByRole("tree", { name: "JSON" }).getByText("1.0").waitFor();
+    stream.end();
+    await page.locator("#response-content .facts-line").getByText("2 events").waitFor();
+    await page.locator("#response-content").getByRole("button", { name: "Cancel" }).waitFor({
+      state: "hidden",
+    });
+  },
+);
 
-consoleTest("lines are shown as they come", async ({ page, target, send }) => {
+consoleTest("lines are shown while they arrive", async ({ page, target, send }) => {
   const stream = target.nextStream();
   await send("/stream?type=lines", { mode: "lines" });
   await stream.asked;
@@ -157,7 +160,7 @@ consoleTest("lines are shown as they come", async ({ page, target, send }) => {
   assertEquals(await lines.getByRole("option").count(), 2);
 });
 
-consoleTest("a failure says its code, whether it was sent, and what to do", async (
+consoleTest("a failure shows its code, whether the request was sent, and what to do", async (
   { page, send },
 ) => {
   await send("http://192.168.0.1/admin");
@@ -169,7 +172,7 @@ consoleTest("a failure says its code, whether it was sent, and what to do", asyn
   assertEquals(await failure.getByRole("button", { name: "Send again" }).count(), 0);
 });
 
-consoleTest("what may succeed later can be sent again from its failure", async (
+consoleTest("a retryable failure offers to send the request again", async (
   { page, target, send, exchanges },
 ) => {
   const first = target.nextStream();

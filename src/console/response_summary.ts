@@ -1,17 +1,17 @@
 /**
- * The line above an answer: status, time, size, and what is going on.
+ * The line above a response: status, time, size and progress.
  *
  * @module
  */
 import { element } from "./dom.ts";
-import { describeOutcome, type ExchangeRecord } from "./exchanges.ts";
+import { describeOutcome, type ShownExchange } from "./exchange_store.ts";
 import { formatBytes, formatMs, toVisible } from "./format.ts";
 
-/** Fills an element with the state of an exchange as it is now. */
-export function drawTitle(title: HTMLElement, record: ExchangeRecord, now: number): void {
-  const { draft, target, head, receivedSize, moments, phase, failure, rate, events } = record;
+/** Shows the current state of an exchange in an element. */
+export function drawSummary(box: HTMLElement, exchange: ShownExchange, now: number): void {
+  const { draft, target, head, receivedSize, moments, phase, failure, rate, events } = exchange;
   const status = head === undefined
-    ? describeOutcome(record)
+    ? describeOutcome(exchange)
     : `${head.status} ${head.statusText}`.trim();
   const tone = failure !== undefined
     ? "bad"
@@ -20,22 +20,22 @@ export function drawTitle(title: HTMLElement, record: ExchangeRecord, now: numbe
     : head.status >= 400
     ? "warn"
     : "good";
-  const isLive = phase === "receiving" && !record.isPaused;
+  const isLive = phase === "receiving" && !exchange.isPaused;
   const facts = [
     formatMs((moments.end ?? now) - moments.start),
     formatBytes(receivedSize),
     ...(events.length > 0 ? [`${events.length} ${draft.mode}`] : []),
     ...(isLive ? [`${formatBytes(rate.read(now))}/s`] : []),
-    ...(record.isPaused ? ["paused"] : []),
+    ...(exchange.isPaused ? ["paused"] : []),
     ...(phase === "cancelled" ? ["cancelled"] : []),
     ...(head?.redirected ? ["redirected"] : []),
   ];
-  title.replaceChildren(
-    element("span", { class: `pill ${tone}`, id: "answer-status" }, toVisible(status, 80)),
+  box.replaceChildren(
+    element("span", { class: `pill ${tone}`, id: "response-status" }, toVisible(status, 80)),
     element("span", { class: "facts-line" }, facts.join(" · ")),
     element(
       "span",
-      { class: "answer-url", title: toVisible(target) },
+      { class: "response-url", title: toVisible(target) },
       `${toVisible(draft.method, 20)} ${toVisible(target, 300)}`,
     ),
   );

@@ -1,38 +1,37 @@
 /**
- * How a body can be looked at.
+ * Determines in which views a body can be shown.
  *
  * @module
  */
-
 import { readJson } from "./json_text.ts";
 
-/** A way to look at a body. */
+/** A view of a body. */
 export type ViewKind = "json" | "text" | "image" | "hex";
 
-/** A body by what it is. */
-export interface Classified {
-  /** The best first. */
+/** A body and its views. */
+export interface ClassifiedBody {
+  /** The possible views, the most useful first. */
   readonly views: readonly [ViewKind, ...ViewKind[]];
-  /** `undefined`: it is not UTF-8. */
+  /** `undefined` if the body is not UTF-8. */
   readonly text: string | undefined;
 }
 
-/** A longer text is not read just to find out what it is. */
-const MAX_GUESS = 1_000_000;
+/** Longer texts are not parsed only to detect JSON. */
+const MAX_DETECTED_LENGTH = 1_000_000;
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true });
 const JSON_TYPE = /^(?:application\/json|text\/json|[^;\s]+\+json|application\/x-ndjson)\b/i;
-// What an <img> element takes and runs no script of; SVG does not in one.
+// Types that an <img> element shows without running scripts. It runs no scripts of SVG images either.
 const IMAGE_TYPE =
   /^image\/(?:png|jpe?g|gif|webp|avif|bmp|svg\+xml|x-icon|vnd\.microsoft\.icon)\b/i;
 
-/** Gives how a body can be looked at. */
-export function classifyBody(contentType: string, bytes: Uint8Array): Classified {
+/** Returns the views of a body. */
+export function classifyBody(contentType: string, bytes: Uint8Array): ClassifiedBody {
   const text = decode(bytes);
   const isImage = IMAGE_TYPE.test(contentType.trim()) && bytes.byteLength > 0;
-  // Some servers say text/plain, or nothing, of JSON: then it has to be some.
+  // Some servers send JSON as text/plain or without a type.
   const isJson = text !== undefined &&
-    (JSON_TYPE.test(contentType.trim()) || !isImage && isUnsaidJson(text));
+    (JSON_TYPE.test(contentType.trim()) || !isImage && looksLikeJson(text));
   const views: ViewKind[] = [
     ...(isImage ? ["image" as const] : []),
     ...(isJson ? ["json" as const] : []),
@@ -42,22 +41,23 @@ export function classifyBody(contentType: string, bytes: Uint8Array): Classified
   return { views: first === undefined ? ["hex"] : [first, ...rest, "hex"], text };
 }
 
-/** Gives the value of a header field, `""` when there is none. */
-export function headerOf(
+/** Returns the value of the first header with this lower-case name, `""` if there is none. */
+export function headerValue(
   headers: readonly (readonly [string, string])[],
   name: string,
 ): string {
   return headers.find(([key]) => key.toLowerCase() === name)?.[1] ?? "";
 }
 
-function isUnsaidJson(text: string): boolean {
-  return text.length <= MAX_GUESS && /^\s*[[{]/.test(text) && readJson(text).type === "json";
+function looksLikeJson(text: string): boolean {
+  return text.length <= MAX_DETECTED_LENGTH && /^\s*[[{]/.test(text) &&
+    readJson(text).type === "json";
 }
 
 function decode(bytes: Uint8Array): string | undefined {
   try {
     return UTF8.decode(bytes);
   } catch {
-    return undefined; // bytes, then
+    return undefined; // shown as bytes
   }
 }
