@@ -142,7 +142,7 @@ export function createRunExchange(
 
   return async function runExchange(exchange, context): Promise<void> {
     const { request, controller } = exchange;
-    const begun = limiter.begin(context.key);
+    const begun = limiter.admitExchange(context.key);
     const lease = begun instanceof Promise ? await begun : begun;
     if ("limit" in lease) {
       const { message, retryAfterMs } = lease;

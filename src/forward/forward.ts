@@ -12,12 +12,7 @@ import {
   type ResponseHead,
 } from "../protocol/mod.ts";
 import { gunzipResponse } from "./decode.ts";
-import {
-  contentCoding,
-  filterRequestHeaders,
-  filterResponseHeaders,
-  findField,
-} from "./headers.ts";
+import { contentCoding, filterRequestHeaders, filterResponseHeaders } from "./headers.ts";
 import { asSent, followRedirect, redirectLocation, refuseRedirect } from "./redirect.ts";
 import type { Hop, Transport, TransportResponse } from "./transport.ts";
 
@@ -42,12 +37,11 @@ export type SendHop = (
   },
 ) => Promise<Answer>;
 
-/** A response as {@linkcode SendHop} sees it: like fetch's. */
+/** A response as {@linkcode SendHop} sees it. */
 export interface Answer {
   readonly status: number;
-  readonly headers: Pick<Headers, "get">;
-  readonly body: Pick<ReadableStream, "cancel">;
-  readonly response: TransportResponse;
+  readonly headers: HeaderPairs;
+  readonly body: TransportResponse;
 }
 
 /** Checks a hop before it is made; throws the {@linkcode ProxyError} that forbids it. */
@@ -125,7 +119,7 @@ export function createForward({ http, https }: ForwardDeps): Forward {
     const { method, body } = hop;
     const replayable = !(body instanceof ReadableStream);
     const attempt = async (): Promise<Answer> => toAnswer(await attemptHop(hop, route, signal));
-    return (await send(attempt, { method, replayable, signal })).response;
+    return (await send(attempt, { method, replayable, signal })).body;
   }
 
   function makeHop(
@@ -171,12 +165,7 @@ function override(hop: Hop, headers: HeaderPairs): HeaderPairs {
 }
 
 function toAnswer(response: TransportResponse): Answer {
-  return {
-    status: response.status,
-    headers: { get: (name) => findField(response.headers, name) ?? null },
-    body: { cancel: () => Promise.resolve(response.discard()) },
-    response,
-  };
+  return { status: response.status, headers: response.headers, body: response };
 }
 
 function toForwardResponse(

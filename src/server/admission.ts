@@ -79,7 +79,7 @@ export function createAdmission(
     const key = identity === undefined
       ? `address:${toAddressKey(client)}`
       : `identity:${identity.subject}`;
-    const lease = limiter.connect(key);
+    const lease = limiter.admitConnection(key);
     if (!("limit" in lease)) return { identity, key, lease };
     const { message, retryAfterMs } = lease;
     return { code: "rate_limited", message, headers: retryAfter(retryAfterMs) };
