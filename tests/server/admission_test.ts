@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, fail } from "@std/assert";
 import type { Authenticator, Identity } from "../../src/auth/authenticator.ts";
 import { toAddressKey } from "../../src/auth/client_address.ts";
-import { type Credential, readCredential } from "../../src/auth/credential.ts";
+import { type PresentedCredential, readCredential } from "../../src/auth/credential.ts";
 import { createLimiter, type Limiter, type LimitExceeded } from "../../src/limits/limiter.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
 import {
@@ -101,7 +101,7 @@ const REFUSALS: readonly Case[] = [
     headers: bearer(TOKEN),
     deps: {
       authenticator: { authenticate: () => fail("nobody is to be asked") },
-      readCredential: (): Credential => ({ type: "malformed", message: "Send it once" }),
+      readCredential: (): PresentedCredential => ({ type: "malformed", message: "Send it once" }),
     },
     expected: { code: "bad_handshake", message: "Send it once" },
   },
@@ -174,7 +174,7 @@ const ADDRESSES = [
 
 for (const { name, client, key } of ADDRESSES) {
   Deno.test(`createAdmission() counts by ${name} where nobody is authenticated`, async () => {
-    const readCredential = (): Credential => fail("no credential is asked for");
+    const readCredential = (): PresentedCredential => fail("no credential is asked for");
     const admitted = assertAdmitted(await admission({ readCredential })(bearer(TOKEN), client));
     assertEquals([admitted.identity, admitted.key], [undefined, key]);
   });
