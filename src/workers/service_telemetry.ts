@@ -1,5 +1,5 @@
 /**
- * What is told of the service as a whole: its log lines, and the metrics of all workers added up.
+ * The telemetry of the service as a whole: its own log lines, and the metrics of all workers added up.
  *
  * @module
  */
@@ -13,33 +13,37 @@ import type { Redaction } from "../telemetry/redaction.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { createTotals, type MetricsTotals } from "../telemetry/totals.ts";
 
-/** Tells of the service. */
-export interface Whole extends MetricsTotals {
+/** The metrics of all workers, and the events of the service itself. */
+export interface ServiceTelemetry extends MetricsTotals {
+  /** Takes the events of the service, which are logged and counted. */
   readonly telemetry: Telemetry;
-  /** Writes what has been logged, now. */
+  /** Writes all log lines that are buffered. */
   flush(): void;
 }
 
-/** What it works with. */
-export interface WholeDeps {
-  /** Takes bytes of log lines, and gives how many. */
-  readonly writeSync: (bytes: Uint8Array) => number;
-  readonly redaction: Redaction;
-  /** Fulfils when every worker that can has handed in what it has counted. */
-  readonly collect: () => Promise<void>;
-}
-
-/** What the thread that only starts others counts itself as. */
-const OWN = -1;
-// No connection waits for this thread.
+// The coordinator counts too: its metrics are those of worker -1.
+const COORDINATOR = -1;
+// The coordinator has no connections that could be delayed.
 const NO_METER: EventLoopMeter = {
   lag: (quantiles) => quantiles.map(() => 0),
   [Symbol.dispose](): void {},
 };
 const none = (): number => 0;
 
-/** Creates a {@linkcode Whole}. */
-export function createWhole(config: Config, { writeSync, redaction, collect }: WholeDeps): Whole {
+/**
+ * Creates the {@linkcode ServiceTelemetry}.
+ *
+ * @param deps `writeSync` writes bytes of log lines and returns how many; `collect` fulfils when the workers
+ * have sent their metrics.
+ */
+export function createServiceTelemetry(
+  config: Config,
+  { writeSync, redaction, collect }: {
+    readonly writeSync: (bytes: Uint8Array) => number;
+    readonly redaction: Redaction;
+    readonly collect: () => Promise<void>;
+  },
+): ServiceTelemetry {
   const logger = createLogger({
     level: config.LOG_LEVEL,
     format: config.LOG_FORMAT,
@@ -59,13 +63,13 @@ export function createWhole(config: Config, { writeSync, redaction, collect }: W
     flush: logger.flush,
     render: shareNext(async () => {
       await collect();
-      totals.set(OWN, await own.snapshot());
+      totals.set(COORDINATOR, await own.snapshot());
       return await totals.render();
     }),
   };
 }
 
-/** Gives an action that runs once at a time; all who ask while it runs share the next run. */
+/** Returns a function that runs an action once at a time. All calls during a run share the next run. */
 function shareNext<T>(action: () => Promise<T>): () => Promise<T> {
   let running: Promise<unknown> = Promise.resolve();
   let next: Promise<T> | undefined;
