@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { parseInbound } from "../../src/client/inbound.ts";
+import { parseServerMessage } from "../../src/client/server_message.ts";
 
 const HELLO = { type: "hello", protocol: "wsfetch.v1" };
 const NO_LIMITS = {
@@ -13,7 +13,7 @@ const NO_LIMITS = {
 
 const FRAMES: readonly { name: string; input: object; expected: object }[] = [
   {
-    name: "a limit that is none as no limit",
+    name: "invalid limits as no limits",
     input: { ...HELLO, limits: { maxInFlight: "1", maxFrameBytes: -1, maxTimeoutMs: 0.5 } },
     expected: { type: "hello", limits: NO_LIMITS },
   },
@@ -30,7 +30,7 @@ const FRAMES: readonly { name: string; input: object; expected: object }[] = [
     expected: { type: "grant", id: 1, bytes: 5 },
   },
   {
-    name: "an event whose id cannot be a header as one without",
+    name: "an event whose id is not a valid header value as an event without id",
     input: { type: "event", id: 1, event: "e", data: "d", lastEventId: "a\nb", retryMs: -1 },
     expected: {
       type: "event",
@@ -43,33 +43,33 @@ const FRAMES: readonly { name: string; input: object; expected: object }[] = [
   },
 ];
 for (const { name, input, expected } of FRAMES) {
-  Deno.test(`parseInbound() takes ${name}`, () => {
-    assertEquals<object>(parseInbound(JSON.stringify(input)), expected);
+  Deno.test(`parseServerMessage() parses ${name}`, () => {
+    assertEquals<object>(parseServerMessage(JSON.stringify(input)), expected);
   });
 }
 
 const INVALID: readonly { name: string; input: unknown; id?: number }[] = [
-  { name: "no JSON", input: "{" },
-  { name: "no object", input: "[]" },
+  { name: "invalid JSON", input: "{" },
+  { name: "an array", input: "[]" },
   { name: "another protocol", input: JSON.stringify({ ...HELLO, protocol: "x", limits: {} }) },
   { name: "an unknown type", input: '{"type":"x","id":7}', id: 7 },
-  { name: "a response that is none", input: '{"type":"response","id":7}', id: 7 },
-  { name: "a grant of nothing", input: '{"type":"grant","id":7,"bytes":"1"}', id: 7 },
+  { name: "an incomplete response", input: '{"type":"response","id":7}', id: 7 },
+  { name: "a grant without a number", input: '{"type":"grant","id":7,"bytes":"1"}', id: 7 },
   { name: "an event without data", input: '{"type":"event","id":7,"event":"e"}', id: 7 },
-  { name: "an end of nothing", input: '{"type":"end"}' },
+  { name: "an end without an id", input: '{"type":"end"}' },
   { name: "a chunk without flags", input: new Uint8Array([0, 0, 0, 7]).buffer, id: 7 },
   { name: "a chunk with unknown flags", input: new Uint8Array([0, 0, 0, 7, 2]).buffer, id: 7 },
   { name: "a chunk without an id", input: new Uint8Array([7]).buffer },
 ];
 for (const { name, input, id } of INVALID) {
-  Deno.test(`parseInbound() takes ${name} as invalid`, () => {
-    const inbound = parseInbound(input);
-    if (inbound.type !== "invalid") throw new Error(`It was taken as ${inbound.type}`);
-    assertEquals([inbound.id, inbound.error.code, inbound.error.sent], [id, "bad_frame", "maybe"]);
+  Deno.test(`parseServerMessage() returns an invalid message for ${name}`, () => {
+    const message = parseServerMessage(input);
+    if (message.type !== "invalid") throw new Error(`Parsed as ${message.type}`);
+    assertEquals([message.id, message.error.code, message.error.sent], [id, "bad_frame", "maybe"]);
   });
 }
 
-Deno.test("parseInbound() throws nothing", () => {
+Deno.test("parseServerMessage() never throws", () => {
   fc.assert(fc.property(
     fc.oneof(
       fc.string(),
@@ -86,7 +86,7 @@ Deno.test("parseInbound() throws nothing", () => {
       fc.anything(),
     ),
     (data) => {
-      assert(typeof parseInbound(data).type === "string");
+      assert(typeof parseServerMessage(data).type === "string");
     },
   ));
 });

@@ -18,7 +18,7 @@ function toResponseText(base64: string): string {
   });
 }
 
-/** Runs a test as on a platform without base64 of its own (Node.js before 25). */
+/** Runs a test without the base64 methods of Uint8Array, as on Node.js before 25. */
 function withoutBase64(test: () => void): void {
   const from = Object.getOwnPropertyDescriptor(Uint8Array, "fromBase64");
   const to = Object.getOwnPropertyDescriptor(Uint8Array.prototype, "toBase64");
@@ -33,7 +33,7 @@ function withoutBase64(test: () => void): void {
   }
 }
 
-Deno.test("bytes are the same base64 on a platform that has none of its own", () => {
+Deno.test("encodeRequest() and decodeResponse() work without the base64 methods of Uint8Array", () => {
   const frame = encodeRequest(1, REQUEST);
   const base64 = BYTES.toBase64();
   withoutBase64(() => {

@@ -1,5 +1,5 @@
 /**
- * A client of a scripted server, past its greeting.
+ * A client connected to a scripted server.
  *
  * @module
  */
@@ -7,30 +7,25 @@ import { type Client, type ClientOptions, createClient } from "../../src/client/
 import type { Limits } from "../../src/protocol/mod.ts";
 import { type FakeConnection, type FakeServer, startFakeServer } from "../helpers/fake_server.ts";
 
-/** A client, the server, and their connection. */
+/** A client, the server, and the connection between them. */
 export interface Conversation extends AsyncDisposable {
   readonly client: Client;
   readonly server: FakeServer;
   readonly connection: FakeConnection;
 }
 
-/** What is not as usual. */
-export interface ConversationOptions {
+/** Starts a {@linkcode Conversation} whose client has received `hello`. */
+export async function startConversation({ limits = {}, options = {}, deps = {} }: {
   readonly limits?: Partial<Limits>;
   readonly options?: ClientOptions;
   readonly deps?: Parameters<typeof createClient>[2];
-}
-
-/** Gives a client that has a connection and knows the limits. */
-export async function startConversation(
-  { limits = {}, options = {}, deps = {} }: ConversationOptions = {},
-): Promise<Conversation> {
+} = {}): Promise<Conversation> {
   const server = startFakeServer({ hello: limits });
   const client = createClient(server.url, options, deps);
-  const warm = client.fetch("http://upstream.example/");
+  const warmUp = client.fetch("http://upstream.example/");
   const connection = await server.accept();
   connection.respond((await connection.next()).id, "");
-  await warm;
+  await warmUp;
   return {
     client,
     server,

@@ -1,12 +1,11 @@
 /**
- * What a message of the server means. Nothing that a server sends makes this throw.
+ * Parses the messages of the server. Invalid messages never throw: they become a message of type `invalid`.
  *
  * @module
  */
 import {
   decodeChunk,
   type ErrorCode,
-  type Limits,
   ProxyError,
   type ResponseFrame,
   type Sent,
@@ -14,13 +13,13 @@ import {
 } from "../protocol/mod.ts";
 import { parseResponse } from "../protocol/response.ts";
 
-/** A part of the answer to a request. */
-export type Answer =
+/** A part of the response to a request. */
+export type ResponsePart =
   | {
     readonly type: "response";
     readonly id: number;
     readonly frame: ResponseFrame;
-    /** What the frame was parsed from. */
+    /** The text of the frame. */
     readonly text: string;
   }
   | {
@@ -39,24 +38,36 @@ export type Answer =
   }
   | { readonly type: "end"; readonly id: number };
 
+/** Grants credit for an upload. */
+export interface UploadGrant {
+  readonly type: "grant";
+  readonly id: number;
+  readonly bytes: number;
+}
+
 /** A message of the server. */
-export type Inbound =
-  | Answer
-  | { readonly type: "hello"; readonly limits: ClientLimits }
-  | { readonly type: "grant"; readonly id: number; readonly bytes: number }
+export type ServerMessage =
+  | ResponsePart
+  | UploadGrant
+  | { readonly type: "hello"; readonly limits: ServerLimits }
   | { readonly type: "error"; readonly id: number | undefined; readonly error: ProxyError }
   | { readonly type: "goaway" }
   | { readonly type: "pong" }
-  /** Nothing that is known: fails the exchange that it names, and without one the connection. */
+  /** Fails the exchange that the message names, or the connection if the message names none. */
   | { readonly type: "invalid"; readonly id: number | undefined; readonly error: ProxyError };
 
-/** The limits that a client can obey. */
-export type ClientLimits = Omit<Limits, "maxResponseBytes">;
+/** The limits in `hello` that a client observes. */
+export interface ServerLimits {
+  readonly maxFrameBytes: number;
+  readonly maxInFlight: number;
+  readonly maxRequestBytes: number;
+  readonly maxTimeoutMs: number;
+  /** Credit in bytes that every upload starts with. */
+  readonly windowBytes: number;
+}
 
-type Members = Readonly<Record<string, unknown>>;
-
-/** What holds as long as the server has not said anything else. */
-export const NO_LIMITS: ClientLimits = {
+/** The limits of a server that has announced none. */
+export const NO_LIMITS: ServerLimits = {
   maxFrameBytes: Infinity,
   maxInFlight: Infinity,
   maxRequestBytes: Infinity,
@@ -64,13 +75,10 @@ export const NO_LIMITS: ClientLimits = {
   windowBytes: 0,
 };
 
-function toLimits(limits: Readonly<Record<string, unknown>>): ClientLimits {
-  const said = Object.keys(NO_LIMITS).filter((name) => isCount(limits[name]) && limits[name] > 0);
-  return { ...NO_LIMITS, ...Object.fromEntries(said.map((name) => [name, limits[name]])) };
-}
+type Members = Readonly<Record<string, unknown>>;
 
-/** Gives what a message means. */
-export function parseInbound(data: unknown): Inbound {
+/** Parses the data of a WebSocket message. */
+export function parseServerMessage(data: unknown): ServerMessage {
   let id: number | undefined;
   try {
     if (data instanceof ArrayBuffer) {
@@ -78,24 +86,29 @@ export function parseInbound(data: unknown): Inbound {
       return { type: "chunk", ...decodeChunk(data) };
     }
     const text = String(data);
-    const frame: unknown = JSON.parse(text);
-    if (!isObject(frame)) throw new TypeError("not an object");
+    const frame: Members = Object(JSON.parse(text));
     if (typeof frame.id === "number") id = frame.id;
-    const inbound = parseFrame(frame, text, id);
-    if (inbound !== undefined) return inbound;
-    throw new TypeError("not a frame");
+    const message = parseFrame(frame, text, id);
+    if (message !== undefined) return message;
+    throw new TypeError("Not a frame of a server");
   } catch (cause) {
-    return { type: "invalid", id, error: invalid(cause) };
+    return { type: "invalid", id, error: invalidMessage(cause) };
   }
 }
 
-/** Gives the failure of an exchange whose answer means nothing. */
-export function invalid(cause?: unknown): ProxyError {
-  const message = "The server sent what cannot be understood";
-  return new ProxyError("bad_frame", message, { sent: "maybe", cause });
+/** Returns the failure of an exchange for which the server has sent an invalid or unexpected message. */
+export function invalidMessage(cause?: unknown): ProxyError {
+  return new ProxyError("bad_frame", "The server sent an invalid message", {
+    sent: "maybe",
+    cause,
+  });
 }
 
-function parseFrame(frame: Members, text: string, id: number | undefined): Inbound | undefined {
+function parseFrame(
+  frame: Members,
+  text: string,
+  id: number | undefined,
+): ServerMessage | undefined {
   const { type } = frame;
   if (type === "hello") return parseHello(frame);
   if (type === "goaway" || type === "pong") return { type };
@@ -107,22 +120,29 @@ function parseFrame(frame: Members, text: string, id: number | undefined): Inbou
   return type === "event" ? parseEvent(frame, id) : undefined;
 }
 
-function parseHello({ protocol, limits }: Members): Inbound | undefined {
+function parseHello({ protocol, limits }: Members): ServerMessage | undefined {
   if (protocol !== SUBPROTOCOL || !isObject(limits)) return undefined;
-  return { type: "hello", limits: toLimits(limits) };
+  return { type: "hello", limits: toServerLimits(limits) };
+}
+
+function toServerLimits(limits: Members): ServerLimits {
+  const valid = Object.entries(limits).filter(([name, value]) =>
+    Object.hasOwn(NO_LIMITS, name) && isCount(value) && value > 0
+  );
+  return { ...NO_LIMITS, ...Object.fromEntries(valid) };
 }
 
 function parseEvent(
   { event, data, lastEventId, retryMs }: Members,
   id: number,
-): Inbound | undefined {
+): ServerMessage | undefined {
   if (typeof event !== "string" || typeof data !== "string") return undefined;
   return {
     type: "event",
     id,
     event,
     data,
-    // It goes into a header.
+    // The client sends the last event id in a header.
     lastEventId: typeof lastEventId === "string" && !/[\0\r\n]/.test(lastEventId)
       ? lastEventId
       : undefined,
@@ -132,7 +152,7 @@ function parseEvent(
 
 function toProxyError({ code, message, sent, retryable, retryAfterMs }: Members): ProxyError {
   return new ProxyError(
-    // A newer server may have a code that this client does not know.
+    // A newer server may send a code that is not in ErrorCode.
     typeof code === "string" ? code as ErrorCode : "proxy_internal_error",
     typeof message === "string" ? message : "The server gave no reason",
     {
@@ -147,6 +167,7 @@ function isObject(value: unknown): value is Members {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Returns whether the value is a safe integer from 0. */
 function isCount(value: unknown): value is number {
   return typeof value === "number" && value >= 0 && Number.isSafeInteger(value);
 }
