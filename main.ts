@@ -4,7 +4,8 @@
  * @module
  */
 import { SERVER_NAME } from "./src/app.ts";
-import { type Config, ConfigError, formatSettings, parseConfig } from "./src/config.ts";
+import { type Config, formatSettings, parseConfig } from "./src/config/config.ts";
+import { ConfigError } from "./src/config_error.ts";
 import { ListenError } from "./src/server/listener.ts";
 import { serveAlone, type Service } from "./src/service.ts";
 import { serveTogether, StartError } from "./src/workers/coordinator.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { type App, type AppDeps, createApp } from "./app.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/config.ts";
 import { listen, type ListenAddress, type Listener } from "./server/listener.ts";
 import type { UpstreamSources } from "./upstream/definition.ts";
 

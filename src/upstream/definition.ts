@@ -4,6 +4,7 @@
  * @module
  */
 import * as z from "zod";
+import { ConfigError } from "../config_error.ts";
 import type { HeaderPairs } from "../protocol/mod.ts";
 import { buildUpstreamUrl, isBelow } from "./path.ts";
 import type { BreakerOptions, RetryOptions } from "./resilience.ts";
@@ -33,17 +34,6 @@ export interface UpstreamDefinition {
   readonly breaker?: BreakerOptions;
   /** A path below the base that answers when the upstream works: what closes an open breaker. */
   readonly health?: string;
-}
-
-/** Upstreams that cannot be used. Each of `problems` is one line: where it is and what is wrong. */
-export class UpstreamsError extends Error {
-  override readonly name = "UpstreamsError";
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(problems.join("\n"));
-    this.problems = problems;
-  }
 }
 
 // Deno's timers hold a signed 32-bit number of milliseconds.
@@ -89,7 +79,7 @@ const upstreamSchema = z.strictObject({
  *
  * @param text The JSON if it begins with `{`, else the path of a file with it; blank: there are none.
  * @param sources Where files and environment variables come from.
- * @throws {UpstreamsError} Something is wrong; every problem is listed, and no value quoted.
+ * @throws {ConfigError} Something is wrong; every problem is listed, and no value quoted.
  *
  * @example
  * ```ts
@@ -110,7 +100,7 @@ export function parseUpstreams(
     parseUpstream(name, typeof value === "string" ? { baseUrl: value } : value, sources)
   );
   const problems = parsed.flatMap((each) => each.problems);
-  if (problems.length > 0) throw new UpstreamsError(problems);
+  if (problems.length > 0) throw new ConfigError(problems);
   return parsed.flatMap(({ definition }) => definition ?? []);
 }
 
@@ -151,10 +141,10 @@ function parseJson(text: string, sources: UpstreamSources): Readonly<Record<stri
   } catch (error) {
     // Only the end of the message is taken, and no cause: it may quote the text, and so a secret.
     const [place = ""] = / at position \d+ \(line \d+ column \d+\)$/.exec(String(error)) ?? [];
-    throw new UpstreamsError([`UPSTREAMS: is not valid JSON${place}`]);
+    throw new ConfigError([`UPSTREAMS: is not valid JSON${place}`]);
   }
   if (isObject(parsed)) return parsed;
-  throw new UpstreamsError(["UPSTREAMS: must be a JSON object of upstreams by name"]);
+  throw new ConfigError(["UPSTREAMS: must be a JSON object of upstreams by name"]);
 }
 
 function readFile(path: string, { readText }: UpstreamSources): string {
@@ -164,7 +154,7 @@ function readFile(path: string, { readText }: UpstreamSources): string {
     // JSON that is no object ends up here too, and is not quoted.
     const isPath = path.length <= 256 && !/["{}\n]/.test(path);
     const reason = error instanceof Error ? ` (${error.name})` : "";
-    throw new UpstreamsError([
+    throw new ConfigError([
       isPath
         ? `UPSTREAMS: the file ${JSON.stringify(path)} cannot be read${reason}`
         : "UPSTREAMS: must be a JSON object, or the path of a file that holds one",

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { readUpstreams } from "../app.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { countTaken } from "../limits/seats.ts";
 import { ListenError, probe } from "../server/listener.ts";
 import { catchStrays, type Service } from "../service.ts";
 import { writeToStandardOutput } from "../telemetry/output.ts";
 import { createTurns } from "../telemetry/turns.ts";
+import { parseUpstreams } from "../upstream/definition.ts";
 import { createSecretRedaction } from "../upstream/secret_redaction.ts";
 import { createMember, type Member } from "./member.ts";
 import type { FromWorker, SourceTexts, ToWorker } from "./messages.ts";
@@ -58,7 +58,7 @@ export async function serveTogether(
   /** Reads the named upstreams once for all workers, which then cannot find them wrong. */
   function readSources(): { readonly texts: SourceTexts; readonly upstreams: readonly string[] } {
     const files: Record<string, string> = {};
-    const definitions = readUpstreams(config, {
+    const definitions = parseUpstreams(config.UPSTREAMS, {
       env: (name) => Object.hasOwn(env, name) ? env[name] : undefined,
       readText: (path) => files[path] = Deno.readTextFileSync(path),
     });

@@ -105,10 +105,9 @@ Deno.test("createRouter() answers 500 when a route throws, and reports it", asyn
     },
     assets: {},
     isDraining: () => false,
-    telemetry: {
-      wantsAllowedHops: false,
-      emit: (event) => event.type === "failed" && failures.push(event.error),
-    },
+  }, {
+    wantsAllowedHops: false,
+    emit: (event) => event.type === "failed" && failures.push(event.error),
   });
   const info = {
     remoteAddr: { transport: "tcp", hostname: "x", port: 1 },

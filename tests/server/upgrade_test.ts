@@ -1,7 +1,13 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, fail } from "@std/assert";
+import type { Authenticator, Identity } from "../../src/auth/authenticator.ts";
+import { createLimiter, isBreach, type Limiter } from "../../src/limits/limiter.ts";
+import { createSeats, type Seats } from "../../src/limits/seats.ts";
 import { connect, connectPlain, connectV1 } from "../helpers/client.ts";
-import { connectRaw } from "../helpers/raw_client.ts";
+import { NO_LIMITS } from "../helpers/limits.ts";
+import { connectRaw, HANDSHAKE } from "../helpers/raw_client.ts";
+import { startServer, type TestServer } from "../helpers/server.ts";
 import { LOOPBACK, startService } from "../helpers/service.ts";
+import { latin1 } from "../helpers/upstream.ts";
 
 interface Case {
   readonly name: string;
@@ -137,4 +143,81 @@ Deno.test("connect and disconnect are one line each", async () => {
     service.log.map((line) => [line.event, line.connection]),
     [["connected", connection], ["disconnected", connection]],
   );
+});
+
+/** An authenticator that waits until a test lets it go on. */
+interface WaitingAuthenticator extends Authenticator {
+  /** Fulfils when a credential is being checked. */
+  readonly asked: Promise<void>;
+  /** Accepts the credential. */
+  accept(): void;
+}
+
+function createWaitingAuthenticator(): WaitingAuthenticator {
+  const asked = Promise.withResolvers<void>();
+  const accepted = Promise.withResolvers<void>();
+  return {
+    asked: asked.promise,
+    accept: accepted.resolve,
+    async authenticate(): Promise<Identity> {
+      asked.resolve();
+      await accepted.promise;
+      return { subject: "alice" };
+    },
+  };
+}
+
+const CREDENTIAL = { authorization: "Bearer token" };
+
+/** A limiter of one connection for each identity. */
+function limitOne(): Limiter {
+  return createLimiter({ ...NO_LIMITS, maxConnections: 1 }, () => fail("no store is needed"));
+}
+
+/** What may happen while a credential is checked, and the code of the refusal. */
+const MEANWHILE: Record<string, (server: TestServer, seats: Seats) => void> = {
+  draining: ({ drain }) => void drain.start(),
+  too_many_connections: (_server, seats) => void seats.take(),
+};
+
+for (const [code, change] of Object.entries(MEANWHILE)) {
+  Deno.test(`createUpgrade() refuses with ${code} what has come about while a credential was checked`, async () => {
+    const authenticator = createWaitingAuthenticator();
+    const limiter = limitOne();
+    const seats = createSeats(1);
+    await using server = startServer({ authenticator, limiter, seats });
+    const connecting = connectRaw(server.port, CREDENTIAL);
+    await authenticator.asked;
+    change(server, seats);
+    authenticator.accept();
+    using client = await connecting;
+    assert(client.answer.includes(`{"error":{"code":"${code}"`), client.answer);
+    assertEquals((await server.log.logged("refused")).code, code);
+    assert(!isBreach(limiter.connect("identity:alice")), "the place was given back");
+  });
+}
+
+Deno.test("createUpgrade() refuses a client that disconnects while its credential is checked", async () => {
+  const authenticator = createWaitingAuthenticator();
+  const limiter = limitOne();
+  const seats = createSeats(1);
+  await using server = startServer({
+    authenticator,
+    authenticationMayWait: true,
+    limiter,
+    seats,
+  });
+  const client = await Deno.connect({ port: server.port, hostname: "127.0.0.1" });
+  const fields = Object.entries({ ...HANDSHAKE, ...CREDENTIAL })
+    .map(([name, value]) => `${name}: ${value}\r\n`);
+  await client.write(latin1(`GET /ws HTTP/1.1\r\n${fields.join("")}\r\n`));
+  await authenticator.asked;
+  client.close();
+  // When this request has a response, the server has seen the end of the other connection.
+  assertEquals((await (await fetch(`${server.origin}/healthz`)).json()).status, "alive");
+  authenticator.accept();
+  const { code, reason } = await server.log.logged("refused");
+  assertEquals([code, reason], ["bad_handshake", "The client disconnected before it was admitted"]);
+  assert(!isBreach(limiter.connect("identity:alice")), "the place was given back");
+  assert(!seats.isFull);
 });
