@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert } from "@std/assert";
 import { SETTINGS } from "../../src/config/settings.ts";
 
 Deno.test("SETTINGS are the rows of the table in README.md", async () => {
