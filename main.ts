@@ -11,7 +11,7 @@ import { serveAlone, type Service } from "./src/service.ts";
 import { serveTogether, StartError } from "./src/workers/coordinator.ts";
 import { countWorkers } from "./src/workers/count.ts";
 
-const HELP = `${SERVER_NAME}: a proxy that makes HTTP requests for WebSocket clients
+const HELP = `${SERVER_NAME}: a WebSocket-to-HTTP proxy
 
 Usage: deno task start [--help | --version]
 

@@ -42,7 +42,7 @@ export function createIsolateService(config: Config, deps: AppDeps): IsolateServ
   const app = createApp(config, deps);
   const { handler, telemetry } = app;
   let listener: Listener | undefined;
-  catchStrays(telemetry);
+  logUncaughtErrors(telemetry);
   return {
     app,
     listen(options, onListen): void {
@@ -91,7 +91,7 @@ export function serveAlone(config: Config, env: Readonly<Record<string, string>>
 }
 
 /** Logs uncaught errors and unhandled rejections, so that they do not end the isolate. */
-export function catchStrays(telemetry: App["telemetry"]): void {
+export function logUncaughtErrors(telemetry: App["telemetry"]): void {
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     telemetry.emit({ type: "failed", error: event.reason });

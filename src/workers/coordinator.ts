@@ -6,7 +6,7 @@
 import type { Config } from "../config/config.ts";
 import { countTaken } from "../limits/seats.ts";
 import { ListenError, probe } from "../server/listener.ts";
-import { catchStrays, type Service } from "../service.ts";
+import { logUncaughtErrors, type Service } from "../service.ts";
 import { writeToStandardOutput } from "../telemetry/output.ts";
 import { createTurns } from "../telemetry/turns.ts";
 import { parseUpstreams } from "../upstream/definition.ts";
@@ -146,7 +146,7 @@ export async function serveTogether(
 
   const url = await Promise.race([listen(), broken.promise]);
   state = "serving";
-  catchStrays(telemetry);
+  logUncaughtErrors(telemetry);
   telemetry.emit({ type: "started", url });
 
   return {

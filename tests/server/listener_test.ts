@@ -6,7 +6,7 @@ const hostname = "127.0.0.1";
 const handler = (): Response => new Response("here");
 const telemetry = { wantsAllowedHops: false, emit: (): void => {} };
 
-Deno.test("listen() tells where it listens, until it is closed", async () => {
+Deno.test("listen() reports its address, and listens until it is closed", async () => {
   const addresses: ListenAddress[] = [];
   const onListen = (address: ListenAddress): void => void addresses.push(address);
   const listener = listen({ hostname, port: 0 }, { handler, telemetry, onListen });
@@ -18,7 +18,7 @@ Deno.test("listen() tells where it listens, until it is closed", async () => {
   assertEquals(probe({ hostname, port }), port);
 });
 
-Deno.test("listen() and probe() say where they cannot listen, and why", () => {
+Deno.test("listen() and probe() throw an error that tells where they cannot listen, and why", () => {
   using other = Deno.listen({ hostname, port: 0 });
   const { port } = other.addr;
   const attempts = [
@@ -32,7 +32,7 @@ Deno.test("listen() and probe() say where they cannot listen, and why", () => {
   }
 });
 
-Deno.test("probe() finds a port where any will do", () => {
+Deno.test("probe() returns a free port for 0", () => {
   assert(probe({ hostname: "::1", port: 0 }) > 0);
 });
 

@@ -19,7 +19,7 @@ interface Case {
 }
 
 const HANDSHAKES: readonly Case[] = [
-  { name: "right", headers: {}, status: 101 },
+  { name: "that is valid", headers: {}, status: 101 },
   {
     name: "without an upgrade",
     headers: { upgrade: undefined },
@@ -79,7 +79,7 @@ const HANDSHAKES: readonly Case[] = [
 ];
 
 for (const { name, headers, status, code, head } of HANDSHAKES) {
-  Deno.test(`a handshake ${name} is answered with ${status}`, async () => {
+  Deno.test(`a handshake ${name} has the response ${status}`, async () => {
     await using service = startService({ ALLOWED_ORIGINS: "https://app.example.com" });
     using client = await connectRaw(service.port, headers);
     assert(client.answer.startsWith(`HTTP/1.1 ${status} `), client.answer);
@@ -106,7 +106,7 @@ Deno.test("one connection too many is refused with 429 and Retry-After, until on
   assertEquals(again.webSocket.readyState, WebSocket.OPEN);
 });
 
-Deno.test("hello is the first frame of wsfetch.v1, and the plain dialect has none", async () => {
+Deno.test("hello is the first frame of wsfetch.v1, and the plain dialect has no hello", async () => {
   await using service = startService({ ...LOOPBACK, MAX_IN_FLIGHT: "7" });
   await using v1 = await connect(service.url, ["wsfetch.v1"]);
   const hello = await v1.next();
@@ -133,7 +133,7 @@ Deno.test("hello is the first frame of wsfetch.v1, and the plain dialect has non
   assertEquals((await plain.ask("junk")).code, "bad_frame");
 });
 
-Deno.test("connect and disconnect are one line each", async () => {
+Deno.test("the log has one line for the start and one for the end of a connection", async () => {
   await using service = startService();
   {
     await using _client = await connectV1(service.url);
@@ -174,14 +174,14 @@ function limitOne(): Limiter {
   return createLimiter({ ...NO_LIMITS, maxConnections: 1 }, () => fail("no store is needed"));
 }
 
-/** What may happen while a credential is checked, and the code of the refusal. */
+/** Events while a credential is checked, by the code of the refusal that they cause. */
 const MEANWHILE: Record<string, (server: TestServer, seats: Seats) => void> = {
   draining: ({ drain }) => void drain.start(),
   too_many_connections: (_server, seats) => void seats.take(),
 };
 
 for (const [code, change] of Object.entries(MEANWHILE)) {
-  Deno.test(`createUpgrade() refuses with ${code} what has come about while a credential was checked`, async () => {
+  Deno.test(`createUpgrade() refuses a client with ${code} after its credential was checked`, async () => {
     const authenticator = createWaitingAuthenticator();
     const limiter = limitOne();
     const seats = createSeats(1);
