@@ -1,5 +1,5 @@
 /**
- * The console as text: its page, its style sheet and its modules, as browsers are served them.
+ * The texts of the console, which the service serves to browsers: its page, its style sheet and its modules.
  *
  * @module
  */
@@ -53,13 +53,7 @@ import consoleTimingView from "./console/timing_view.ts" with { type: "text" };
 import consoleVirtualList from "./console/virtual_list.ts" with { type: "text" };
 import consoleWaterfall from "./console/waterfall.ts" with { type: "text" };
 
-/** The page. */
-export const CONSOLE_PAGE: string = consolePage;
-
-/** The page's style sheet. */
-export const CONSOLE_STYLE: string = consoleStyle;
-
-/** TypeScript by its path below `src`. */
+/** The console's TypeScript by its path below `src`. */
 export const CONSOLE_SOURCES: Readonly<Record<string, string>> = {
   "console/access_view.ts": consoleAccessView,
   "console/answer_title.ts": consoleAnswerTitle,
@@ -109,3 +103,10 @@ export const CONSOLE_SOURCES: Readonly<Record<string, string>> = {
   "console/virtual_list.ts": consoleVirtualList,
   "console/waterfall.ts": consoleWaterfall,
 };
+
+/** The page of the console, and everything that it loads. */
+export const CONSOLE_PARTS = {
+  page: consolePage,
+  style: consoleStyle,
+  sources: CONSOLE_SOURCES,
+} as const;

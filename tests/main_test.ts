@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { SETTINGS } from "../src/config.ts";
+import deno from "../deno.json" with { type: "json" };
+import { SETTINGS } from "../src/config/settings.ts";
 import { connectV1 } from "./helpers/client.ts";
 import { startCommand, startProcess } from "./helpers/process.ts";
 import { LOOPBACK } from "./helpers/service.ts";
@@ -89,6 +90,19 @@ Deno.test("a service that others can reach does not start without authentication
     const alive = await fetch(`http://127.0.0.1:${open.port}/healthz`);
     assertEquals(await alive.json(), { status: "alive" });
   }
+});
+
+Deno.test("the task start may read settings and secrets and use the network, and nothing else", () => {
+  const permissions = deno.tasks.start.command.split(" ").filter((word) =>
+    word.startsWith("--allow")
+  );
+  // The process gives up `env` and `read` after its start; a test below checks that.
+  assertEquals(permissions, ["--allow-net", "--allow-env", "--allow-read"]);
+});
+
+Deno.test("the task start:parallel is the task start with all cores", () => {
+  const { start, "start:parallel": parallel } = deno.tasks;
+  assertEquals(parallel.command, `WORKERS=auto ${start.command}`);
 });
 
 /** Logs, at SIGUSR1, what the process may still do. */

@@ -4,14 +4,14 @@
  *
  * @module
  */
-import { readUpstreams } from "../app.ts";
 import { type Clock, systemClock } from "../clock.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { countConnections } from "../limits/connection_places.ts";
 import { ListenError, probe } from "../server/listener.ts";
-import { catchStrays, type Service } from "../service.ts";
+import { logUncaughtErrors, type Service } from "../service.ts";
 import { writeToStandardOutput } from "../telemetry/output.ts";
 import { createSharedOutput } from "../telemetry/shared_output.ts";
+import { parseUpstreams } from "../upstream/definition.ts";
 import { createSecretRedaction } from "../upstream/secret_redaction.ts";
 import type { FromWorker, SourceTexts, ToWorker } from "./messages.ts";
 import { createServiceTelemetry } from "./service_telemetry.ts";
@@ -65,7 +65,7 @@ export async function serveTogether(
   /** Reads and checks the named upstreams once for all workers. */
   function readSources(): { readonly texts: SourceTexts; readonly upstreams: readonly string[] } {
     const files: Record<string, string> = {};
-    const definitions = readUpstreams(config, {
+    const definitions = parseUpstreams(config.UPSTREAMS, {
       env: (name) => Object.hasOwn(env, name) ? env[name] : undefined,
       readText: (path) => files[path] = Deno.readTextFileSync(path),
     });
@@ -153,7 +153,7 @@ export async function serveTogether(
   const url = await Promise.race([listen(), failure.promise]);
   const alive = keepProcessAlive();
   state = "serving";
-  catchStrays(telemetry);
+  logUncaughtErrors(telemetry);
   telemetry.emit({ type: "started", url });
 
   return {

@@ -4,7 +4,7 @@
  *
  * Run: `deno run --allow-all --v8-flags=--max-semi-space-size=16,--expose-gc tests/bench/exchange.ts [BATCHES]`
  */
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { createConnect } from "../../src/connection/connection.ts";
 import { createRunExchange } from "../../src/exchange/request.ts";
 import { v1 } from "../../src/dialect/v1.ts";

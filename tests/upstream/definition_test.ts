@@ -5,10 +5,10 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
+import { ConfigError } from "../../src/config_error.ts";
 import {
   parseUpstreams,
   type UpstreamDefinition,
-  UpstreamsError,
   type UpstreamSources,
 } from "../../src/upstream/definition.ts";
 
@@ -47,7 +47,7 @@ function parseOne(fields: Readonly<Record<string, unknown>>): UpstreamDefinition
 }
 
 function problemsOf(text: string): readonly string[] {
-  return assertThrows(() => parseUpstreams(text, SOURCES), UpstreamsError).problems;
+  return assertThrows(() => parseUpstreams(text, SOURCES), ConfigError).problems;
 }
 
 Deno.test("parseUpstreams() returns all fields of a definition", () => {
@@ -126,7 +126,7 @@ const TEXTS = [
 
 for (const { text, problem } of TEXTS) {
   Deno.test(`parseUpstreams() refuses the text ${text.slice(0, 20)}`, () => {
-    const error = assertThrows(() => parseUpstreams(text, SOURCES), UpstreamsError);
+    const error = assertThrows(() => parseUpstreams(text, SOURCES), ConfigError);
     assertEquals(error.problems, [`UPSTREAMS: ${problem}`]);
     assertStrictEquals(error.message, `UPSTREAMS: ${problem}`);
     assertStrictEquals(error.cause, undefined);
@@ -358,7 +358,7 @@ Deno.test("parseUpstreams() reports everything together, and no value", () => {
         c: "https://hunter2@c.test",
         fine: "https://fine.test",
       }),
-    UpstreamsError,
+    ConfigError,
   );
   assertEquals(error.problems.map((problem: string) => problem.split(" ")[1]), [
     "Odd",

@@ -1,16 +1,10 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
-import deno from "../deno.json" with { type: "json" };
-import { type Config, ConfigError, formatSettings, parseConfig, SETTINGS } from "../src/config.ts";
-import { parseHostRule } from "../src/policy/destination.ts";
+import { assertEquals } from "@std/assert";
+import { type Config, formatSettings, parseConfig } from "../../src/config/config.ts";
+import { SETTINGS } from "../../src/config/settings.ts";
+import { parseHostRule } from "../../src/policy/destination.ts";
+import { findProblems } from "./problems.ts";
 
-/** The lines of what is wrong with an environment. */
-function problems(env: Record<string, string>): readonly string[] {
-  const error = assertThrows(() => parseConfig(env), ConfigError);
-  assertEquals(error.message, error.problems.join("\n"));
-  return error.problems;
-}
-
-Deno.test("parseConfig() gives the default of every setting", () => {
+Deno.test("parseConfig() returns the default of every setting", () => {
   const { ALLOW_HOSTS, ...rest } = parseConfig({});
   assertEquals(ALLOW_HOSTS, [parseHostRule("public")]);
   assertEquals(rest, {
@@ -57,12 +51,12 @@ Deno.test("parseConfig() gives the default of every setting", () => {
   });
 });
 
-Deno.test("parseConfig() gives its defaults for what they are written as", () => {
+Deno.test("parseConfig() returns the defaults for the texts that are documented as defaults", () => {
   const env = Object.fromEntries(SETTINGS.map(({ name, default: text }) => [name, text]));
   assertEquals(parseConfig(env), parseConfig({}));
 });
 
-Deno.test("parseConfig() leaves other variables alone", () => {
+Deno.test("parseConfig() ignores other variables", () => {
   assertEquals(
     parseConfig({ PATH: "/bin", port: "x", wsfetch_x: "y", WSFETCH: "z" }),
     parseConfig({}),
@@ -102,7 +96,7 @@ for (const { name, input, expected } of READ) {
   });
 }
 
-Deno.test("parseConfig() leaves http: URLs to fetch where a proxy is set, unless told what makes them", () => {
+Deno.test("parseConfig() chooses fetch for http: URLs if a proxy is set, unless HTTP_CLIENT is set", () => {
   const clientOf = (env: Record<string, string>): string => parseConfig(env).HTTP_CLIENT;
   for (const name of ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]) {
     assertEquals(clientOf({ [name]: "http://proxy.example:3128" }), "fetch");
@@ -140,13 +134,13 @@ const NUMBERS = {
 };
 
 for (const [name, range] of Object.entries(NUMBERS)) {
-  Deno.test(`parseConfig() refuses a value of ${name} that is no number in its range`, () => {
+  Deno.test(`parseConfig() refuses a value of ${name} that is not a number in its range`, () => {
     const [min = "", max = ""] = range.split(" ");
     const outside = [String(BigInt(min) - 1n), String(BigInt(max) + 1n)];
     const odd = ["", " ", "x", "1.5", "+1", "1e3", "0x1", "1_000", " 8000", "٣", "9".repeat(400)];
     for (const value of [...outside, ...odd]) {
       const problem = `${name}: must be a whole number from ${min} to ${max}`;
-      assertEquals(problems({ [name]: value }), [problem]);
+      assertEquals(findProblems({ [name]: value }), [problem]);
     }
   });
 }
@@ -170,7 +164,7 @@ const WRONG: readonly { name: keyof Config; input: string; expected: string }[] 
   { name: "ALLOWED_ORIGINS", input: "https://a.test,b.test|b.test", expected: NO_ORIGIN },
   { name: "AUTH", input: "yes|", expected: "must be none, or empty" },
   { name: "HTTP_CLIENT", input: "FETCH|", expected: "must be direct, fetch, or empty" },
-  { name: "JWT_JWKS_URL", input: "keys|", expected: "must be an https URL; http only where" },
+  { name: "JWT_JWKS_URL", input: "keys|", expected: "must be an https URL, or an http URL whose" },
   { name: "JWT_JWKS_URL", input: "http://a.test/|", expected: "must be an https URL" },
   { name: "JWT_JWKS_URL", input: "http://8.8.8.8/|", expected: "must be an https URL" },
   { name: "LOG_LEVEL", input: "INFO|", expected: "must be one of debug, info, warn, error, off" },
@@ -178,17 +172,17 @@ const WRONG: readonly { name: keyof Config; input: string; expected: string }[] 
   { name: "LOG_FORMAT", input: "|", expected: "must be one of json, pretty" },
 ];
 
-// `input`: the value, and what of it the message quotes.
+// `input`: the value, and the part of the value that the message quotes.
 for (const { name, input, expected } of WRONG) {
   const [value = "", quoted] = input.split("|");
   Deno.test(`parseConfig() refuses ${name}=${JSON.stringify(value)}`, () => {
-    const [problem = "", ...more] = problems({ [name]: value });
+    const [problem = "", ...more] = findProblems({ [name]: value });
     const start = `${name}: ${quoted ? `${JSON.stringify(quoted)} ` : ""}${expected}`;
     assertEquals([problem.slice(0, start.length), more], [start, []]);
   });
 }
 
-Deno.test("parseConfig() refuses in ALLOWED_ORIGINS what no browser sends as an origin", () => {
+Deno.test("parseConfig() refuses text in ALLOWED_ORIGINS that no browser sends as an origin", () => {
   const stars = [
     "https://*",
     "https://a*.test",
@@ -199,95 +193,11 @@ Deno.test("parseConfig() refuses in ALLOWED_ORIGINS what no browser sends as an 
   ];
   const others = ["null", "https://a.test/", "https://a.test:443", "https://A.test", "//a.test"];
   for (const text of [...stars, ...others, "https://u@a.test", "https://a.test?x", "file:///"]) {
-    assertEquals(problems({ ALLOWED_ORIGINS: text }).length, 1);
+    assertEquals(findProblems({ ALLOWED_ORIGINS: text }).length, 1);
   }
 });
 
-Deno.test("parseConfig() refuses a timeout above the longest that a request may name", () => {
-  const problem = "REQUEST_TIMEOUT_MS: must not be above MAX_TIMEOUT_MS; set both";
-  assertEquals(problems({ REQUEST_TIMEOUT_MS: "300001" }), [problem]);
-  assertEquals(problems({ MAX_TIMEOUT_MS: "29999" }), [problem]);
-  assertEquals(parseConfig({ MAX_TIMEOUT_MS: "5", REQUEST_TIMEOUT_MS: "5" }).MAX_TIMEOUT_MS, 5);
-});
-
-const SECRET = "s3cr3t-".repeat(5);
-const TOKENS = { AUTH_TOKENS: "alice:a-token" };
-const NOT_ALONE = "means something only with JWT_JWKS_URL or JWT_SECRET";
-
-/** Settings that do not go together, and how the one line about them begins; none: they do. */
-const COMBINED: readonly (readonly [expected: string, ...envs: Record<string, string>[]])[] = [
-  [
-    "AUTH: everyone who can reach this service could use it; set AUTH_TOKENS, JWT_JWKS_URL or JWT_SECRET",
-    ...["0.0.0.0", "::", "10.0.0.1", "wsfetch.example", "127.example.com", "localhost.example"].map(
-      (HOST) => ({ HOST }),
-    ),
-    { DENO_DEPLOYMENT_ID: "x" },
-    { DENO_DEPLOY: "1", HOST: "127.0.0.1" },
-  ],
-  [
-    "",
-    ...["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost", "LocalHost"].map((HOST) => ({
-      HOST,
-    })),
-    { HOST: "0.0.0.0", AUTH: "none" },
-    { HOST: "0.0.0.0", ...TOKENS },
-    { HOST: "0.0.0.0", JWT_SECRET: SECRET },
-    { HOST: "0.0.0.0", JWT_JWKS_URL: "https://id.example/keys" },
-    { DENO_DEPLOYMENT_ID: "x", AUTH: "none" },
-    { JWT_JWKS_URL: "http://127.0.0.1:9/keys" },
-    { JWT_JWKS_URL: "http://keycloak:8080/keys" },
-    { JWT_SECRET: SECRET, JWT_ALGORITHMS: "HS256", JWT_ISSUER: "i", JWT_AUDIENCE: "a" },
-    { LIMIT_REQUESTS_PER_SECOND: "1", LIMIT_REQUEST_BURST: "1" },
-  ],
-  ["AUTH: none cannot stand beside", { ...TOKENS, AUTH: "none" }, {
-    JWT_SECRET: SECRET,
-    AUTH: "none",
-  }],
-  ["JWT_SECRET: cannot stand beside", { JWT_SECRET: SECRET, JWT_JWKS_URL: "https://a.test/" }],
-  [`JWT_ISSUER: ${NOT_ALONE}`, { JWT_ISSUER: "a" }],
-  [`JWT_AUDIENCE: ${NOT_ALONE}`, { JWT_AUDIENCE: "a" }],
-  [`JWT_ALGORITHMS: ${NOT_ALONE}`, { JWT_ALGORITHMS: "RS256" }],
-  [
-    'JWT_ALGORITHMS: "HS256" is wrong',
-    { JWT_JWKS_URL: "https://a.test/", JWT_ALGORITHMS: "RS256,HS256" },
-  ],
-  [
-    'JWT_ALGORITHMS: "none" is wrong',
-    { JWT_JWKS_URL: "https://a.test/", JWT_ALGORITHMS: "none" },
-    { JWT_SECRET: SECRET, JWT_ALGORITHMS: "none" },
-  ],
-  ['JWT_ALGORITHMS: "RS256" is wrong', { JWT_SECRET: SECRET, JWT_ALGORITHMS: "RS256" }],
-  [
-    "JWT_SECRET: The secret is too short",
-    { JWT_SECRET: "s3cr3t" },
-    { JWT_SECRET: SECRET, JWT_ALGORITHMS: "HS512" },
-  ],
-  [
-    "WORKERS: must be 1 on Deno Deploy",
-    { WORKERS: "2", DENO_DEPLOY: "1", AUTH: "none" },
-    { WORKERS: "auto", DENO_SERVE_ADDRESS: "tcp:127.0.0.1:1", AUTH: "none" },
-  ],
-  ["LIMIT_REQUEST_BURST: means something only with", { LIMIT_REQUEST_BURST: "1" }],
-  ['AUTH_TOKENS: "alice" and "bob" have the same token', {
-    AUTH_TOKENS: "alice:s3cr3t,bob:s3cr3t",
-  }],
-  ["AUTH_TOKENS: A token needs a name", { AUTH_TOKENS: "s3cr3t" }],
-  ["AUTH_TOKENS: ", { AUTH_TOKENS: "alice:s3cr3t s3cr3t" }, { AUTH_TOKENS: "alice:sha256:s3cr3t" }],
-];
-
-for (const [expected, ...envs] of COMBINED) {
-  for (const env of envs) {
-    const name = JSON.stringify(env);
-    Deno.test(`parseConfig() ${expected === "" ? "takes" : "refuses"} ${name}`, () => {
-      if (expected === "") return void parseConfig(env);
-      const [problem = "", ...more] = problems(env);
-      assertEquals([problem.slice(0, expected.length), more], [expected, []]);
-      assertEquals(problem.includes("s3cr3t"), false, "a secret is not told");
-    });
-  }
-}
-
-Deno.test("parseConfig() tells everything that is wrong, and what WSFETCH_ names do not exist", () => {
+Deno.test("parseConfig() lists every problem, and the names with WSFETCH_ that are not settings", () => {
   const env = {
     WSFETCH_PORT: "1",
     PORT: "x",
@@ -295,9 +205,9 @@ Deno.test("parseConfig() tells everything that is wrong, and what WSFETCH_ names
     DENY_HOSTS: "a b,c,d e",
     WSFETCH_X: "",
   };
-  const lines = problems(env).map((line) => line.split("; write")[0]);
+  const lines = findProblems(env).map((line) => line.split("; write")[0]);
   assertEquals(lines, [
-    "WSFETCH_PORT: is not a setting; the name is plain: PORT",
+    "WSFETCH_PORT: is not a setting; use PORT, without the prefix",
     "WSFETCH_: is not a setting",
     "WSFETCH_X: is not a setting",
     "PORT: must be a whole number from 0 to 65535",
@@ -306,7 +216,7 @@ Deno.test("parseConfig() tells everything that is wrong, and what WSFETCH_ names
   ]);
 });
 
-Deno.test("formatSettings() gives every setting with its default, without marks", () => {
+Deno.test("formatSettings() lists every setting with its default, without Markdown", () => {
   const text = formatSettings();
   const names = [...text.matchAll(/^ {2}([A-Z_]+) \(default ([^)]+)\)\n {6}\S/gm)];
   const expected = SETTINGS.map((
@@ -314,32 +224,4 @@ Deno.test("formatSettings() gives every setting with its default, without marks"
   ) => [each.name, each.default === "" ? "empty" : each.default]);
   assertEquals(names.map(([, name, value]) => [name, value]), expected);
   assertEquals(text.includes("`"), false);
-});
-
-Deno.test("the task start may read settings and secrets and use the network, and nothing else", () => {
-  const permissions = deno.tasks.start.command.split(" ").filter((word) =>
-    word.startsWith("--allow")
-  );
-  // What it does not need behind its start it gives up there; main_test.ts holds that.
-  assertEquals(permissions, ["--allow-net", "--allow-env", "--allow-read"]);
-});
-
-Deno.test("the task start:parallel is the task start with all cores", () => {
-  const { start, "start:parallel": parallel } = deno.tasks;
-  assertEquals(parallel.command, `WORKERS=auto ${start.command}`);
-});
-
-Deno.test("README.md has the table of the settings", async () => {
-  const rows = SETTINGS.map(({ name, default: text, description }) =>
-    `| \`${name}\` | ${text === "" ? "*empty*" : `\`${text}\``} | ${description} |`
-  );
-  const table = ["| Setting | Default | Meaning |", "| --- | --- | --- |", ...rows].join("\n");
-  const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url)).catch(() => "");
-  const [, found = ""] = /<!-- settings -->\s+(.*?)\s+<!-- \/settings -->/s.exec(readme) ?? [];
-  // deno fmt pads the columns and writes emphasis its own way.
-  const bare = found.replace(/ {2,}/g, " ").replace(/-{3,}/g, "---").replaceAll(
-    "_empty_",
-    "*empty*",
-  );
-  assert(bare === table, `README.md has to hold, between its settings marks:\n\n${table}\n`);
 });
