@@ -16,7 +16,7 @@ import { createSecretRedaction } from "../upstream/secret_redaction.ts";
 import type { FromWorker, SourceTexts, ToWorker } from "./messages.ts";
 import { createServiceTelemetry } from "./service_telemetry.ts";
 import { allocateSharedMemory, releaseWorker, toIsolateNumber } from "./shared_memory.ts";
-import { keepProcessAlive, startThread } from "./thread.ts";
+import { keepProcessAlive, type StartThread, startThread as startWorkerThread } from "./thread.ts";
 import { createWorkerSlot, type WorkerSlot } from "./worker_slot.ts";
 
 /** A worker ended before all of them listened. */
@@ -42,10 +42,18 @@ const CLOSE_MS = 2000;
  */
 export async function serveTogether(
   config: Config,
-  { env, workers, clock = systemClock }: {
+  {
+    env,
+    workers,
+    clock = systemClock,
+    startThread = startWorkerThread,
+    writeSync = writeToStandardOutput,
+  }: {
     readonly env: Readonly<Record<string, string>>;
     readonly workers: number;
     readonly clock?: Clock;
+    readonly startThread?: StartThread;
+    readonly writeSync?: (bytes: Uint8Array) => number;
   },
 ): Promise<Service> {
   const redaction = createSecretRedaction([config.JWT_SECRET]);
@@ -53,7 +61,7 @@ export async function serveTogether(
   const shared = allocateSharedMemory(config, workers);
   const self = toIsolateNumber(workers);
   const service = createServiceTelemetry(config, {
-    writeSync: createSharedOutput({ turn: shared.turn, self }, writeToStandardOutput),
+    writeSync: createSharedOutput({ turn: shared.turn, self }, writeSync),
     redaction,
     collect: () => postToAll({ type: "measure" }, { reply: "measured", maxMs: MEASURE_MS }),
   });

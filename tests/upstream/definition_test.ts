@@ -39,7 +39,7 @@ function parse(upstreams: unknown): readonly UpstreamDefinition[] {
   return parseUpstreams(JSON.stringify(upstreams), SOURCES);
 }
 
-/** The one upstream of a definition that has a base URL and these fields. */
+/** Parses a definition with a base URL and these fields. */
 function parseOne(fields: Readonly<Record<string, unknown>>): UpstreamDefinition {
   const [definition] = parse({ a: { baseUrl: "https://a.test", ...fields } });
   if (definition === undefined) throw new Error("there is no definition");
@@ -332,7 +332,7 @@ for (const value of [null, 1, true, []]) {
   });
 }
 
-Deno.test("parseUpstreams() takes the least and the most of every number", () => {
+Deno.test("parseUpstreams() takes the minimum and the maximum of every number", () => {
   for (
     const fields of [
       { timeoutMs: 1, maxInFlight: 1, retry: { attempts: 2, backoffMs: 1, maxBackoffMs: 1 } },
@@ -343,7 +343,7 @@ Deno.test("parseUpstreams() takes the least and the most of every number", () =>
   ) assertObjectMatch({ ...parseOne(fields) }, fields);
 });
 
-Deno.test("parseUpstreams() reports everything together, and no value", () => {
+Deno.test("parseUpstreams() reports all problems together, without any value", () => {
   const error = assertThrows(
     () =>
       parse({
