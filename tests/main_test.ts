@@ -51,7 +51,9 @@ Deno.test("a second signal ends the process at once", async () => {
 Deno.test("the process outlives an error that nothing caught, and logs it", async () => {
   const stray = "data:application/javascript," + encodeURIComponent(`
     Deno.addSignalListener("SIGUSR1", () => { Promise.reject(new Error("stray rejection")); });
-    Deno.addSignalListener("SIGUSR2", () => { throw new Error("stray exception"); });
+    Deno.addSignalListener("SIGUSR2", () => {
+      setTimeout(() => { throw new Error("stray exception"); }, 0);
+    });
   `);
   await using service = await startProcess(LOOPBACK, ["--preload", stray]);
   const isAbout = (text: string) => ({ error }: { error?: unknown }): boolean =>
@@ -62,6 +64,8 @@ Deno.test("the process outlives an error that nothing caught, and logs it", asyn
   await service.log.logged("failed", isAbout("stray exception"));
   const alive = await fetch(`${service.origin}/healthz`);
   assertEquals(await alive.json(), { status: "alive" });
+  service.kill("SIGTERM");
+  assertEquals((await service.status).code, 0);
 });
 
 Deno.test("wrong settings end the start with 2 and a line for each", async () => {
@@ -169,9 +173,15 @@ Deno.test("the service listens again after it has run out of file descriptors", 
     if (connection !== undefined) connections.push(connection);
   }
   await failed;
-  for (const connection of connections) connection.close();
+  {
+    using _other = Deno.listen({ port, hostname: "127.0.0.1" });
+    for (const connection of connections) connection.close();
+    await service.log.logged("failed", ({ error }) => String(error).includes("Cannot listen on"));
+  }
   let starts = 0;
   await service.log.logged("started", () => ++starts === 2);
   const alive = await fetch(`${service.origin}/healthz`);
   assertEquals(await alive.json(), { status: "alive" });
+  service.kill("SIGTERM");
+  assertEquals((await service.status).code, 0);
 });
