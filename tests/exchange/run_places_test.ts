@@ -1,7 +1,7 @@
 /**
  * What an exchange waits for before its request is made, limits and a place, and when it gives them back.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import type { Lease } from "../../src/limits/limiter.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
 import type { Upstream } from "../../src/upstream/registry.ts";
@@ -14,6 +14,7 @@ import {
   DRAINING,
   lastCall,
   PLACES,
+  recordTelemetry,
   type RunnerBench,
   settle,
 } from "../helpers/exchange.ts";
@@ -233,4 +234,19 @@ Deno.test("run() gives its place back before it sends an error", async () => {
   assert(await isOneFree(bench));
   taken.resolve();
   await done;
+});
+
+Deno.test("run() gives its place back though the log fails", async () => {
+  const full = new Error("The log is full");
+  const telemetry = recordTelemetry({
+    before(): void {
+      throw full;
+    },
+  });
+  const bench = createRunnerBench({ telemetry });
+  const { done } = bench.start();
+  lastCall(bench).fail(new Error("a bug"));
+  for (let taken = 1; taken < PLACES; taken++) bench.start();
+  assertStrictEquals(await assertRejects(() => done), full);
+  assert(await isOneFree(bench));
 });
