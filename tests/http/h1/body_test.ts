@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type BodyReader, createBodyReader } from "../../../src/http/h1/body.ts";
-import { createConnection } from "../../../src/http/h1/connection.ts";
+import { TcpConnection } from "../../../src/http/h1/connection.ts";
 import type { Framing } from "../../../src/http/h1/response_head.ts";
 import { ProxyError } from "../../../src/protocol/mod.ts";
 import { createWire } from "./wire.ts";
@@ -15,7 +15,7 @@ async function readPieces(reader: BodyReader): Promise<string[]> {
 }
 
 function readerOf(framing: Framing, ...segments: readonly (string | null)[]): BodyReader {
-  return createBodyReader(createConnection(createWire(...segments)), framing, "GET");
+  return createBodyReader(new TcpConnection(createWire(...segments)), framing, "GET");
 }
 
 const FRAMINGS: readonly { name: string; framing: Framing; input: (text: string) => string }[] = [
@@ -64,7 +64,7 @@ Deno.test("next() takes no more than belongs to the body", async () => {
     ["chunked", "3\r\nabc\r\n0\r\n\r\n"],
   ];
   for (const [framing, body] of ends) {
-    const connection = createConnection(createWire(`${body}behind`));
+    const connection = new TcpConnection(createWire(`${body}behind`));
     await connection.fill();
     assertEquals(await readPieces(createBodyReader(connection, framing, "GET")), ["abc"]);
     assertEquals(connection.memory.toString("latin1", connection.start, connection.end), "behind");
@@ -73,7 +73,7 @@ Deno.test("next() takes no more than belongs to the body", async () => {
 
 Deno.test("next() reads nothing of a body that there is none of", async () => {
   const wire = createWire("behind");
-  const reader = createBodyReader(createConnection(wire), 0, "GET");
+  const reader = createBodyReader(new TcpConnection(wire), 0, "GET");
   assertEquals([await readPieces(reader), wire.unread()], [[], 1]);
 });
 
@@ -88,7 +88,7 @@ for (const { name, framing, input } of SHORT) {
   Deno.test(`next() tells of a body that ends too early: ${name}`, async () => {
     for (const segments of [[input], [...input]]) {
       for (const [method, expected] of [["GET", true], ["POST", false]] as const) {
-        const connection = createConnection(createWire(...segments, null));
+        const connection = new TcpConnection(createWire(...segments, null));
         const reader = createBodyReader(connection, framing, method);
         const { code, retryable } = await assertRejects(() => readPieces(reader), ProxyError);
         assertEquals([code, retryable], ["http_response_incomplete", expected]);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { createChunkParser } from "../../../src/http/h1/chunks.ts";
+import { ChunkParser } from "../../../src/http/h1/chunks.ts";
 import { latin1 } from "../../helpers/upstream.ts";
 
 /** What becomes of some bytes: the data, how it ended, and how many bytes were left alone. */
@@ -11,7 +11,7 @@ interface Parsed {
 
 /** Parses segments one after the other. */
 function parse(segments: readonly string[]): Parsed {
-  const parser = createChunkParser();
+  const parser = new ChunkParser();
   let data = "";
   let left = 0;
   for (const segment of segments) {
@@ -22,7 +22,7 @@ function parse(segments: readonly string[]): Parsed {
       if (parser.hasEnded || at === bytes.length) break;
       const end = Math.min(bytes.length, at + parser.missing);
       data += segment.slice(at, end);
-      parser.missing -= end - at;
+      parser.take(end - at);
       at = end;
     }
     left += bytes.length - at;

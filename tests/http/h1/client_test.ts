@@ -1,7 +1,15 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { ProxyError } from "../../../src/protocol/mod.ts";
 import { startRaw } from "../../helpers/upstream.ts";
-import { type Asked, chunked, createAsker, ok, readOn, readText, startServer } from "./ask.ts";
+import {
+  chunked,
+  createTestClient,
+  ok,
+  readText,
+  readUntil,
+  startServer,
+  type TestRequest,
+} from "./test_client.ts";
 import { createWire } from "./wire.ts";
 
 /** Refuses to connect anywhere, and counts. */
@@ -21,18 +29,18 @@ Deno.test("request() sends the body behind its length", async () => {
     const text = "b".repeat(size);
     await using server = startRaw(async (connection) => {
       const head = await connection.readHead();
-      await connection.write(ok(await readOn(connection, head, `\r\n\r\n${text}`)));
+      await connection.write(ok(await readUntil(connection, head, `\r\n\r\n${text}`)));
       await connection.peerClosed();
     });
-    using asker = createAsker();
+    using client = createTestClient();
     const body = new TextEncoder().encode(text);
-    const seen = (await asker.ask(server.origin, { method: "POST", body })).text;
+    const seen = (await client.fetch(server.origin, { method: "POST", body })).text;
     assert(seen.startsWith("POST / HTTP/1.1\r\n") && seen.endsWith(`\r\n\r\n${text}`));
     assert(seen.includes(`\r\ncontent-length: ${size}\r\n`));
   }
 });
 
-const UNSENDABLE: readonly { name: string; url?: string; asked?: Asked; code?: string }[] = [
+const UNSENDABLE: readonly { name: string; url?: string; asked?: TestRequest; code?: string }[] = [
   { name: "a field that would be two", asked: { headers: [["x", "y\r\nz: 1"]] } },
   { name: "a name that is none", asked: { headers: [["x y", "z"]] } },
   { name: "a method that is none", asked: { method: "GET / HTTP/1.1\r\nx:" } },
@@ -46,23 +54,23 @@ const UNSENDABLE: readonly { name: string; url?: string; asked?: Asked; code?: s
 for (const { name, url = "http://a.invalid/", asked = {}, code = "bad_request" } of UNSENDABLE) {
   Deno.test(`request() refuses ${name} before it connects`, async () => {
     const { connect, count } = noConnect();
-    using asker = createAsker({}, { connect });
-    const error = await assertRejects(() => asker.ask(url, asked), ProxyError);
+    using client = createTestClient({ connect });
+    const error = await assertRejects(() => client.fetch(url, asked), ProxyError);
     assertEquals([error.code, error.sent, error.retryable, count()], [code, "no", false, 0]);
   });
 }
 
 Deno.test("request() tries every address, and gives the last failure", async () => {
   const { connect, count } = noConnect();
-  using asker = createAsker({}, { connect });
+  using client = createTestClient({ connect });
   const addresses = ["192.0.2.1", "192.0.2.2", "2001:db8::1"];
   const refused = await assertRejects(
-    () => asker.ask("http://a.invalid/", { addresses }),
+    () => client.fetch("http://a.invalid/", { addresses }),
     ProxyError,
   );
   assertEquals([refused.code, refused.sent, count()], ["connection_refused", "no", 3]);
   const none = await assertRejects(
-    () => asker.ask("http://a.invalid/", { addresses: [] }),
+    () => client.fetch("http://a.invalid/", { addresses: [] }),
     ProxyError,
   );
   assertEquals([none.code, none.sent, count()], ["dns_error", "no", 3]);
@@ -82,8 +90,8 @@ const INTERIM: readonly { name: string; input: string }[] = [
 for (const { name, input } of INTERIM) {
   Deno.test(`request() gives the response behind interim ones: ${name}`, async () => {
     await using server = startServer(() => input + ok("abc"));
-    using asker = createAsker();
-    assertEquals((await asker.ask(server.origin)).text, "abc");
+    using client = createTestClient();
+    assertEquals((await client.fetch(server.origin)).text, "abc");
   });
 }
 
@@ -107,8 +115,8 @@ for (const { name, input } of NOT_HTTP) {
       await connection.peerClosed();
       closed.resolve();
     });
-    using asker = createAsker();
-    const { code, sent } = await assertRejects(() => asker.ask(server.origin), ProxyError);
+    using client = createTestClient();
+    const { code, sent } = await assertRejects(() => client.fetch(server.origin), ProxyError);
     assertEquals([code, sent], ["http_protocol_error", "yes"]);
     await closed.promise;
   });
@@ -130,8 +138,8 @@ for (const { name, input } of ENDLESS) {
       await connection.write(isInterim ? input : "HTTP/1.1 200 OK\r\n");
       for (;; written += input.length) await connection.write(input);
     });
-    using asker = createAsker();
-    const { code } = await assertRejects(() => asker.ask(server.origin), ProxyError);
+    using client = createTestClient();
+    const { code } = await assertRejects(() => client.fetch(server.origin), ProxyError);
     assertEquals(code, "http_protocol_error");
   });
 }
@@ -143,8 +151,8 @@ Deno.test("request() reads a response that comes a byte at a time", async () => 
     for (const byte of text) await connection.write(byte);
     await connection.peerClosed();
   });
-  using asker = createAsker();
-  assertEquals((await asker.ask(server.origin)).text, "abcdefg");
+  using client = createTestClient();
+  assertEquals((await client.fetch(server.origin)).text, "abcdefg");
 });
 
 const long = "y".repeat(300);
@@ -161,17 +169,17 @@ for (const { name, input } of CUT_HEADS) {
       const text = input + answer;
       for (let at = 1; at < text.length; at++) {
         const wire = createWire(text.slice(0, at), text.slice(at), null);
-        using asker = createAsker({}, { connect: () => Promise.resolve(wire) });
-        assertEquals((await asker.ask("http://a.invalid/")).status, 204);
+        using client = createTestClient({ connect: () => Promise.resolve(wire) });
+        assertEquals((await client.fetch("http://a.invalid/")).status, 204);
       }
       const wire = createWire(...text, null);
-      using asker = createAsker({}, { connect: () => Promise.resolve(wire) });
-      assertEquals((await asker.ask("http://a.invalid/")).status, 204);
+      using client = createTestClient({ connect: () => Promise.resolve(wire) });
+      assertEquals((await client.fetch("http://a.invalid/")).status, 204);
     }
   });
 }
 
-const BODIES: readonly { name: string; body: () => Asked["body"] & object }[] = [
+const BODIES: readonly { name: string; body: () => TestRequest["body"] & object }[] = [
   { name: "1 MiB", body: () => new Uint8Array(1_048_576) },
   { name: "50 MB, of which some will not be taken", body: () => new Uint8Array(50_000_000) },
   {
@@ -189,8 +197,8 @@ for (const { name, body } of BODIES) {
       await connection.write(ok("enough").replace("200 OK", "413 x"));
       await closed.promise;
     });
-    using asker = createAsker();
-    const { status, text } = await asker.ask(server.origin, { method: "POST", body: body() });
+    using client = createTestClient();
+    const { status, text } = await client.fetch(server.origin, { method: "POST", body: body() });
     assertEquals([status, text], [413, "enough"]);
     closed.resolve();
   });
@@ -203,8 +211,8 @@ for (const { name, body } of BODIES) {
       connection.close();
       written.resolve();
     });
-    using asker = createAsker();
-    const asking = asker.ask(server.origin, { method: "PUT", body: body() });
+    using client = createTestClient();
+    const asking = client.fetch(server.origin, { method: "PUT", body: body() });
     await written.promise;
     // The reset may overtake what was sent before it, or any part of that.
     const outcome = await asking.then(({ text }) => text, ({ code }: ProxyError) => code);
@@ -220,15 +228,15 @@ Deno.test("a connection whose request was not sent whole is not used again", asy
     await connection.write(ok(""));
     await over.promise;
   });
-  using asker = createAsker();
+  using client = createTestClient();
   for (const round of [1, 2]) {
-    await asker.ask(server.origin, { method: "POST", body: new Uint8Array(50_000_000) });
+    await client.fetch(server.origin, { method: "POST", body: new Uint8Array(50_000_000) });
     assertEquals(server.connections(), round);
   }
   over.resolve();
 });
 
-const PHASES: readonly { name: string; input: string; asked?: Asked }[] = [
+const PHASES: readonly { name: string; input: string; asked?: TestRequest }[] = [
   { name: "before the head", input: "" },
   { name: "inside of the head", input: "HTTP/1.1 200 OK\r\nx: y\r\n" },
   { name: "behind an interim response", input: "HTTP/1.1 103 x\r\n\r\n" },
@@ -267,10 +275,10 @@ for (const { name, input, asked } of PHASES) {
       closed.resolve();
     });
     for (const reading of ["bytes", "chunks"] as const) {
-      using asker = createAsker();
+      using client = createTestClient();
       const controller = new AbortController();
       const { signal } = controller;
-      const asking = asker.ask(server.origin, { ...asked, signal, reading });
+      const asking = client.fetch(server.origin, { ...asked, signal, reading });
       const ended = assertRejects(() => asking);
       await written.promise;
       const reason = new Error("enough");
@@ -284,11 +292,11 @@ for (const { name, input, asked } of PHASES) {
 
 Deno.test("request() ends with the signal's reason when aborted between the head and the body", async () => {
   await using server = startServer(() => ok("abc").slice(0, -1));
-  using asker = createAsker();
+  using client = createTestClient();
   const reason = new Error("enough");
   for (const reading of ["bytes", "chunks"] as const) {
     const controller = new AbortController();
-    const response = await asker.head(server.origin, { signal: controller.signal });
+    const response = await client.fetchHead(server.origin, { signal: controller.signal });
     controller.abort(reason);
     assertStrictEquals(await assertRejects(() => readText(response, { reading })), reason);
   }
@@ -296,22 +304,22 @@ Deno.test("request() ends with the signal's reason when aborted between the head
 
 Deno.test("a connection whose exchange was aborted is not used again, though its response has come", async () => {
   await using server = startServer(() => ok("abc"));
-  using asker = createAsker();
+  using client = createTestClient();
   const controller = new AbortController();
-  const response = await asker.head(server.origin, { signal: controller.signal });
+  const response = await client.fetchHead(server.origin, { signal: controller.signal });
   controller.abort();
-  assertEquals(response.isHere, true);
-  response.bytes(10);
+  assertEquals(response.body.isHere, true);
+  response.body.bytes(10);
   // In the same turn, before anything can be told of the connection.
-  const { text } = await asker.ask(server.origin, { method: "POST" });
+  const { text } = await client.fetch(server.origin, { method: "POST" });
   assertEquals([text, server.connections()], ["abc", 2]);
 });
 
 Deno.test("request() ends with the signal's reason when aborted before, and connects to nothing", async () => {
   const reason = new Error("enough");
   await using server = startServer(() => ok("abc"));
-  using asker = createAsker();
-  const asking = asker.ask(server.origin, { signal: AbortSignal.abort(reason) });
+  using client = createTestClient();
+  const asking = client.fetch(server.origin, { signal: AbortSignal.abort(reason) });
   assertStrictEquals(await assertRejects(() => asking), reason);
   assertEquals(server.connections(), 0);
 });
@@ -322,7 +330,7 @@ Deno.test("request() ends with the signal's reason when aborted while it connect
   let closes = 0;
   for (const isLate of [false, true]) {
     const controller = new AbortController();
-    using asker = createAsker({}, {
+    using client = createTestClient({
       connect: (options) => {
         connects++;
         const { signal } = options as { readonly signal?: AbortSignal };
@@ -336,7 +344,7 @@ Deno.test("request() ends with the signal's reason when aborted while it connect
       },
     });
     const addresses = ["192.0.2.1", "192.0.2.2"];
-    const asking = asker.ask("http://a.invalid/", { signal: controller.signal, addresses });
+    const asking = client.fetch("http://a.invalid/", { signal: controller.signal, addresses });
     assertStrictEquals(await assertRejects(() => asking), reason);
   }
   assertEquals([connects, closes], [2, 1]);
@@ -344,10 +352,10 @@ Deno.test("request() ends with the signal's reason when aborted while it connect
 
 Deno.test("a signal that is aborted behind its exchange does nothing to the connection", async () => {
   await using server = startServer(() => ok("abc"));
-  using asker = createAsker();
+  using client = createTestClient();
   for (let round = 0; round < 3; round++) {
     const controller = new AbortController();
-    await asker.ask(server.origin, { signal: controller.signal });
+    await client.fetch(server.origin, { signal: controller.signal });
     controller.abort();
   }
   assertEquals(server.connections(), 1);
@@ -392,9 +400,9 @@ Deno.test("no exchange leaves a listener on its signal, however it ends", async 
         if (answer !== false) await connection.write(answer);
         connection.close();
       });
-      using asker = createAsker();
+      using client = createTestClient();
       const { signal, count } = countListeners();
-      await asker.ask(server.origin, { signal, reading, maxBytes: 5 }).catch(() => {});
+      await client.fetch(server.origin, { signal, reading, maxBytes: 5 }).catch(() => {});
       assertEquals(count(), 0, String(answer));
     }
   }
@@ -445,9 +453,9 @@ for (const { name, input, expected } of BREAKS) {
           else connection.close(); // with a body that was not read
           await connection.peerClosed();
         });
-        using asker = createAsker();
+        using client = createTestClient();
         const body = isReset ? new Uint8Array(500_000) : null;
-        const asking = asker.ask(server.origin, { method: "POST", body, reading });
+        const asking = client.fetch(server.origin, { method: "POST", body, reading });
         const { code, retryable } = await assertRejects(() => asking, ProxyError);
         // What a reset overtakes, the client has not seen.
         const codes = isReset ? [expected, "connection_terminated"] : [expected];

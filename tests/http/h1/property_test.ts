@@ -139,7 +139,7 @@ Deno.test("any response is read back exactly, and its connection used again exac
         wires.push(wire);
         return Promise.resolve(wire);
       };
-      using client = createHttp1Client({ maxIdlePerHost: 2 }, { connect });
+      using client = createHttp1Client({ maxIdlePerHost: 2, connect });
       const { signal } = new AbortController();
       const url = new URL("http://a.invalid/");
       let connections = 0;
@@ -163,9 +163,9 @@ Deno.test("any response is read back exactly, and its connection used again exac
           headers.filter(([name]) => !FRAMING_FIELDS.has(name)),
           it.headers.map(([name, value]) => [name.toLowerCase(), value]),
         );
-        const body = reading === "bytes"
-          ? await response.bytes(1_000_000)
-          : concat(await Array.fromAsync(response.chunks(1_000_000), (piece) => piece.slice()));
+        const body = reading === "bytes" ? await response.body.bytes(1_000_000) : concat(
+          await Array.fromAsync(response.body.chunks(1_000_000), (piece) => piece.slice()),
+        );
         const expected = isBodiless(it)
           ? new Uint8Array()
           : isOpenEnded

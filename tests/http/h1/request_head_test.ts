@@ -2,11 +2,11 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { encodeRequestHead, type RequestHead } from "../../../src/http/h1/request_head.ts";
 import { type HeaderPairs, ProxyError } from "../../../src/protocol/mod.ts";
 
-interface Asked extends Partial<Omit<RequestHead, "url">> {
+interface TestRequest extends Partial<Omit<RequestHead, "url">> {
   readonly url?: string;
 }
 
-function encode({ url = "http://a.example/", ...asked }: Asked = {}): string {
+function encode({ url = "http://a.example/", ...asked }: TestRequest = {}): string {
   return encodeRequestHead({
     method: "GET",
     headers: [],
@@ -17,13 +17,13 @@ function encode({ url = "http://a.example/", ...asked }: Asked = {}): string {
 }
 
 /** The lines of a head, without the fields that are added where there are none. */
-function linesOf(asked: Asked): string[] {
+function linesOf(asked: TestRequest): string[] {
   const lines = encode(asked).split("\r\n");
   assertEquals(lines.slice(-2), ["", ""]);
   return lines.slice(0, -2).filter((line) => !DEFAULTS.includes(line));
 }
 
-function assertRefused(asked: Asked): void {
+function assertRefused(asked: TestRequest): void {
   const { code, sent, message } = assertThrows(() => encode(asked), ProxyError);
   assertEquals([code, sent], ["bad_request", "no"]);
   assertEquals(message.includes("\n"), false);

@@ -6,20 +6,20 @@ import {
   createParseHead,
   findHeadEnd,
   type Framing,
+  type Http1Head,
   isHeadPossible,
-  type ResponseHead,
 } from "../../../src/http/h1/response_head.ts";
 import { ProxyError } from "../../../src/protocol/mod.ts";
 import { latin1 } from "../../helpers/upstream.ts";
 
 /** Parses a head that stands somewhere in memory. */
-function parse(text: string, parseHead = createParseHead()): ResponseHead {
+function parse(text: string, parseHead = createParseHead()): Http1Head {
   const bytes = Buffer.from(`before${text}behind`, "latin1");
   return parseHead(bytes, 6, bytes.length - 6);
 }
 
 /** Parses a head of 200 with these lines. */
-function parseFields(lines: readonly string[], version = "HTTP/1.1"): ResponseHead {
+function parseFields(lines: readonly string[], version = "HTTP/1.1"): Http1Head {
   return parse([`${version} 200 OK`, ...lines, "", ""].join("\r\n"));
 }
 

@@ -1,15 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
-import { createConnection } from "../../../src/http/h1/connection.ts";
-import { createResponse } from "../../../src/http/h1/response.ts";
-import type { Framing, ResponseHead } from "../../../src/http/h1/response_head.ts";
-import type { TransportResponse } from "../../../src/http/transport.ts";
-import { readText } from "./ask.ts";
+import { TcpConnection } from "../../../src/http/h1/connection.ts";
+import { framingOf, Http1Body } from "../../../src/http/h1/response.ts";
+import type { Framing } from "../../../src/http/h1/response_head.ts";
+import { readText } from "./test_client.ts";
 import { createWire } from "./wire.ts";
 
 interface World {
-  readonly response: TransportResponse;
+  readonly body: Http1Body;
   /** What `ended` was called with. */
   readonly ends: readonly boolean[];
+  readonly connection: TcpConnection;
 }
 
 /** A response whose body comes in these segments; the first has come with the head. */
@@ -18,20 +18,17 @@ async function respond(
   segments: readonly (string | null)[],
   { method = "GET", status = 200 } = {},
 ): Promise<World> {
-  const connection = createConnection(createWire(...segments));
+  const connection = new TcpConnection(createWire(...segments));
   if (segments.length > 0) await connection.fill();
-  const head: ResponseHead = {
-    status,
-    statusText: "x",
-    headers: [],
-    framing,
-    keepAlive: true,
-    keepAliveSeconds: undefined,
-  };
   const { signal } = new AbortController();
   const ends: boolean[] = [];
-  const context = { connection, method, signal };
-  return { response: createResponse(context, head, (isReusable) => ends.push(isReusable)), ends };
+  const body = new Http1Body(framingOf(method, { status, framing }), {
+    connection,
+    method,
+    signal,
+    ended: (isReusable) => ends.push(isReusable),
+  });
+  return { body, ends, connection };
 }
 
 const BODILESS: readonly { name: string; method?: string; status?: number; framing: Framing }[] = [
@@ -46,10 +43,10 @@ const BODILESS: readonly { name: string; method?: string; status?: number; frami
 for (const { name, framing, ...more } of BODILESS) {
   Deno.test(`createResponse() ends at once with no body: ${name}`, async () => {
     for (const reading of ["bytes", "chunks"] as const) {
-      const { response, ends } = await respond(framing, [], more);
-      assertEquals([response.length, response.decoded, ends], [0, false, [true]]);
-      assertEquals(await readText(response, { reading }), "");
-      response.discard();
+      const { body, ends } = await respond(framing, [], more);
+      assertEquals([body.length, body.isHere, ends], [0, true, [true]]);
+      assertEquals(await readText({ body }, { reading }), "");
+      body.discard();
       assertEquals(ends, [true]);
     }
   });
@@ -88,12 +85,12 @@ const BODIES: readonly {
 for (const { name, framing, input, isReusable } of BODIES) {
   Deno.test(`createResponse() gives a body ${name}, and then the connection back`, async () => {
     for (const reading of ["bytes", "chunks"] as const) {
-      const { response, ends } = await respond(framing, input);
-      assertEquals([response.length, ends], [
+      const { body, ends } = await respond(framing, input);
+      assertEquals([body.length, ends], [
         typeof framing === "number" ? framing : undefined,
         [],
       ]);
-      assertEquals([await readText(response, { reading }), ends], ["abc", [isReusable]]);
+      assertEquals([await readText({ body }, { reading }), ends], ["abc", [isReusable]]);
     }
   });
 }
@@ -101,8 +98,8 @@ for (const { name, framing, input, isReusable } of BODIES) {
 Deno.test("createResponse() gives back no connection that has said more than a long body", async () => {
   const text = "a".repeat(100_000);
   for (const excess of ["", "x"]) {
-    const { response, ends } = await respond(text.length, ["a", `${text.slice(1)}${excess}`]);
-    assertEquals([await readText(response) === text, ends], [true, [excess === ""]]);
+    const { body, ends } = await respond(text.length, ["a", `${text.slice(1)}${excess}`]);
+    assertEquals([await readText({ body }) === text, ends], [true, [excess === ""]]);
   }
 });
 
@@ -113,15 +110,15 @@ Deno.test("bytes() puts a body of unknown length together from pieces of any siz
   );
   const text = texts.join("");
   const segments = texts.filter((each) => each !== "");
-  const { response } = await respond("close", [...segments, null]);
-  assertEquals(await readText(response, { maxBytes: text.length }), text);
+  const { body } = await respond("close", [...segments, null]);
+  assertEquals(await readText({ body }, { maxBytes: text.length }), text);
 });
 
 Deno.test("bytes() takes little more memory than a body has, though it comes a byte at a time", async () => {
-  const { response } = await respond("close", [..."a".repeat(10_000), null]);
-  const bytes = await response.bytes(1_000_000);
+  const { body } = await respond("close", [..."a".repeat(10_000), null]);
+  const bytes = await body.bytes(1_000_000);
   assertEquals(bytes.length, 10_000);
   assert(bytes.buffer.byteLength < 20_000, `${bytes.buffer.byteLength} bytes`);
   const other = await respond("close", [..."a".repeat(10_000), null]);
-  assert((await other.response.bytes(10_000)).buffer.byteLength <= 10_000);
+  assert((await other.body.bytes(10_000)).buffer.byteLength <= 10_000);
 });

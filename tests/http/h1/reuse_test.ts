@@ -3,8 +3,16 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ProxyError } from "../../../src/protocol/mod.ts";
+import { createFakeClock } from "../../helpers/clock.ts";
 import { startHttp } from "../../helpers/upstream.ts";
-import { type Asked, chunked, createAsker, ok, type Reading, startServer } from "./ask.ts";
+import {
+  chunked,
+  createTestClient,
+  ok,
+  type Reading,
+  startServer,
+  type TestRequest,
+} from "./test_client.ts";
 
 const READINGS: readonly Reading[] = ["bytes", "chunks"];
 
@@ -79,9 +87,9 @@ for (const reading of READINGS) {
   for (const { name, method = "GET", input, text } of REUSABLE) {
     Deno.test(`a connection is used again behind ${name}, read as ${reading}`, async () => {
       await using server = startServer(() => input);
-      using asker = createAsker();
+      using client = createTestClient();
       for (let round = 0; round < 3; round++) {
-        assertEquals((await asker.ask(server.origin, { method, reading })).text, text);
+        assertEquals((await client.fetch(server.origin, { method, reading })).text, text);
       }
       assertEquals(server.connections(), 1);
     });
@@ -135,9 +143,9 @@ for (const reading of READINGS) {
         closings.push(connection.write(input).then(connection.peerClosed));
         return closings.at(-1);
       });
-      using asker = createAsker();
+      using client = createTestClient();
       for (let round = 1; round <= 2; round++) {
-        assertEquals((await asker.ask(server.origin, { method, reading })).text, text);
+        assertEquals((await client.fetch(server.origin, { method, reading })).text, text);
         await closings[round - 1];
         assertEquals(server.connections(), round);
       }
@@ -150,9 +158,9 @@ for (const reading of READINGS) {
       await connection.closeWrite();
       await connection.peerClosed();
     });
-    using asker = createAsker();
+    using client = createTestClient();
     for (let round = 1; round <= 2; round++) {
-      assertEquals((await asker.ask(server.origin, { reading })).text, "abc");
+      assertEquals((await client.fetch(server.origin, { reading })).text, "abc");
       assertEquals(server.connections(), round);
     }
   });
@@ -169,26 +177,26 @@ const DISCARDED: readonly { name: string; input: string; expected: number }[] = 
 for (const { name, input, expected } of DISCARDED) {
   Deno.test(`a body ${name} is discarded, and its connection where it has to be`, async () => {
     await using server = startServer((_, { head }) => head.startsWith("HEAD") ? ok("") : input);
-    using asker = createAsker();
-    const response = await asker.head(server.origin);
-    response.discard();
-    response.discard();
-    assertEquals((await asker.ask(server.origin, { method: "HEAD" })).text, "");
+    using client = createTestClient();
+    const response = await client.fetchHead(server.origin);
+    response.body.discard();
+    response.body.discard();
+    assertEquals((await client.fetch(server.origin, { method: "HEAD" })).text, "");
     assertEquals(server.connections(), expected);
-    assertEquals(await Array.fromAsync(response.chunks(10)), []);
+    assertEquals(await Array.fromAsync(response.body.chunks(10)), []);
   });
 }
 
 Deno.test("bytes behind a body that was read in part are not taken for the rest of it", async () => {
   // As many as were read: what waits is as long as the body.
   await using server = startServer(() => ok("abc") + "xyz");
-  using asker = createAsker();
-  const response = await asker.head(server.origin);
-  for await (const _ of response.chunks(10)) {
-    response.discard();
+  using client = createTestClient();
+  const response = await client.fetchHead(server.origin);
+  for await (const _ of response.body.chunks(10)) {
+    response.body.discard();
     break;
   }
-  await asker.ask(server.origin);
+  await client.fetch(server.origin);
   assertEquals(server.connections(), 2);
 });
 
@@ -199,8 +207,8 @@ Deno.test("leaving a body early closes its connection", async () => {
     await connection.peerClosed();
     closed.resolve();
   });
-  using asker = createAsker();
-  for await (const _ of (await asker.head(server.origin)).chunks(10)) break;
+  using client = createTestClient();
+  for await (const _ of (await client.fetchHead(server.origin)).body.chunks(10)) break;
   await closed.promise;
 });
 
@@ -213,8 +221,8 @@ for (const reading of READINGS) {
         await connection.peerClosed();
         closed.resolve();
       });
-      using asker = createAsker();
-      const asking = asker.ask(server.origin, { reading, maxBytes: 3 });
+      using client = createTestClient();
+      const asking = client.fetch(server.origin, { reading, maxBytes: 3 });
       const { code } = await assertRejects(() => asking, ProxyError);
       assertEquals(code, "http_response_body_size");
       await closed.promise;
@@ -231,12 +239,12 @@ for (const reading of READINGS) {
       await connection.peerClosed();
       closed.resolve();
     });
-    using asker = createAsker();
-    assertEquals((await asker.ask(server.origin, { reading, maxBytes: 3 })).text, "abc");
-    const response = await asker.head(server.origin);
+    using client = createTestClient();
+    assertEquals((await client.fetch(server.origin, { reading, maxBytes: 3 })).text, "abc");
+    const response = await client.fetchHead(server.origin);
     const first = reading === "bytes"
-      ? async () => await response.bytes(3)
-      : () => response.chunks(3)[Symbol.asyncIterator]().next();
+      ? async () => await response.body.bytes(3)
+      : () => response.body.chunks(3)[Symbol.asyncIterator]().next();
     const { code, sent } = await assertRejects(first, ProxyError);
     assertEquals([code, sent], ["http_response_body_size", "yes"]);
     await closed.promise;
@@ -246,10 +254,10 @@ for (const reading of READINGS) {
 
 Deno.test("a connection that rests is not used when its address was not checked", async () => {
   await using server = startServer((_, { connection, request }) => ok(`${connection} ${request}`));
-  using asker = createAsker();
+  using client = createTestClient();
   const url = `http://a.invalid:${server.port}/`;
   const ask = async (...addresses: string[]): Promise<string> =>
-    await asker.ask(url, { addresses }).then(({ text }) => text, ({ code }: ProxyError) => code);
+    await client.fetch(url, { addresses }).then(({ text }) => text, ({ code }: ProxyError) => code);
   assertEquals(await ask("127.0.0.1"), "1 1");
   assertEquals(await ask("127.0.0.9"), "connection_refused"); // nothing listens there
   assertEquals(await ask(), "dns_error");
@@ -258,11 +266,11 @@ Deno.test("a connection that rests is not used when its address was not checked"
 
 Deno.test("a connection is used again for the same host only, at whichever of its addresses", async () => {
   await using server = startServer((_, { head }) => ok(/host: (.*)\r/.exec(head)?.[1] ?? ""));
-  using asker = createAsker();
+  using client = createTestClient();
   const { port } = server;
   const ask = async (host: string, ...addresses: string[]): Promise<void> =>
     assertEquals(
-      (await asker.ask(`http://${host}:${port}/`, { addresses })).text,
+      (await client.fetch(`http://${host}:${port}/`, { addresses })).text,
       `${host}:${port}`,
     );
   await ask("a.invalid", "127.0.0.1");
@@ -285,10 +293,10 @@ Deno.test("a connection to an IPv6 address is used again", async () => {
     assertEquals(options.hostname, "::1");
     return Deno.connect(options);
   };
-  using asker = createAsker({}, { connect });
+  using client = createTestClient({ connect });
   const url = `http://[::1]:${server.port}/`;
   for (let round = 0; round < 2; round++) {
-    assertEquals((await asker.ask(url)).text, `[::1]:${server.port}`);
+    assertEquals((await client.fetch(url)).text, `[::1]:${server.port}`);
   }
   assertEquals(connects, 1);
 });
@@ -308,10 +316,10 @@ Deno.test("requests side by side have a connection each, of which the allowed on
     if (++closings === 2) closed.resolve();
     return false;
   });
-  using asker = createAsker({ maxIdlePerHost: 2 });
-  await Promise.all(arrived.map(() => asker.ask(server.origin)));
+  using client = createTestClient({ maxIdlePerHost: 2 });
+  await Promise.all(arrived.map(() => client.fetch(server.origin)));
   await closed.promise;
-  const texts = await Promise.all([1, 2].map(() => asker.ask(server.origin)));
+  const texts = await Promise.all([1, 2].map(() => client.fetch(server.origin)));
   assertEquals(texts.map(({ text }) => text), ["again", "again"]);
   assertEquals(server.connections(), 4);
 });
@@ -325,10 +333,10 @@ Deno.test("a connection that the server half closes while it rests is closed, an
     await connection.peerClosed();
     closed.resolve();
   });
-  using asker = createAsker();
-  await asker.ask(server.origin);
+  using client = createTestClient();
+  await client.fetch(server.origin);
   await closed.promise;
-  assertEquals((await asker.ask(server.origin, { method: "POST" })).text, "2");
+  assertEquals((await client.fetch(server.origin, { method: "POST" })).text, "2");
 });
 
 Deno.test("a response that nobody has asked for ends the connection that rests, and answers nothing", async () => {
@@ -342,55 +350,51 @@ Deno.test("a response that nobody has asked for ends the connection that rests, 
     await connection.peerClosed();
     closed.resolve();
   });
-  using asker = createAsker();
-  assertEquals((await asker.ask(server.origin)).text, "1");
+  using client = createTestClient();
+  assertEquals((await client.fetch(server.origin)).text, "1");
   asked.resolve();
   await closed.promise;
-  assertEquals((await asker.ask(server.origin)).text, "2");
+  assertEquals((await client.fetch(server.origin)).text, "2");
 });
 
 Deno.test("connections are closed when they have rested for long enough, or when the client is disposed of", async () => {
-  let sweep = (): void => {};
+  const clock = createFakeClock();
   const closings = [1, 2].map(() => Promise.withResolvers<void>());
   await using server = startServer(async (connection, { connection: number }) => {
     await connection.write(ok("abc"));
     await connection.peerClosed();
     closings[number - 1]?.resolve();
   });
-  const asker = createAsker({}, {
-    repeat: (callback) => {
-      sweep = callback;
-      return () => {};
-    },
-  });
-  await asker.ask(server.origin);
-  sweep();
-  sweep();
+  const client = createTestClient({ clock });
+  await client.fetch(server.origin);
+  assertEquals(clock.delays, [30_000]);
+  clock.advance(60_000);
   await closings[0]?.promise;
-  await asker.ask(server.origin);
-  asker[Symbol.dispose]();
+  await client.fetch(server.origin);
+  client[Symbol.dispose]();
   await closings[1]?.promise;
+  assertEquals(clock.delays, []);
 });
 
 Deno.test("a connection is used as long as its server says, less a second, and anew behind each response", async () => {
-  let now = 0;
+  const clock = createFakeClock();
   const hints = ["keep-alive: timeout=5", "Keep-Alive: max=9, timeout=5", "x: y"];
   await using server = startServer((_, { request }) => ok("", hints[request - 1] ?? ""));
-  using asker = createAsker({}, { now: () => now });
-  await asker.ask(server.origin);
-  now += 3999;
-  await asker.ask(server.origin);
-  now += 3999;
-  await asker.ask(server.origin);
+  using client = createTestClient({ idleMs: 1_000_000, clock });
+  await client.fetch(server.origin);
+  clock.advance(3999);
+  await client.fetch(server.origin);
+  clock.advance(3999);
+  await client.fetch(server.origin);
   assertEquals(server.connections(), 1);
-  now += 100_000; // the last response has said nothing of a time
-  await asker.ask(server.origin);
+  clock.advance(100_000); // the last response has said nothing of a time
+  await client.fetch(server.origin);
   assertEquals(server.connections(), 1);
 
   await using other = startServer(() => ok("", "keep-alive: timeout=5"));
-  await asker.ask(other.origin);
-  now += 4000;
-  await asker.ask(other.origin);
+  await client.fetch(other.origin);
+  clock.advance(4000);
+  await client.fetch(other.origin);
   assertEquals(other.connections(), 2);
 });
 
@@ -403,17 +407,17 @@ Deno.test("connections that rest are no more than allowed in all", async () => {
     await connection.peerClosed();
     open--;
   });
-  using asker = createAsker({ maxIdle: 8 });
+  using client = createTestClient({ maxIdle: 8 });
   for (let host = 0; host < 100; host++) {
     const addresses = ["127.0.0.1"];
-    await asker.ask(`http://h${host}.invalid:${server.port}/`, { addresses });
+    await client.fetch(`http://h${host}.invalid:${server.port}/`, { addresses });
   }
   assert(most <= 12, `${most} connections were open at a time`);
 });
 
 interface Stale {
   readonly name: string;
-  readonly asked: Asked;
+  readonly asked: TestRequest;
   /** What the server does with the second request. */
   readonly input?: string;
   /** How it ends, and over how many connections. */
@@ -485,9 +489,9 @@ for (const { name, asked, input, expected } of STALE) {
       if (input !== undefined) await connection.write(input);
       return false;
     });
-    using asker = createAsker();
-    await asker.ask(server.origin);
-    const outcome = await asker.ask(server.origin, asked).then(
+    using client = createTestClient();
+    await client.fetch(server.origin);
+    const outcome = await client.fetch(server.origin, asked).then(
       ({ text }) => text,
       ({ code, retryable }: ProxyError) => `${code} ${retryable}`,
     );
@@ -499,10 +503,10 @@ Deno.test("a request is repeated once, and only behind a connection that had res
   await using server = startServer((_, { connection: number, request }) =>
     request === 1 && number === 1 ? ok("1") : false
   );
-  using asker = createAsker();
-  await asker.ask(server.origin);
-  const again = await assertRejects(() => asker.ask(server.origin), ProxyError);
+  using client = createTestClient();
+  await client.fetch(server.origin);
+  const again = await assertRejects(() => client.fetch(server.origin), ProxyError);
   assertEquals([again.code, server.connections()], ["connection_terminated", 2]);
-  const fresh = await assertRejects(() => asker.ask(server.origin), ProxyError);
+  const fresh = await assertRejects(() => client.fetch(server.origin), ProxyError);
   assertEquals([fresh.code, server.connections()], ["connection_terminated", 3]);
 });

@@ -1,9 +1,9 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { createConnection, type Tcp } from "../../../src/http/h1/connection.ts";
-import { createUpload } from "../../../src/http/h1/upload.ts";
+import { type Tcp, TcpConnection } from "../../../src/http/h1/connection.ts";
+import { ChunkedBodyWriter } from "../../../src/http/h1/chunked_body_writer.ts";
 import { ProxyError } from "../../../src/protocol/mod.ts";
 import { latin1, startRaw } from "../../helpers/upstream.ts";
-import { createAsker, ok, readOn, startServer } from "./ask.ts";
+import { createTestClient, ok, readUntil, startServer } from "./test_client.ts";
 import { createWire } from "./wire.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -60,12 +60,12 @@ for (const { name, input } of BODIES) {
   Deno.test(`createUpload() sends a stream ${name}`, async () => {
     await using server = startRaw(async (connection) => {
       const head = await connection.readHead();
-      await connection.write(ok(await readOn(connection, head, "\r\n0\r\n\r\n")));
+      await connection.write(ok(await readUntil(connection, head, "\r\n0\r\n\r\n")));
       await connection.peerClosed();
     });
-    using asker = createAsker();
+    using client = createTestClient();
     const { body } = streamOf(input);
-    const { text } = await asker.ask(server.origin, { method: "POST", body });
+    const { text } = await client.fetch(server.origin, { method: "POST", body });
     const start = text.indexOf("\r\n\r\n") + 4;
     assertEquals(text.slice(0, start).includes("\r\ntransfer-encoding: chunked\r\n"), true);
     assertEquals(text.slice(0, start).includes("content-length"), false);
@@ -92,7 +92,7 @@ Deno.test("createUpload() sends pieces whose memory is used again for the next",
     ...wire,
     write: (bytes: Uint8Array) => Promise.resolve().then(() => wire.write(bytes)),
   };
-  createUpload(createConnection(slow), "", body);
+  new ChunkedBodyWriter(new TcpConnection(slow), "", body);
   await done.promise;
   const [a, b] = ["a".repeat(10), "b".repeat(70_000)];
   const [c, d] = ["c".repeat(10), "d".repeat(70_000)];
@@ -101,14 +101,14 @@ Deno.test("createUpload() sends pieces whose memory is used again for the next",
 
 Deno.test("createUpload() is complete when the last chunk was written, and cancels nothing then", async () => {
   await using server = startServer(async (connection, { head }) => {
-    if (head.startsWith("POST")) await readOn(connection, head, "\r\n0\r\n\r\n");
+    if (head.startsWith("POST")) await readUntil(connection, head, "\r\n0\r\n\r\n");
     return ok("abc");
   });
-  using asker = createAsker();
+  using client = createTestClient();
   const { body, cancelled } = streamOf(["a"]);
   const ask = { method: "POST", body };
-  assertEquals((await asker.ask(server.origin, ask)).text, "abc");
-  assertEquals((await asker.ask(server.origin)).text, "abc");
+  assertEquals((await client.fetch(server.origin, ask)).text, "abc");
+  assertEquals((await client.fetch(server.origin)).text, "abc");
   assertEquals(server.connections(), 1);
   assertEquals(await Promise.race([cancelled.then(() => true), false]), false);
 });
@@ -120,10 +120,10 @@ Deno.test("createUpload() has the server see a stream that fails as a request wi
     for (let more = text; more !== "";) text += more = await connection.read().catch(() => "");
     seen.resolve(text);
   });
-  using asker = createAsker();
+  using client = createTestClient();
   const { body } = streamOf(["abc"], "error");
   const error = await assertRejects(
-    () => asker.ask(server.origin, { method: "PUT", body }),
+    () => client.fetch(server.origin, { method: "PUT", body }),
     ProxyError,
   );
   assertEquals([error.code, error.sent, error.retryable], ["connection_terminated", "maybe", true]);
@@ -133,10 +133,10 @@ Deno.test("createUpload() has the server see a stream that fails as a request wi
 
 Deno.test("createUpload() cancels its stream when the response has come without it", async () => {
   await using server = startServer(() => ok("enough"));
-  using asker = createAsker();
+  using client = createTestClient();
   for (const pieces of [[], ["a"]]) {
     const { body, cancelled } = streamOf(pieces, "nothing");
-    assertEquals((await asker.ask(server.origin, { method: "POST", body })).text, "enough");
+    assertEquals((await client.fetch(server.origin, { method: "POST", body })).text, "enough");
     await cancelled;
   }
   assertEquals(server.connections(), 2);
@@ -149,10 +149,10 @@ Deno.test("createUpload() cancels its stream when the connection breaks or is ab
     arrived.resolve();
     return connection.peerClosed();
   });
-  using asker = createAsker();
+  using client = createTestClient();
   const put = streamOf(["a"], "nothing");
   await assertRejects(
-    () => asker.ask(server.origin, { method: "PUT", body: put.body }),
+    () => client.fetch(server.origin, { method: "PUT", body: put.body }),
     ProxyError,
   );
   await put.cancelled;
@@ -160,7 +160,7 @@ Deno.test("createUpload() cancels its stream when the connection breaks or is ab
   const controller = new AbortController();
   const { signal } = controller;
   const post = streamOf(["a"], "nothing");
-  const asking = asker.ask(server.origin, { method: "POST", body: post.body, signal });
+  const asking = client.fetch(server.origin, { method: "POST", body: post.body, signal });
   const ended = assertRejects(() => asking);
   await arrived.promise;
   controller.abort(new Error("enough"));
@@ -174,12 +174,12 @@ Deno.test("createUpload() leaves the response to be read when the server has sto
     let writes = 0;
     const write: Tcp["write"] = (bytes) =>
       ++writes < failing ? wire.write(bytes) : Promise.reject(new Deno.errors.BrokenPipe());
-    using asker = createAsker({}, { connect: () => Promise.resolve({ ...wire, write }) });
+    using client = createTestClient({ connect: () => Promise.resolve({ ...wire, write }) });
     const { body, cancelled } = streamOf(["a", "b", "c"]);
-    const response = await asker.head("http://a.invalid/", { method: "POST", body });
+    const response = await client.fetchHead("http://a.invalid/", { method: "POST", body });
     await cancelled;
     assertEquals([response.status, wire.isClosed()], [413, false]);
-    assertEquals(await response.bytes(10), latin1("enough"));
+    assertEquals(await response.body.bytes(10), latin1("enough"));
     assertEquals(wire.isClosed(), true);
   }
 });
