@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { followRedirect, redirectLocation } from "../../src/forward/redirect.ts";
-import type { Hop } from "../../src/forward/transport.ts";
+import type { HopRequest } from "../../src/http/transport.ts";
 import { type HeaderPairs, MAX_URL_LENGTH, ProxyError } from "../../src/protocol/mod.ts";
 
 const HEADERS: HeaderPairs = [
@@ -10,7 +10,7 @@ const HEADERS: HeaderPairs = [
   ["accept", "text/x"],
 ];
 
-function toHop(url: string): Hop {
+function toHop(url: string): HopRequest {
   return { method: "GET", url: new URL(url), headers: HEADERS, body: null };
 }
 
@@ -64,7 +64,7 @@ Deno.test("followRedirect() takes a URL of the largest length, and refuses one t
 Deno.test("redirectLocation() finds the first location of the five statuses that redirect", () => {
   const headers: HeaderPairs = [["x", "y"], ["location", "/a"], ["location", "/b"]];
   const found = Array.from({ length: 500 }, (_, at) => at + 100)
-    .filter((status) => redirectLocation({ status, headers }) === "/a");
+    .filter((status) => redirectLocation(status, headers) === "/a");
   assertEquals(found, [301, 302, 303, 307, 308]);
-  assertEquals(redirectLocation({ status: 302, headers: [["x", "y"]] }), undefined);
+  assertEquals(redirectLocation(302, [["x", "y"]]), undefined);
 });
