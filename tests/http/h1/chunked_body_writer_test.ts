@@ -8,7 +8,7 @@ import { createWire } from "./wire.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** A stream that gives pieces, and then what comes last: its end, an error, or nothing. */
+/** Returns a stream of these pieces, after which it ends, fails or waits. */
 function streamOf(
   pieces: readonly string[],
   last: "end" | "error" | "nothing" = "end",
@@ -28,7 +28,7 @@ function streamOf(
   return { body, cancelled };
 }
 
-/** Undoes the chunked coding, as strictly as it is written. */
+/** Decodes the chunked coding, accepting only what the writer writes. */
 function decode(text: string): string {
   let data = "";
   for (let rest = text;;) {
@@ -47,7 +47,7 @@ function decode(text: string): string {
 const BODIES: readonly { name: string; input: readonly string[] }[] = [
   { name: "of no piece", input: [] },
   { name: "of one piece", input: ["abc"] },
-  { name: "with empty pieces, which are no last chunk", input: ["", "a", "", "", "b", ""] },
+  { name: "with empty pieces, which must not end it", input: ["", "a", "", "", "b", ""] },
   { name: "of growing pieces", input: Array.from({ length: 40 }, (_, at) => "a".repeat(at * at)) },
   {
     name: "of pieces as long as are copied, and longer",
@@ -57,7 +57,7 @@ const BODIES: readonly { name: string; input: readonly string[] }[] = [
 ];
 
 for (const { name, input } of BODIES) {
-  Deno.test(`createUpload() sends a stream ${name}`, async () => {
+  Deno.test(`ChunkedBodyWriter writes a stream ${name}`, async () => {
     await using server = startRaw(async (connection) => {
       const head = await connection.readHead();
       await connection.write(ok(await readUntil(connection, head, "\r\n0\r\n\r\n")));
@@ -73,7 +73,7 @@ for (const { name, input } of BODIES) {
   });
 }
 
-Deno.test("createUpload() sends pieces whose memory is used again for the next", async () => {
+Deno.test("ChunkedBodyWriter writes pieces whose memory is reused for the next one", async () => {
   const wire = createWire();
   const memory = new Uint8Array(70_000);
   let pieces = 0;
@@ -99,7 +99,7 @@ Deno.test("createUpload() sends pieces whose memory is used again for the next",
   assertEquals(wire.written(), `a\r\n${a}\r\n11170\r\n${b}\r\na\r\n${c}\r\n11170\r\n${d}\r\n`);
 });
 
-Deno.test("createUpload() is complete when the last chunk was written, and cancels nothing then", async () => {
+Deno.test("ChunkedBodyWriter is complete when the last chunk was written, and then cancels nothing", async () => {
   await using server = startServer(async (connection, { head }) => {
     if (head.startsWith("POST")) await readUntil(connection, head, "\r\n0\r\n\r\n");
     return ok("abc");
@@ -113,7 +113,7 @@ Deno.test("createUpload() is complete when the last chunk was written, and cance
   assertEquals(await Promise.race([cancelled.then(() => true), false]), false);
 });
 
-Deno.test("createUpload() has the server see a stream that fails as a request without an end", async () => {
+Deno.test("ChunkedBodyWriter leaves a request without an end when its stream fails", async () => {
   const seen = Promise.withResolvers<string>();
   await using server = startRaw(async (connection) => {
     let text = await connection.readHead();
@@ -131,7 +131,7 @@ Deno.test("createUpload() has the server see a stream that fails as a request wi
   assertEquals((await seen.promise).endsWith("\r\n\r\n3\r\nabc\r\n"), true);
 });
 
-Deno.test("createUpload() cancels its stream when the response has come without it", async () => {
+Deno.test("ChunkedBodyWriter cancels its stream when the response arrives without it", async () => {
   await using server = startServer(() => ok("enough"));
   using client = createTestClient();
   for (const pieces of [[], ["a"]]) {
@@ -142,7 +142,7 @@ Deno.test("createUpload() cancels its stream when the response has come without 
   assertEquals(server.connections(), 2);
 });
 
-Deno.test("createUpload() cancels its stream when the connection breaks or is aborted", async () => {
+Deno.test("ChunkedBodyWriter cancels its stream when the connection breaks or is aborted", async () => {
   const arrived = Promise.withResolvers<void>();
   await using server = startServer((connection, { head }) => {
     if (head.startsWith("PUT")) return false;
@@ -168,7 +168,7 @@ Deno.test("createUpload() cancels its stream when the connection breaks or is ab
   await post.cancelled;
 });
 
-Deno.test("createUpload() leaves the response to be read when the server has stopped reading", async () => {
+Deno.test("ChunkedBodyWriter leaves the response readable when the server stops reading", async () => {
   for (const failing of [1, 2]) {
     const wire = createWire(ok("enough").replace("200 OK", "413 x"));
     let writes = 0;

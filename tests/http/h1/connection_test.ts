@@ -3,7 +3,7 @@ import { TcpConnection } from "../../../src/http/h1/connection.ts";
 import { type RawConnection, startRaw } from "../../helpers/upstream.ts";
 import { createWire } from "./wire.ts";
 
-/** What has come and was not taken. */
+/** Returns the bytes that have arrived and have not been taken. */
 function textOf({ memory, start, end }: TcpConnection): string {
   return memory.toString("latin1", start, end);
 }
@@ -23,12 +23,12 @@ async function withConnection(
   }
 }
 
-/** Lets a connection rest, and fulfils when it is of no use any more. */
-function rest(connection: TcpConnection): Promise<void> {
+/** Makes a connection idle; fulfils when it cannot be used again. */
+function becomeIdle(connection: TcpConnection): Promise<void> {
   return new Promise((ended) => connection.beginIdle(ended));
 }
 
-Deno.test("fill() adds what comes to what was not taken", async () => {
+Deno.test("fill() adds new bytes to those that were not taken", async () => {
   const connection = new TcpConnection(createWire("ab", "cd", "ef", null));
   assertEquals([await connection.fill(), textOf(connection)], [true, "ab"]);
   connection.start += 1;
@@ -38,7 +38,7 @@ Deno.test("fill() adds what comes to what was not taken", async () => {
   assertEquals([await connection.fill(), textOf(connection)], [false, "ef"]);
 });
 
-Deno.test("fill() finds room for any number of bytes that nobody takes", async () => {
+Deno.test("fill() makes room for any number of bytes that are not taken", async () => {
   const texts = Array.from({ length: 50 }, (_, at) => String(at % 10).repeat(1999));
   const connection = new TcpConnection(createWire("x", ...texts, null));
   await connection.fill();
@@ -47,7 +47,7 @@ Deno.test("fill() finds room for any number of bytes that nobody takes", async (
   assertEquals(textOf(connection), texts.join(""));
 });
 
-Deno.test("reserve() makes room and keeps what has come", async () => {
+Deno.test("reserve() makes room and keeps the bytes that have arrived", async () => {
   const connection = new TcpConnection(createWire("abc", "d".repeat(70_000)));
   await connection.fill();
   connection.start = 1;
@@ -58,7 +58,7 @@ Deno.test("reserve() makes room and keeps what has come", async () => {
   assertEquals(textOf(connection).slice(0, 4), "bcdd");
 });
 
-Deno.test("read() reads into other memory, and gives 0 at the end", async () => {
+Deno.test("read() reads into other memory, and returns 0 at the end", async () => {
   const connection = new TcpConnection(createWire("abc", null));
   const memory = new Uint8Array(2);
   assertEquals([await connection.read(memory), ...memory], [2, 0x61, 0x62]);
@@ -66,7 +66,7 @@ Deno.test("read() reads into other memory, and gives 0 at the end", async () => 
   assertEquals(await connection.read(memory), 0);
 });
 
-Deno.test("write() writes all, however little the system takes at a time", async () => {
+Deno.test("write() writes all bytes, however few the system takes at a time", async () => {
   const wire = createWire();
   const tcp = { ...wire, write: (bytes: Uint8Array) => wire.write(bytes.subarray(0, 3)) };
   const connection = new TcpConnection(tcp);
@@ -76,7 +76,7 @@ Deno.test("write() writes all, however little the system takes at a time", async
   assertEquals([wire.written(), connection.isWriting], ["0123456789", false]);
 });
 
-Deno.test("writeHead() writes a head and a short body in one piece, and anything as it is", async () => {
+Deno.test("writeHead() writes a head and a short body at once, and all bytes unchanged", async () => {
   for (
     const [headLength, bodyLength, expected] of [[10, 20, 1], [1096, 3000, 1], [1097, 3000, 2], [
       5000,
@@ -113,7 +113,7 @@ Deno.test("isWriting stays true when a write has failed", async () => {
   });
 });
 
-Deno.test("isWriting is true while a server does not read, and close() ends it", async () => {
+Deno.test("isWriting is true while a server does not read, and close() ends the write", async () => {
   const done = Promise.withResolvers<void>();
   await withConnection(() => done.promise, async (connection) => {
     const writing = assertRejects(() => connection.write(new Uint8Array(50_000_000)));
@@ -133,11 +133,11 @@ const ENDS: readonly {
 }[] = [
   { name: "is closed", input: (connection) => connection.close() },
   { name: "is half closed", input: (connection) => connection.closeWrite() },
-  { name: "says something", input: (connection) => connection.write("x") },
+  { name: "sends a byte", input: (connection) => connection.write("x") },
 ];
 
 for (const { name, input } of ENDS) {
-  Deno.test(`rest() tells when the connection ${name}, and not when it was woken before`, async () => {
+  Deno.test(`beginIdle() calls back when the connection ${name}, but not after endIdle()`, async () => {
     const ready = Promise.withResolvers<void>();
     const gone = Promise.withResolvers<void>();
     await withConnection(async (connection) => {
@@ -145,29 +145,29 @@ for (const { name, input } of ENDS) {
       await input(connection);
       await gone.promise;
     }, async (connection) => {
-      const ended = rest(connection);
+      const ended = becomeIdle(connection);
       ready.resolve();
       await ended;
       gone.resolve();
     });
     const wire = createWire();
     const connection = new TcpConnection(wire);
-    const ended = rest(connection).then(() => "ended");
+    const ended = becomeIdle(connection).then(() => "ended");
     connection.endIdle();
-    wire.push(name === "says something" ? "x" : null);
+    wire.push(name === "sends a byte" ? "x" : null);
     await connection.fill();
-    assertEquals(await Promise.race([ended, Promise.resolve("woken")]), "woken");
+    assertEquals(await Promise.race([ended, Promise.resolve("in use")]), "in use");
   });
 }
 
-Deno.test("rest() tells when the connection is reset", async () => {
+Deno.test("beginIdle() calls back when the connection is reset", async () => {
   const wire = createWire();
-  const ended = rest(new TcpConnection(wire));
+  const ended = becomeIdle(new TcpConnection(wire));
   wire.close(); // which is how a read is rejected
   await ended;
 });
 
-Deno.test("a connection that was woken reads on where it rested", async () => {
+Deno.test("fill() reads new bytes after endIdle()", async () => {
   const wire = createWire("one");
   const connection = new TcpConnection(wire);
   await connection.fill();
@@ -181,7 +181,7 @@ Deno.test("a connection that was woken reads on where it rested", async () => {
   }
 });
 
-Deno.test("a connection that rests has given back the memory of a long body", () => {
+Deno.test("beginIdle() releases the memory of a long body", () => {
   const connection = new TcpConnection(createWire("a"));
   const { length } = connection.memory;
   connection.reserve(1_000_000);
@@ -190,7 +190,7 @@ Deno.test("a connection that rests has given back the memory of a long body", ()
   assertEquals(connection.memory.length, length);
 });
 
-Deno.test("isStale is true from the rest to the first byte", async () => {
+Deno.test("isStale is true from beginIdle() to the first byte", async () => {
   const wire = createWire("a");
   const connection = new TcpConnection(wire);
   assertEquals(connection.isStale, false);

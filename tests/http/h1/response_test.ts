@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { TcpConnection } from "../../../src/http/h1/connection.ts";
 import { framingOf, Http1Body } from "../../../src/http/h1/response.ts";
 import type { Framing } from "../../../src/http/h1/response_head.ts";
-import { readText } from "./test_client.ts";
+import { READINGS, readText } from "./test_client.ts";
 import { createWire } from "./wire.ts";
 
 interface World {
@@ -12,7 +12,7 @@ interface World {
   readonly connection: TcpConnection;
 }
 
-/** A response whose body comes in these segments; the first has come with the head. */
+/** Creates a body that arrives in these segments, the first of them with the head. */
 async function respond(
   framing: Framing,
   segments: readonly (string | null)[],
@@ -41,8 +41,8 @@ const BODILESS: readonly { name: string; method?: string; status?: number; frami
 ];
 
 for (const { name, framing, ...more } of BODILESS) {
-  Deno.test(`createResponse() ends at once with no body: ${name}`, async () => {
-    for (const reading of ["bytes", "chunks"] as const) {
+  Deno.test(`Http1Body ends immediately when there is no body: ${name}`, async () => {
+    for (const reading of READINGS) {
       const { body, ends } = await respond(framing, [], more);
       assertEquals([body.length, body.isHere, ends], [0, true, [true]]);
       assertEquals(await readText({ body }, { reading }), "");
@@ -58,18 +58,18 @@ const BODIES: readonly {
   readonly input: readonly (string | null)[];
   readonly isReusable: boolean;
 }[] = [
-  { name: "that came with the head", framing: 3, input: ["abc"], isReusable: true },
-  { name: "that came later", framing: 3, input: ["a", "b", "c"], isReusable: true },
+  { name: "that arrived with the head", framing: 3, input: ["abc"], isReusable: true },
+  { name: "that arrived later", framing: 3, input: ["a", "b", "c"], isReusable: true },
   { name: "of chunks", framing: "chunked", input: ["3\r\nabc\r\n0\r\n\r\n"], isReusable: true },
   {
-    name: "of chunks that came later",
+    name: "of chunks that arrived later",
     framing: "chunked",
     input: [..."1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"],
     isReusable: true,
   },
-  { name: "with bytes behind it", framing: 3, input: ["abcd"], isReusable: false },
+  { name: "with bytes after it", framing: 3, input: ["abcd"], isReusable: false },
   {
-    name: "of chunks with bytes behind it",
+    name: "of chunks with bytes after it",
     framing: "chunked",
     input: ["3\r\nabc\r\n0\r\n\r\nd"],
     isReusable: false,
@@ -83,8 +83,8 @@ const BODIES: readonly {
 ];
 
 for (const { name, framing, input, isReusable } of BODIES) {
-  Deno.test(`createResponse() gives a body ${name}, and then the connection back`, async () => {
-    for (const reading of ["bytes", "chunks"] as const) {
+  Deno.test(`Http1Body reads a body ${name}, and then releases the connection`, async () => {
+    for (const reading of READINGS) {
       const { body, ends } = await respond(framing, input);
       assertEquals([body.length, ends], [
         typeof framing === "number" ? framing : undefined,
@@ -95,7 +95,7 @@ for (const { name, framing, input, isReusable } of BODIES) {
   });
 }
 
-Deno.test("createResponse() gives back no connection that has said more than a long body", async () => {
+Deno.test("Http1Body does not release a connection for reuse when more than a long body has arrived", async () => {
   const text = "a".repeat(100_000);
   for (const excess of ["", "x"]) {
     const { body, ends } = await respond(text.length, ["a", `${text.slice(1)}${excess}`]);
@@ -103,7 +103,7 @@ Deno.test("createResponse() gives back no connection that has said more than a l
   }
 });
 
-Deno.test("bytes() puts a body of unknown length together from pieces of any size", async () => {
+Deno.test("bytes() joins pieces of any size to a body of unknown length", async () => {
   const texts = Array.from(
     { length: 2000 },
     (_, at) => String.fromCharCode(at % 128).repeat(at % 17),
@@ -114,7 +114,7 @@ Deno.test("bytes() puts a body of unknown length together from pieces of any siz
   assertEquals(await readText({ body }, { maxBytes: text.length }), text);
 });
 
-Deno.test("bytes() takes little more memory than a body has, though it comes a byte at a time", async () => {
+Deno.test("bytes() uses little more memory than a body has, even if it arrives a byte at a time", async () => {
   const { body } = await respond("close", [..."a".repeat(10_000), null]);
   const bytes = await body.bytes(1_000_000);
   assertEquals(bytes.length, 10_000);

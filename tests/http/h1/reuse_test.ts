@@ -1,20 +1,11 @@
 /**
- * Which connections are used again, and which never.
+ * Which connections are reused, and which are closed.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ProxyError } from "../../../src/protocol/mod.ts";
 import { createFakeClock } from "../../helpers/clock.ts";
 import { startHttp } from "../../helpers/upstream.ts";
-import {
-  chunked,
-  createTestClient,
-  ok,
-  type Reading,
-  startServer,
-  type TestRequest,
-} from "./test_client.ts";
-
-const READINGS: readonly Reading[] = ["bytes", "chunks"];
+import { chunked, createTestClient, ok, READINGS, startServer } from "./test_client.ts";
 
 interface Row {
   readonly name: string;
@@ -30,7 +21,7 @@ const REUSABLE: readonly Row[] = [
   { name: "a body of known length", input: ok("abc"), text: "abc" },
   { name: "an empty body", input: ok(""), text: "" },
   { name: "a body of chunks", input: chunked("abc", "def"), text: "abcdef" },
-  { name: "no chunk", input: chunked(), text: "" },
+  { name: "a body without chunks", input: chunked(), text: "" },
   {
     name: "trailers",
     input: chunked("abc").replace(/\r\n$/, "x: y\r\n\r\n"),
@@ -43,13 +34,13 @@ const REUSABLE: readonly Row[] = [
   },
   { name: "204 without a length", input: head("HTTP/1.1 204 x"), text: "" },
   {
-    name: "204 with a length that does not count",
+    name: "204 with a length that is not valid",
     input: head("HTTP/1.1 204 x", "content-length: 5"),
     text: "",
   },
   { name: "304 without a length", input: head("HTTP/1.1 304 x"), text: "" },
   {
-    name: "304 with the length of what it stands for",
+    name: "304 with the length of the cached body",
     input: head("HTTP/1.1 304 x", "content-length: 5"),
     text: "",
   },
@@ -77,7 +68,7 @@ const REUSABLE: readonly Row[] = [
     text: "0123456789".repeat(9000),
   },
   {
-    name: "chunks longer than that",
+    name: "chunks longer than the memory of a connection",
     input: chunked(..."abc".split("").map((letter) => letter.repeat(30_000))),
     text: "abc".split("").map((letter) => letter.repeat(30_000)).join(""),
   },
@@ -85,7 +76,7 @@ const REUSABLE: readonly Row[] = [
 
 for (const reading of READINGS) {
   for (const { name, method = "GET", input, text } of REUSABLE) {
-    Deno.test(`a connection is used again behind ${name}, read as ${reading}`, async () => {
+    Deno.test(`request() reuses a connection after ${name}, read by ${reading}()`, async () => {
       await using server = startServer(() => input);
       using client = createTestClient();
       for (let round = 0; round < 3; round++) {
@@ -105,31 +96,31 @@ const ONCE: readonly Row[] = [
     input: chunked("abc").replace("\r\n\r\n", "\r\ncontent-length: 3\r\n\r\n"),
     text: "abc",
   },
-  { name: "a byte behind a body", input: `${ok("abc")}x`, text: "abc" },
-  { name: "a byte behind the chunks", input: `${chunked("abc")}x`, text: "abc" },
-  { name: "a byte behind an empty body", input: `${ok("")}x`, text: "" },
-  { name: "a line end behind a body", input: `${ok("abc")}\r\n`, text: "abc" },
-  { name: "another response behind a body", input: ok("abc") + ok("def"), text: "abc" },
-  { name: "another response behind the chunks", input: chunked("abc") + ok("def"), text: "abc" },
-  { name: "another response behind a 204", input: head("HTTP/1.1 204 x") + ok("def"), text: "" },
+  { name: "a byte after a body", input: `${ok("abc")}x`, text: "abc" },
+  { name: "a byte after the chunks", input: `${chunked("abc")}x`, text: "abc" },
+  { name: "a byte after an empty body", input: `${ok("")}x`, text: "" },
+  { name: "a line end after a body", input: `${ok("abc")}\r\n`, text: "abc" },
+  { name: "another response after a body", input: ok("abc") + ok("def"), text: "abc" },
+  { name: "another response after the chunks", input: chunked("abc") + ok("def"), text: "abc" },
+  { name: "another response after a 204", input: head("HTTP/1.1 204 x") + ok("def"), text: "" },
   {
-    name: "a body behind a 304",
+    name: "a body after a 304",
     input: `${head("HTTP/1.1 304 x", "content-length: 3")}abc`,
     text: "",
   },
   {
-    name: "a body behind the head of HEAD",
+    name: "a body after the head of HEAD",
     method: "HEAD",
     input: ok("HTTP/1.1 200 OK\r\n\r\n"),
     text: "",
   },
   {
-    name: "a server that says that it keeps it for no time",
+    name: "a response with timeout=0",
     input: ok("abc", "keep-alive: timeout=0"),
     text: "abc",
   },
   {
-    name: "a server that says that it keeps it for a second",
+    name: "a response with timeout=1",
     input: ok("abc", "keep-alive: timeout=1"),
     text: "abc",
   },
@@ -137,7 +128,7 @@ const ONCE: readonly Row[] = [
 
 for (const reading of READINGS) {
   for (const { name, method = "GET", input, text } of ONCE) {
-    Deno.test(`a connection is closed behind ${name}, read as ${reading}`, async () => {
+    Deno.test(`request() closes a connection after ${name}, read by ${reading}()`, async () => {
       const closings: Promise<void>[] = [];
       await using server = startServer((connection) => {
         closings.push(connection.write(input).then(connection.peerClosed));
@@ -152,7 +143,7 @@ for (const reading of READINGS) {
     });
   }
 
-  Deno.test(`a connection is closed behind a body that ends with it, read as ${reading}`, async () => {
+  Deno.test(`request() closes a connection after a body that ends with it, read by ${reading}()`, async () => {
     await using server = startServer(async (connection) => {
       await connection.write("HTTP/1.1 200 OK\r\nconnection: keep-alive\r\n\r\nabc");
       await connection.closeWrite();
@@ -167,15 +158,15 @@ for (const reading of READINGS) {
 }
 
 const DISCARDED: readonly { name: string; input: string; expected: number }[] = [
-  { name: "that has come whole", input: ok("abc"), expected: 1 },
-  { name: "that there is none of", input: ok(""), expected: 1 },
-  { name: "that has come in part", input: ok("abc").slice(0, -1), expected: 2 },
-  { name: "with a byte behind it", input: `${ok("abc")}x`, expected: 2 },
+  { name: "that has arrived completely", input: ok("abc"), expected: 1 },
+  { name: "of length 0", input: ok(""), expected: 1 },
+  { name: "that has arrived partly", input: ok("abc").slice(0, -1), expected: 2 },
+  { name: "with a byte after it", input: `${ok("abc")}x`, expected: 2 },
   { name: "in chunks", input: chunked("abc"), expected: 2 },
 ];
 
 for (const { name, input, expected } of DISCARDED) {
-  Deno.test(`a body ${name} is discarded, and its connection where it has to be`, async () => {
+  Deno.test(`discard() of a body ${name} closes the connection only where needed`, async () => {
     await using server = startServer((_, { head }) => head.startsWith("HEAD") ? ok("") : input);
     using client = createTestClient();
     const response = await client.fetchHead(server.origin);
@@ -187,8 +178,8 @@ for (const { name, input, expected } of DISCARDED) {
   });
 }
 
-Deno.test("bytes behind a body that was read in part are not taken for the rest of it", async () => {
-  // As many as were read: what waits is as long as the body.
+Deno.test("discard() does not mistake bytes after a partly read body for its rest", async () => {
+  // As many as were read, so that the bytes that wait are as long as the body.
   await using server = startServer(() => ok("abc") + "xyz");
   using client = createTestClient();
   const response = await client.fetchHead(server.origin);
@@ -200,7 +191,7 @@ Deno.test("bytes behind a body that was read in part are not taken for the rest 
   assertEquals(server.connections(), 2);
 });
 
-Deno.test("leaving a body early closes its connection", async () => {
+Deno.test("leaving chunks() early closes the connection", async () => {
   const closed = Promise.withResolvers<void>();
   await using server = startServer(async (connection) => {
     await connection.write(ok("abc").slice(0, -1));
@@ -213,7 +204,7 @@ Deno.test("leaving a body early closes its connection", async () => {
 });
 
 for (const reading of READINGS) {
-  Deno.test(`a body that is too large closes its connection, read as ${reading}`, async () => {
+  Deno.test(`${reading}() closes the connection when a body is too large`, async () => {
     for (const input of [ok("abcd"), chunked("ab", "cd"), "HTTP/1.1 200 OK\r\n\r\nabcd"]) {
       const closed = Promise.withResolvers<void>();
       await using server = startServer(async (connection) => {
@@ -231,7 +222,7 @@ for (const reading of READINGS) {
 }
 
 for (const reading of READINGS) {
-  Deno.test(`a body whose length is too large fails before its first piece, read as ${reading}`, async () => {
+  Deno.test(`${reading}() fails before the first piece when the length of a body is too large`, async () => {
     const closed = Promise.withResolvers<void>();
     await using server = startServer(async (connection, { request }) => {
       await connection.write(request === 1 ? ok("abc") : ok("abcd").slice(0, -2));
@@ -252,7 +243,7 @@ for (const reading of READINGS) {
   });
 }
 
-Deno.test("a connection that rests is not used when its address was not checked", async () => {
+Deno.test("request() does not use an idle connection whose address was not checked", async () => {
   await using server = startServer((_, { connection, request }) => ok(`${connection} ${request}`));
   using client = createTestClient();
   const url = `http://a.invalid:${server.port}/`;
@@ -264,7 +255,7 @@ Deno.test("a connection that rests is not used when its address was not checked"
   assertEquals(await ask("127.0.0.9", "127.0.0.1"), "1 2");
 });
 
-Deno.test("a connection is used again for the same host only, at whichever of its addresses", async () => {
+Deno.test("request() reuses a connection for the same host only, at any of its addresses", async () => {
   await using server = startServer((_, { head }) => ok(/host: (.*)\r/.exec(head)?.[1] ?? ""));
   using client = createTestClient();
   const { port } = server;
@@ -283,7 +274,7 @@ Deno.test("a connection is used again for the same host only, at whichever of it
   assertEquals(server.connections(), 3);
 });
 
-Deno.test("a connection to an IPv6 address is used again", async () => {
+Deno.test("request() reuses a connection to an IPv6 address", async () => {
   await using server = startHttp((request) => new Response(request.headers.get("host")), {
     hostname: "::1",
   });
@@ -301,7 +292,7 @@ Deno.test("a connection to an IPv6 address is used again", async () => {
   assertEquals(connects, 1);
 });
 
-Deno.test("requests side by side have a connection each, of which the allowed ones rest", async () => {
+Deno.test("concurrent requests have a connection each, of which the pool keeps the allowed number", async () => {
   const arrived = Array.from({ length: 4 }, () => Promise.withResolvers<void>());
   const all = Promise.all(arrived.map(({ promise }) => promise));
   const closed = Promise.withResolvers<void>();
@@ -324,7 +315,7 @@ Deno.test("requests side by side have a connection each, of which the allowed on
   assertEquals(server.connections(), 4);
 });
 
-Deno.test("a connection that the server half closes while it rests is closed, and not used", async () => {
+Deno.test("an idle connection that the server half closes is closed, and not used", async () => {
   const closed = Promise.withResolvers<void>();
   await using server = startServer(async (connection, { connection: number }) => {
     await connection.write(ok(String(number)));
@@ -339,25 +330,25 @@ Deno.test("a connection that the server half closes while it rests is closed, an
   assertEquals((await client.fetch(server.origin, { method: "POST" })).text, "2");
 });
 
-Deno.test("a response that nobody has asked for ends the connection that rests, and answers nothing", async () => {
-  const asked = Promise.withResolvers<void>();
+Deno.test("an unrequested response on an idle connection closes it, and is no response to the next request", async () => {
+  const request = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<void>();
   await using server = startServer(async (connection, { connection: number }) => {
     await connection.write(ok(String(number)));
     if (number > 1) return;
-    await asked.promise;
+    await request.promise;
     await connection.write(ok("poison"));
     await connection.peerClosed();
     closed.resolve();
   });
   using client = createTestClient();
   assertEquals((await client.fetch(server.origin)).text, "1");
-  asked.resolve();
+  request.resolve();
   await closed.promise;
   assertEquals((await client.fetch(server.origin)).text, "2");
 });
 
-Deno.test("connections are closed when they have rested for long enough, or when the client is disposed of", async () => {
+Deno.test("idle connections are closed after their time, and when the client is disposed of", async () => {
   const clock = createFakeClock();
   const closings = [1, 2].map(() => Promise.withResolvers<void>());
   await using server = startServer(async (connection, { connection: number }) => {
@@ -376,7 +367,7 @@ Deno.test("connections are closed when they have rested for long enough, or when
   assertEquals(clock.delays, []);
 });
 
-Deno.test("a connection is used as long as its server says, less a second, and anew behind each response", async () => {
+Deno.test("request() reuses a connection for the time that the last response states, less a second", async () => {
   const clock = createFakeClock();
   const hints = ["keep-alive: timeout=5", "Keep-Alive: max=9, timeout=5", "x: y"];
   await using server = startServer((_, { request }) => ok("", hints[request - 1] ?? ""));
@@ -387,7 +378,7 @@ Deno.test("a connection is used as long as its server says, less a second, and a
   clock.advance(3999);
   await client.fetch(server.origin);
   assertEquals(server.connections(), 1);
-  clock.advance(100_000); // the last response has said nothing of a time
+  clock.advance(100_000); // the last response states no time
   await client.fetch(server.origin);
   assertEquals(server.connections(), 1);
 
@@ -398,7 +389,7 @@ Deno.test("a connection is used as long as its server says, less a second, and a
   assertEquals(other.connections(), 2);
 });
 
-Deno.test("connections that rest are no more than allowed in all", async () => {
+Deno.test("a client keeps no more idle connections than its limit in total", async () => {
   let open = 0;
   let most = 0;
   await using server = startServer(async (connection) => {
@@ -413,100 +404,4 @@ Deno.test("connections that rest are no more than allowed in all", async () => {
     await client.fetch(`http://h${host}.invalid:${server.port}/`, { addresses });
   }
   assert(most <= 12, `${most} connections were open at a time`);
-});
-
-interface Stale {
-  readonly name: string;
-  readonly asked: TestRequest;
-  /** What the server does with the second request. */
-  readonly input?: string;
-  /** How it ends, and over how many connections. */
-  readonly expected: readonly [string, number];
-}
-
-const bytes = new Uint8Array(1_000_000);
-const streamed = (): ReadableStream<Uint8Array<ArrayBuffer>> =>
-  ReadableStream.from([new Uint8Array(10)]);
-
-const STALE: readonly Stale[] = [
-  { name: "GET once more", asked: {}, expected: ["2", 2] },
-  {
-    name: "PUT once more, with its body",
-    asked: { method: "PUT", body: bytes },
-    expected: ["2", 2],
-  },
-  {
-    name: "POST not again",
-    asked: { method: "POST" },
-    expected: ["connection_terminated false", 1],
-  },
-  {
-    name: "POST with a body not again",
-    asked: { method: "POST", body: bytes },
-    expected: ["connection_terminated false", 1],
-  },
-  {
-    name: "PATCH not again",
-    asked: { method: "PATCH" },
-    expected: ["connection_terminated false", 1],
-  },
-  {
-    name: "PUT with a stream not again",
-    asked: { method: "PUT", body: streamed() },
-    expected: ["connection_terminated true", 1],
-  },
-  {
-    name: "GET not again when a head had begun",
-    asked: {},
-    input: "H",
-    expected: ["connection_terminated true", 1],
-  },
-  {
-    name: "GET not again behind an interim response",
-    asked: {},
-    input: "HTTP/1.1 103 x\r\n\r\n",
-    expected: ["connection_terminated true", 1],
-  },
-  {
-    name: "GET not again when a body had begun",
-    asked: {},
-    input: ok("abc").slice(0, -1),
-    expected: ["http_response_incomplete true", 1],
-  },
-  {
-    name: "GET not again behind what is not HTTP",
-    asked: {},
-    input: "x",
-    expected: ["http_protocol_error false", 1],
-  },
-];
-
-for (const { name, asked, input, expected } of STALE) {
-  Deno.test(`on a connection that ends under it a client sends ${name}`, async () => {
-    await using server = startServer(async (connection, { connection: number, request }) => {
-      if (request === 1 && number === 1) return ok("1");
-      if (number > 1) return ok(String(number));
-      if (input !== undefined) await connection.write(input);
-      return false;
-    });
-    using client = createTestClient();
-    await client.fetch(server.origin);
-    const outcome = await client.fetch(server.origin, asked).then(
-      ({ text }) => text,
-      ({ code, retryable }: ProxyError) => `${code} ${retryable}`,
-    );
-    assertEquals([outcome, server.connections()], expected);
-  });
-}
-
-Deno.test("a request is repeated once, and only behind a connection that had rested", async () => {
-  await using server = startServer((_, { connection: number, request }) =>
-    request === 1 && number === 1 ? ok("1") : false
-  );
-  using client = createTestClient();
-  await client.fetch(server.origin);
-  const again = await assertRejects(() => client.fetch(server.origin), ProxyError);
-  assertEquals([again.code, server.connections()], ["connection_terminated", 2]);
-  const fresh = await assertRejects(() => client.fetch(server.origin), ProxyError);
-  assertEquals([fresh.code, server.connections()], ["connection_terminated", 3]);
 });
