@@ -49,7 +49,7 @@ Deno.test("limitChunks() fails at the chunk that exceeds the limit, and ends the
   assertEquals([texts, fake.reads(), fake.isLeft()], [["ab"], 2, true]);
 });
 
-Deno.test("limitChunks() reads nothing ahead, and passes on errors and early ends", async () => {
+Deno.test("limitChunks() reads nothing ahead, throws the errors of the chunks, and ends them early", async () => {
   const fake = fakeBody(["ab", "cd"]);
   const iterator = limitChunks(fake.body.chunks(Infinity), 9);
   assertEquals(fake.reads(), 0);
@@ -80,6 +80,11 @@ async function* double(chunks: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
   yield latin1("!");
 }
 
+/** Keeps the first byte of each chunk. */
+async function* shrink(chunks: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
+  for await (const chunk of chunks) yield chunk.subarray(0, 1);
+}
+
 const WAYS: readonly { name: string; read: (body: Body, maxBytes: number) => Promise<string> }[] = [
   { name: "bytes", read: async (body, maxBytes) => textOf(await body.bytes(maxBytes)) },
   {
@@ -98,10 +103,7 @@ for (const { name, read } of WAYS) {
     const fake = fakeBody(["ab", "c"], { length: 3 });
     assertTooLarge(await assertRejects(() => read(mapChunks(fake.body, double), 6)), 6);
     assertEquals(fake.limits(), [Infinity]);
-    const shrinking = mapChunks(fakeBody(["abcdef"]).body, async function* (chunks) {
-      for await (const chunk of chunks) yield chunk.subarray(0, 1);
-    });
-    assertEquals(await read(shrinking, 1), "a");
+    assertEquals(await read(mapChunks(fakeBody(["abcdef"]).body, shrink), 1), "a");
   });
 
   Deno.test(`mapErrors() replaces the error of a body, read by ${name}()`, async () => {
@@ -155,13 +157,13 @@ for (const { name, map, length } of MAPS) {
     assertEquals([body.isHere, body.length], [false, length]);
   });
 
-  Deno.test(`${name}() passes on that the body is discarded`, () => {
+  Deno.test(`${name}() discards the original with the body`, () => {
     const fake: FakeBody = fakeBody(["abc"]);
     map(fake.body).discard();
     assertEquals([fake.discards(), fake.reads()], [1, 0]);
   });
 
-  Deno.test(`${name}() reads nothing ahead, and passes on that the iteration is left`, async () => {
+  Deno.test(`${name}() reads nothing ahead, and leaves the original with the body`, async () => {
     const fake = fakeBody(["ab", "cd", "ef"]);
     const body = map(fake.body);
     assertEquals(fake.reads(), 0);

@@ -166,7 +166,7 @@ for (const { name, input } of MISCODED) {
   });
 }
 
-Deno.test("gunzipBody() passes on the error of a body that breaks off", async () => {
+Deno.test("gunzipBody() throws the error of a body that breaks off", async () => {
   const broken = new Error("broken");
   for (const before of [[], [textOf(new Uint8Array(gzipSync("text"))).slice(0, 12)]]) {
     const { body } = fakeBody([...before, broken]);
@@ -174,14 +174,15 @@ Deno.test("gunzipBody() passes on the error of a body that breaks off", async ()
   }
 });
 
-Deno.test("gunzipBody() decodes little more than is requested, and discards the rest", async () => {
-  const zeros = new Uint8Array(gzipSync(new Uint8Array(60_000_000)));
-  const fake = fakeBody(cut(zeros, 100));
+Deno.test("gunzipBody() reads little more than its buffers hold, and discards the rest", async () => {
+  const noise = Uint8Array.from({ length: 500_000 }, (_, at) => Math.imul(at, 2654435761) >>> 24);
+  const coded = cut(new Uint8Array(gzipSync(noise, { level: 0 })), 250);
+  const fake = fakeBody(coded);
   for await (const chunk of gunzipBody(fake.body).chunks(Infinity)) {
-    assertEquals(chunk.every((byte) => byte === 0), true);
+    assertEquals(chunk, noise.subarray(0, chunk.length));
     break;
   }
-  assertEquals([fake.discards() > 0, fake.reads() < zeros.length / 100 / 2], [true, true]);
+  assertEquals([fake.discards() > 0, fake.reads() < coded.length / 2], [true, true]);
 });
 
 Deno.test("gunzipBody() ends at once when it is left while nothing more arrives", async () => {

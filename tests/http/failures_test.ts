@@ -83,7 +83,7 @@ for (const { name, create, expected } of FAILURES) {
   });
 
   if (WITHOUT_OPTIONS.includes(create) || name === "tooLarge") continue;
-  Deno.test(`${name}() passes on its cause, and whether the request was sent`, () => {
+  Deno.test(`${name}() takes its cause, and whether the request was sent`, () => {
     const cause = new Error("x");
     const error = create({ cause, sent: "maybe", method: "GET" });
     assertStrictEquals(error.cause, cause);
