@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStrictEquals } from "@std/assert";
 import {
   filterBodyHeaders,
   filterCrossOriginHeaders,
@@ -28,7 +28,7 @@ for (const name of NOT_SENT) {
   });
 }
 
-Deno.test("filterRequestHeaders() keeps the rest as it is, in order, repeated", () => {
+Deno.test("filterRequestHeaders() keeps all other fields, in order and repeated", () => {
   const headers = [...SENT, "X-Custom", "cookie"].map((name) => [name, `of ${name}`] as const);
   assertEquals(filterRequestHeaders(headers), headers);
 });
@@ -42,23 +42,38 @@ const CONNECTION = [
     expected: ["x-kept"],
   },
   { name: "nothing", input: [["connection", ""]], expected: ["x-hop", "X-Other", "x-kept"] },
+  {
+    name: "close and keep-alive, which are no fields",
+    input: [["connection", "Keep-Alive"], ["connection", "CLOSE"]],
+    expected: ["x-hop", "X-Other", "x-kept"],
+  },
+  {
+    name: "a name after a byte A0, which is no whitespace",
+    input: [["connection", "\xa0x-hop, x-other"]],
+    expected: ["x-hop", "x-kept"],
+  },
+  {
+    name: "nothing, by a field of another name",
+    input: [["x-connection", "x-hop"], ["connectioo", "x-hop"]],
+    expected: ["x-hop", "X-Other", "x-kept", "x-connection", "connectioo"],
+  },
 ] as const;
 
 for (const { name, input, expected } of CONNECTION) {
-  Deno.test(`filterRequestHeaders() drops what connection names: ${name}`, () => {
+  Deno.test(`filterRequestHeaders() drops the fields that connection names: ${name}`, () => {
     const headers: HeaderPairs = [["x-hop", ""], ["X-Other", ""], ["x-kept", ""], ...input];
     assertEquals(filterRequestHeaders(headers).map(([name]) => name), expected);
   });
 }
 
-Deno.test("filterResponseHeaders() drops what connection names", () => {
+Deno.test("filterResponseHeaders() drops the fields that connection names", () => {
   const headers = new Headers({ connection: "X-Hop, close", "x-hop": "1", "x-kept": "2" });
   headers.append("connection", "x-other");
   headers.append("x-other", "3");
   assertEquals(filterResponseHeaders([...headers], false), [["x-kept", "2"]]);
 });
 
-Deno.test("filterResponseHeaders() drops what is meant for this hop, and keeps each Set-Cookie", () => {
+Deno.test("filterResponseHeaders() drops hop-by-hop fields, and keeps each Set-Cookie", () => {
   const hop = ["Connection", "keep-alive", "TE", "trailer", "upgrade"];
   const headers = new Headers([
     ...[...hop, "proxy-authenticate", "Proxy-Status", "Proxy-Connection"].map((
@@ -76,7 +91,7 @@ Deno.test("filterResponseHeaders() drops what is meant for this hop, and keeps e
   assertEquals(filterResponseHeaders([...headers], false), [...coding, ...kept]);
 });
 
-Deno.test("filterResponseHeaders() drops a length that does not count beside transfer-encoding", () => {
+Deno.test("filterResponseHeaders() drops a length beside transfer-encoding, which is not valid", () => {
   const headers = new Headers({ "content-length": "2", "transfer-encoding": "chunked" });
   assertEquals(filterResponseHeaders([...headers], false), []);
 });
@@ -96,8 +111,22 @@ Deno.test("filterCrossOriginHeaders() drops credentials, keys and tokens, and ke
   assertEquals(filterCrossOriginHeaders(toHeaders(ordinary)), toHeaders(ordinary));
 });
 
-Deno.test("filterBodyHeaders() drops what describes a body", () => {
+Deno.test("filterBodyHeaders() drops the fields that describe a body", () => {
   const body = ["content-type", "Content-Encoding", "CONTENT-LANGUAGE", "content-location"];
   const headers = [...body, "accept", "x-content-type"].map((name) => [name, "x"] as const);
   assertEquals(filterBodyHeaders(headers), [["accept", "x"], ["x-content-type", "x"]]);
+});
+
+Deno.test("filterResponseHeaders() drops a length beside two codings, of which fetch may have decoded one", () => {
+  const [length, kept] = [["content-length", "3"], ["x", "1"]] as const;
+  for (const [coding, isSized] of [["gzip, x", false], ["x", true], [",", false]] as const) {
+    const headers: HeaderPairs = [["content-encoding", coding], length, kept];
+    const expected = isSized ? headers : [["content-encoding", coding], kept];
+    assertEquals(filterResponseHeaders(headers, false), expected);
+  }
+});
+
+Deno.test("filterRequestHeaders() returns an empty list itself", () => {
+  const none: HeaderPairs = [];
+  assertStrictEquals(filterRequestHeaders(none), none);
 });

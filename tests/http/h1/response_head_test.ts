@@ -210,6 +210,9 @@ content-length: 1.0
 content-length: 1e1
 content-length: 0x1
 content-length: 1 1
+content-length: 1\x85
+content-length: \xa01
+content-length: 1, 1\xa0
 content-length: 1_0
 content-length: 1,
 content-length: ,1
@@ -237,7 +240,9 @@ transfer-encoding: chunked;q=1
 transfer-encoding: "chunked"
 transfer-encoding: xchunked
 transfer-encoding: chunked\x85
-`.trim().split("\n").map((row) => row.replace("\\x85", "\x85").replace("١", "\xd9\xa1").split("|"));
+`.trim().split("\n").map((row) =>
+  row.replace("\\x85", "\x85").replace("\\xa0", "\xa0").replace("١", "\xd9\xa1").split("|")
+);
 
 for (const lines of REFUSED_FRAMINGS) {
   Deno.test(`parseHead() refuses a body with ${JSON.stringify(lines.join(" and "))}`, () => {
@@ -272,6 +277,16 @@ const KEPT: readonly { name: string; input: string[]; expected: [boolean, boolea
   },
   { name: "another option", input: ["connection: close-x, x-close"], expected: [true, false] },
   { name: "an empty list", input: ["connection: , ,"], expected: [true, false] },
+  {
+    name: "a byte A0, which is no whitespace, around close",
+    input: ["connection: \xa0close, close\xa0"],
+    expected: [true, false],
+  },
+  {
+    name: "a byte A0 around keep-alive",
+    input: ["connection: \xa0keep-alive"],
+    expected: [true, false],
+  },
   {
     name: "the field of a proxy",
     input: ["proxy-connection: keep-alive"],
