@@ -22,9 +22,9 @@ import { createFetchTransport } from "./http/fetch/transport.ts";
 import { createForward, type Forward } from "./forward/forward.ts";
 import { chooseTransport } from "./http/choose.ts";
 import { createHttp1Client } from "./http/h1/client.ts";
+import { type ConnectionCounts, createConnectionPlaces } from "./limits/connection_places.ts";
 import { createLimiter, type Limiter, type LimiterOptions } from "./limits/limiter.ts";
 import { createMemoryStore } from "./limits/memory_store.ts";
-import { createSeats, type SeatsOptions } from "./limits/seats.ts";
 import type { Counting } from "./limits/shared.ts";
 import { createPolicy } from "./policy/policy.ts";
 import { createResolver, type Resolver } from "./policy/resolver.ts";
@@ -38,7 +38,7 @@ import { createMetricsHandler } from "./server/metrics.ts";
 import { createRouter, type Handler } from "./server/router.ts";
 import { createUpgrade } from "./server/upgrade.ts";
 import { combine } from "./telemetry/combine.ts";
-import type { Memory } from "./telemetry/gauges.ts";
+import type { MemoryUsage } from "./telemetry/gauges.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import type { Telemetry, TelemetryEventType } from "./telemetry/telemetry.ts";
@@ -50,7 +50,7 @@ import {
   type UpstreamSources,
 } from "./upstream/definition.ts";
 import { createSecretRedaction } from "./upstream/secret_redaction.ts";
-import { createRegistry, type RegistryDeps } from "./upstream/registry.ts";
+import { createRegistry, type GetStatus } from "./upstream/registry.ts";
 
 /** The service, not yet listening. */
 export interface App extends AsyncDisposable {
@@ -81,23 +81,23 @@ export interface AppDeps {
   readonly client?: Deno.HttpClient;
   /** Where the named upstreams and their secrets are read from. Default: there are none. */
   readonly sources?: UpstreamSources;
-  /** What it has in common with other isolates, which are one service with it. Default: it is alone. */
-  readonly team?: Team;
+  /** What this isolate shares with the others of the service. Default: it is the only one. */
+  readonly group?: IsolateGroup;
 }
 
-/** What an isolate has in common with others that are one service with it. */
-export interface Team {
-  /** Takes bytes of its log lines, and gives how many. */
+/** What an isolate shares with the others that serve together with it. */
+export interface IsolateGroup {
+  /** Writes bytes of log lines, in turn with the other isolates; returns how many were written. */
   readonly writeSync: (bytes: Uint8Array) => number;
   /** Types of events that are logged once for the whole service, and not by each isolate. */
   readonly silent: ReadonlySet<TelemetryEventType>;
-  /** Where connections are counted. */
-  readonly seats: SeatsOptions;
-  /** How the limits of identities are counted. */
+  /** Where the connections of all isolates are counted. */
+  readonly connectionCounts: ConnectionCounts;
+  /** Counts the use of identities in shared memory. */
   readonly counting: Counting;
-  /** What this isolate holds beyond what the process does. */
-  readonly memory: () => Memory;
-  /** Gives the metrics of all. */
+  /** Returns the memory of this isolate, without that of the process. */
+  readonly memory: () => MemoryUsage;
+  /** Returns the metrics of all isolates, in Prometheus' text format. */
   readonly renderMetrics: () => Promise<string>;
 }
 
@@ -139,16 +139,16 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
       poolMaxIdlePerHost: MAX_IDLE_CONNECTIONS_PER_HOST,
     }),
     sources = NO_SOURCES,
-    team,
+    group,
   } = deps;
   const definitions = readUpstreams(config, sources);
   const redaction = createSecretRedaction([config.JWT_SECRET]);
-  redaction.know(definitions);
+  redaction.addSecretsOf(definitions);
   const logger: Telemetry & Partial<Logger> = deps.telemetry ?? createLogger({
     level: config.LOG_LEVEL,
     format: config.LOG_FORMAT,
     redaction,
-    ...(team && { writeSync: team.writeSync, silent: team.silent }),
+    ...(group && { writeSync: group.writeSync, silent: group.silent }),
   });
   const metrics = config.METRICS === "off" ? undefined : createMetrics({
     version: deno.version,
@@ -156,7 +156,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   }, {
     connections: () => upgrade.connections.size,
     inFlight: () => sum([...upgrade.connections].map((each) => each.inFlight.size)),
-    ...(team && { memory: team.memory }),
+    ...(group && { memory: group.memory }),
   });
   const telemetry = metrics === undefined ? logger : combine(logger, metrics.telemetry);
   const tracing = createTracing(deno.version);
@@ -171,7 +171,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     viaFetch: createFetchTransport(client),
   }));
   const registry = createRegistry(definitions, { getStatus: toGetStatus(forward) });
-  const limiter = createLimits(config, team?.counting);
+  const limiter = createLimits(config, group?.counting);
   const authenticator = createAuthentication(config, telemetry);
   const policy = createPolicy({
     allowHosts: config.ALLOW_HOSTS,
@@ -221,7 +221,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     isDraining,
     telemetry,
   };
-  const seats = createSeats(config.MAX_CONNECTIONS, team?.seats);
+  const seats = createConnectionPlaces(config.MAX_CONNECTIONS, group?.connectionCounts);
   const upgrade = createUpgrade({ mayWait: config.JWT_JWKS_URL !== undefined }, {
     ...gate,
     seats,
@@ -267,7 +267,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
       },
       checkHandshake: hasConsole ? createHandshakeCheck({ ...gate, isFull }) : undefined,
       metrics: metrics && createMetricsHandler({
-        render: team?.renderMetrics ?? metrics.render,
+        render: group?.renderMetrics ?? metrics.render,
         contentType: metrics.contentType,
       }, {
         authenticate: createAuthenticate({ authenticator, readCredential }),
@@ -281,7 +281,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     drain,
     reload(): void {
       const definitions = readUpstreams(config, sources);
-      redaction.know(definitions);
+      redaction.addSecretsOf(definitions);
       registry.load(definitions);
       telemetry.emit({ type: "reloaded", upstreams: definitions.map(({ name }) => name) });
     },
@@ -296,7 +296,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   };
 }
 
-function toGetStatus(forward: Forward): RegistryDeps["getStatus"] {
+function toGetStatus(forward: Forward): GetStatus {
   return async function getStatus(url, headers, signal): Promise<number> {
     const check = (): { readonly headers: HeaderPairs } => ({ headers });
     const response = await forward({ ...PROBE, url, headers: [] }, { check, signal });

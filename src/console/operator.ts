@@ -93,7 +93,7 @@ export function createOperator(
       const request = await toRequest(record.draft, file);
       if (isOver(record)) return;
       const sending = send(record, request, {
-        transport: session.transport,
+        queue: session.queue,
         now,
         begun,
         changed(): void {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { WebSocketEvent, WebSocketLike } from "../client/socket.ts";
+import type { ClientWebSocket, WebSocketEvent } from "../client/socket.ts";
 import type { Direction, Message } from "./frame_log.ts";
 
 /** Who is told. */
@@ -17,9 +17,9 @@ export interface RecorderDeps {
 
 /** Gives the same WebSocket with its frames told. */
 export function recordSocket(
-  socket: WebSocketLike,
+  socket: ClientWebSocket,
   { frame, closed }: RecorderDeps,
-): WebSocketLike {
+): ClientWebSocket {
   let wasOpen = false;
   socket.addEventListener("open", () => wasOpen = true);
   socket.addEventListener("message", ({ data }: WebSocketEvent) => {

@@ -3,18 +3,21 @@
  *
  * @module
  */
-import { createExchange, type Exchange, type Mode } from "../client/exchange.ts";
-import type { Answer } from "../client/inbound.ts";
+import {
+  PendingExchange,
+  type ResponseMode,
+  type ResponseReceiver,
+} from "../client/pending_exchange.ts";
+import type { ExchangeConnection, ExchangeQueue } from "../client/queued_exchange.ts";
 import type { OutgoingRequest } from "../client/request.ts";
-import type { Control, Sink } from "../client/sink.ts";
-import type { Transport } from "../client/transport.ts";
+import type { ResponsePart } from "../client/server_message.ts";
 import { decodeResponse, ProxyError } from "../protocol/mod.ts";
 import type { AnswerMode } from "./draft.ts";
 import { type ExchangeRecord, isOver, openBody, type Phase } from "./exchanges.ts";
 
 /** What sending needs. */
 export interface SendDeps {
-  readonly transport: Pick<Transport, "submit" | "resubmit" | "withdraw">;
+  readonly queue: ExchangeQueue;
   /** Milliseconds by the clock of `performance.now()`. */
   now(): number;
   /** The exchange has got an id on the connection that is open now. */
@@ -38,46 +41,36 @@ const MAX_EVENTS = 50_000;
 export function send(
   record: ExchangeRecord,
   request: OutgoingRequest,
-  { transport, now, begun, changed }: SendDeps,
+  deps: SendDeps,
 ): Sending {
+  const { queue, now, begun, changed } = deps;
   const { moments } = record;
-  const { exchange, sink } = createExchange(request, toMode(record.draft.mode), {
-    createSink: (control) => createRecordSink(record, { control, now, changed, ended }),
-    resubmit(_, delayed): void {
-      Object.assign(record, { connection: undefined, id: undefined, phase: "queued" });
-      moments.sent = undefined;
-      changed(record);
-      transport.resubmit(watched, delayed);
+  const receiver = new RecordReceiver(record, deps);
+  const exchange = new RecordedExchange(request, receiver, {
+    mode: toResponseMode(record.draft.mode),
+    queue: {
+      ...queue,
+      resubmit(exchange, isServerBusy): void {
+        Object.assign(record, { connection: undefined, id: undefined, phase: "queued" });
+        moments.sent = undefined;
+        changed(record);
+        queue.resubmit(exchange, isServerBusy);
+      },
     },
-    withdraw: () => transport.withdraw(watched),
   });
-  // The client keeps ids to itself.
-  const watched: Exchange = {
-    ...exchange,
-    begin(link): void {
-      record.phase = "waiting";
-      moments.sent = now();
-      begun(record, link.id);
-      exchange.begin(link);
-      changed(record);
-    },
-  };
-
-  function ended(phase: Phase): void {
-    if (isOver(record)) return;
-    moments.end = now();
-    record.phase = phase;
-    record.isPaused = false;
+  exchange.beforeBegin = (id) => {
+    record.phase = "waiting";
+    moments.sent = now();
+    begun(record, id);
     changed(record);
-  }
-
-  transport.submit(watched);
+  };
+  queue.submit(exchange);
   return {
     cancel(): void {
-      ended("cancelled");
+      receiver.end("cancelled");
       exchange.abort(undefined);
     },
-    pause: sink.pause,
+    pause: (isPaused) => receiver.pause(isPaused, exchange),
   };
 }
 
@@ -88,87 +81,103 @@ export function failToSend(record: ExchangeRecord, error: unknown, now: number):
   record.failure = toFailure(error);
 }
 
-interface RecordSink extends Sink {
-  pause(isPaused: boolean): void;
+/** Tells its id, which the client keeps to itself. */
+class RecordedExchange extends PendingExchange {
+  beforeBegin = (_id: number): void => {};
+
+  override begin(id: number, connection: ExchangeConnection): void {
+    this.beforeBegin(id);
+    super.begin(id, connection);
+  }
 }
 
-interface RecordSinkDeps extends Pick<SendDeps, "now" | "changed"> {
-  readonly control: Control;
-  ended(phase: Phase): void;
-}
+/** Writes a response into the record of its exchange. */
+class RecordReceiver implements ResponseReceiver {
+  readonly #record: ExchangeRecord;
+  readonly #deps: SendDeps;
+  #takenBytes = 0;
 
-function createRecordSink(
-  record: ExchangeRecord,
-  { control, now, changed, ended }: RecordSinkDeps,
-): RecordSink {
-  let takenBytes = 0;
-
-  /** In batches of half a window, as the client does. */
-  function grant(least: number): void {
-    if (record.isPaused || takenBytes < least || takenBytes === 0) return;
-    control.grant(takenBytes);
-    takenBytes = 0;
+  constructor(record: ExchangeRecord, deps: SendDeps) {
+    this.#record = record;
+    this.#deps = deps;
   }
 
-  function take(bytes: Uint8Array): void {
-    openBody(record).push(bytes);
-    record.receivedSize += bytes.byteLength;
-    record.rate.add(bytes.byteLength, now());
+  accept(part: ResponsePart, exchange: PendingExchange): boolean {
+    const isLast = this.#take(part, exchange);
+    if (isLast) this.end("done");
+    else this.#deps.changed(this.#record);
+    return isLast;
   }
 
-  function accept(answer: Answer): boolean {
-    if (answer.type === "response") {
-      const { response, timing, streamed } = decodeResponse(answer.text, answer.frame);
+  fail(reason: unknown): void {
+    if (isOver(this.#record)) return;
+    this.#record.failure = toFailure(reason);
+    this.end("failed");
+  }
+
+  /** Ends the record in this phase. Does nothing when it has ended. */
+  end(phase: Phase): void {
+    const record = this.#record;
+    if (isOver(record)) return;
+    record.moments.end = this.#deps.now();
+    record.phase = phase;
+    record.isPaused = false;
+    this.#deps.changed(record);
+  }
+
+  pause(isPaused: boolean, exchange: PendingExchange): void {
+    this.#record.isPaused = isPaused;
+    this.#grant(0, exchange);
+    this.#deps.changed(this.#record);
+  }
+
+  #take(part: ResponsePart, exchange: PendingExchange): boolean {
+    const record = this.#record;
+    const now = this.#deps.now();
+    if (part.type === "response") {
+      const { response, timing, streamed } = decodeResponse(part.text, part.frame);
       const { body, ...head } = response;
       Object.assign(record, { head, timing, phase: "receiving" });
-      record.moments.head = now();
-      if (body !== null) take(body);
+      record.moments.head = now;
+      if (body !== null) this.#append(body);
       return !streamed;
     }
-    if (answer.type === "chunk") {
-      take(answer.payload);
-      takenBytes += answer.payload.byteLength;
-      if (!answer.fin) grant(WINDOW_BYTES / 2);
-      return answer.fin;
+    if (part.type === "chunk") {
+      this.#append(part.payload);
+      this.#takenBytes += part.payload.byteLength;
+      if (!part.fin) this.#grant(WINDOW_BYTES / 2, exchange);
+      return part.fin;
     }
-    if (answer.type === "event") {
-      const { event, data, lastEventId } = answer;
-      const at = now() - record.moments.start;
+    if (part.type === "event") {
+      const { event, data, lastEventId } = part;
       record.receivedSize += data.length;
-      record.rate.add(data.length, now());
+      record.rate.add(data.length, now);
       if (record.events.length < MAX_EVENTS) {
-        record.events.push({ at, type: event, data, lastEventId });
+        record.events.push({ at: now - record.moments.start, type: event, data, lastEventId });
       } else record.droppedEvents++;
       return false;
     }
     return true;
   }
 
-  return {
-    accept(answer): boolean {
-      const isLast = accept(answer);
-      if (isLast) ended("done");
-      else changed(record);
-      return isLast;
-    },
-    fail(reason): void {
-      if (isOver(record)) return;
-      record.failure = toFailure(reason);
-      ended("failed");
-    },
-    pause(isPaused): void {
-      record.isPaused = isPaused;
-      grant(0);
-      changed(record);
-    },
-  };
+  #append(bytes: Uint8Array): void {
+    const record = this.#record;
+    openBody(record).push(bytes);
+    record.receivedSize += bytes.byteLength;
+    record.rate.add(bytes.byteLength, this.#deps.now());
+  }
+
+  /** Grants credit for the bytes that were taken, if they are at least `minBytes`. */
+  #grant(minBytes: number, exchange: PendingExchange): void {
+    if (this.#record.isPaused || this.#takenBytes < minBytes || this.#takenBytes === 0) return;
+    exchange.grant(this.#takenBytes);
+    this.#takenBytes = 0;
+  }
 }
 
-function toMode(mode: AnswerMode): Mode {
+function toResponseMode(mode: AnswerMode): ResponseMode {
   if (mode === "chunks") return { stream: true, windowBytes: WINDOW_BYTES };
-  // The client's own API has no use for these two; its exchanges pass on what they are told.
-  const stream: boolean | string = mode === "whole" ? false : mode;
-  return { stream } as Mode;
+  return { stream: mode === "whole" ? false : mode };
 }
 
 function toFailure(reason: unknown): NonNullable<ExchangeRecord["failure"]> {

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { Exchange } from "../client/exchange.ts";
-import { openSocket, type WebSocketConstructor, type WebSocketLike } from "../client/socket.ts";
-import { createState, type StateHolder } from "../client/state.ts";
-import type { Timers } from "../client/timers.ts";
-import { createTransport, type Transport } from "../client/transport.ts";
+import { createDispatcher, type Dispatcher } from "../client/dispatcher.ts";
+import type { ExchangeQueue, QueuedExchange } from "../client/queued_exchange.ts";
+import { type ClientWebSocket, openSocket, type WebSocketConstructor } from "../client/socket.ts";
+import { type ClientStateHolder, createClientState } from "../client/state.ts";
+import type { ClientTimers } from "../client/timers.ts";
 import type { HelloFrame } from "../protocol/mod.ts";
 import type { Direction, Message } from "./frame_log.ts";
 import type { CheckHandshake, Verdict } from "./handshake.ts";
@@ -46,7 +46,7 @@ export interface Session {
   readonly hasToken: boolean;
   /** The credential, for nothing but keeping it out of what is stored. */
   readonly secrets: readonly string[];
-  readonly transport: Pick<Transport, "submit" | "resubmit" | "withdraw">;
+  readonly queue: ExchangeQueue;
   /** Connects, with another credential where one is given; `""` takes it away. */
   connect(token?: string): void;
   disconnect(): void;
@@ -60,7 +60,7 @@ export interface SessionOptions {
 /** What a session needs, and whom it tells. */
 export interface SessionDeps {
   readonly WebSocket: WebSocketConstructor;
-  readonly timers: Timers;
+  readonly timers: ClientTimers;
   /** Gives a number from 0 to less than 1. */
   random(): number;
   readonly checkHandshake: CheckHandshake;
@@ -79,9 +79,9 @@ export function createSession(
   let hello: HelloFrame | undefined;
   let verdict: Verdict | undefined;
   let connections = 0;
-  let holder: StateHolder | undefined;
-  let transport: Transport | undefined;
-  const sockets = new Set<WebSocketLike>();
+  let holder: ClientStateHolder | undefined;
+  let dispatcher: Dispatcher | undefined;
+  const sockets = new Set<ClientWebSocket>();
 
   function set(next: SessionState): void {
     state = next;
@@ -89,20 +89,20 @@ export function createSession(
   }
 
   /** Wants a connection and nothing on it: withdrawn when there is one. */
-  const greeting: Exchange = {
+  const greeting: QueuedExchange = {
     needsHello: true,
-    begin: ({ release }) => release(),
+    begin: (id, connection) => connection.release(id),
     receive(): void {},
     fail(): void {},
     lose(): void {},
     abort(): void {},
   };
 
-  async function open(): Promise<WebSocketLike> {
+  async function open(): Promise<ClientWebSocket> {
     const connection = ++connections;
     const mine = holder;
     happened({ connection, type: "opening", text: url });
-    const socket = await openSocket({ url, token, WebSocket });
+    const socket = await openSocket(url, { token, WebSocket });
     sockets.add(socket);
     return recordSocket(socket, {
       frame(direction, message): void {
@@ -120,16 +120,16 @@ export function createSession(
     });
   }
 
-  function greet(connection: number, text: string, mine: StateHolder | undefined): void {
+  function greet(connection: number, text: string, mine: ClientStateHolder | undefined): void {
     if (mine !== holder || !text.startsWith('{"type":"hello"')) return;
     hello = JSON.parse(text) as HelloFrame; // the client checks it, and drops the connection if it is none
     verdict = undefined;
-    transport?.withdraw(greeting);
+    dispatcher?.withdraw(greeting);
     happened({ connection, type: "greeted", text: hello.server });
     changed();
   }
 
-  async function explain(connection: number, mine: StateHolder | undefined): Promise<void> {
+  async function explain(connection: number, mine: ClientStateHolder | undefined): Promise<void> {
     const found = await checkHandshake(token);
     if (mine !== holder) return; // another attempt has begun meanwhile
     verdict = found;
@@ -142,19 +142,18 @@ export function createSession(
   }
 
   function stop(): void {
-    const left = transport;
-    transport = holder = hello = undefined;
+    const left = dispatcher;
+    dispatcher = holder = hello = undefined;
     void left?.close();
   }
 
-  function start(): Transport {
-    const mine = holder = createState();
-    const started = transport = createTransport({}, {
+  function start(): Dispatcher {
+    const mine = holder = createClientState();
+    const started = dispatcher = createDispatcher({}, {
       open,
       timers,
       random,
       state: mine,
-      firstId: undefined,
     });
     mine.target.addEventListener("statechange", () => {
       if (mine !== holder) return;
@@ -196,10 +195,11 @@ export function createSession(
     get secrets(): readonly string[] {
       return token === undefined ? [] : [token];
     },
-    transport: {
-      submit: (exchange) => (transport ?? start()).submit(exchange),
-      resubmit: (exchange, delayed) => (transport ?? start()).resubmit(exchange, delayed),
-      withdraw: (exchange) => transport?.withdraw(exchange),
+    queue: {
+      submit: (exchange) => (dispatcher ?? start()).submit(exchange),
+      resubmit: (exchange, isServerBusy) =>
+        (dispatcher ?? start()).resubmit(exchange, isServerBusy),
+      withdraw: (exchange) => dispatcher?.withdraw(exchange),
     },
     connect(next): void {
       if (next !== undefined) token = next === "" ? undefined : next;

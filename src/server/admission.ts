@@ -4,7 +4,7 @@
  * @module
  */
 import type { Authenticator, Identity } from "../auth/authenticator.ts";
-import type { Credential } from "../auth/credential.ts";
+import type { PresentedCredential } from "../auth/credential.ts";
 import type { Lease, Limiter } from "../limits/limiter.ts";
 import { ProxyError } from "../protocol/mod.ts";
 import type { Refusal } from "./responses.ts";
@@ -26,7 +26,7 @@ export type Admit = (headers: Headers, client: string) => Promise<Admitted | Ref
 export interface AdmissionDeps {
   /** `undefined`: nobody is asked for a credential. */
   readonly authenticator: Authenticator | undefined;
-  readonly readCredential: (headers: Headers) => Credential;
+  readonly readCredential: (headers: Headers) => PresentedCredential;
   /** Gives what an address is counted as. */
   readonly toAddressKey: (address: string) => string;
   readonly limiter: Limiter;
@@ -79,7 +79,7 @@ export function createAdmission(
     const key = identity === undefined
       ? `address:${toAddressKey(client)}`
       : `identity:${identity.subject}`;
-    const lease = limiter.connect(key);
+    const lease = limiter.admitConnection(key);
     if (!("limit" in lease)) return { identity, key, lease };
     const { message, retryAfterMs } = lease;
     return { code: "rate_limited", message, headers: retryAfter(retryAfterMs) };

@@ -6,7 +6,7 @@
 import type { OriginCheck } from "../auth/origin.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Lease } from "../limits/places.ts";
-import type { Seats } from "../limits/seats.ts";
+import type { ConnectionPlaces } from "../limits/connection_places.ts";
 import type { SUBPROTOCOL } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Admit, Admitted } from "./admission.ts";
@@ -42,7 +42,7 @@ export interface UpgradeOptions {
 /** What an upgrade works with. */
 export interface UpgradeDeps {
   /** A place for each connection, from its handshake until it has left. */
-  readonly seats: Seats;
+  readonly seats: ConnectionPlaces;
   readonly isOriginAllowed: OriginCheck;
   /** Gives the address of the client behind a socket, which may be a proxy's. */
   readonly clientAddress: (headers: Headers, socketAddress: string) => string;

@@ -1,69 +1,59 @@
 /**
- * Writes events as log lines: one line for each, JSON or for people. Records, levels and sinks are
- * LogTape's; its configuration is global and not used, since a process may have more than one log.
+ * Writes each event as a line of the log, in JSON or in a format for terminals.
  *
  * @module
  */
-import { compareLogLevel, type LogLevel as RecordLevel } from "@logtape/logtape";
+import { type Clock, systemClock } from "../clock.ts";
 import { createWriteExchanged } from "./exchanged_line.ts";
 import { writeJson } from "./json_line.ts";
 import { createLineBuffer } from "./line_buffer.ts";
-import { createOutput, type Output, type OutputDeps } from "./output.ts";
+import { type LogRecord, SEVERITIES, type Severity } from "./log_record.ts";
+import { createOutput, type Output, type WriteSync } from "./output.ts";
 import { writePretty } from "./pretty_line.ts";
-import { type Redaction, withRedaction, withTokens } from "./redaction.ts";
+import { redactFields, type Redaction, withTokens } from "./redaction.ts";
 import type { ExchangedEvent, Telemetry, TelemetryEvent, TelemetryEventType } from "./telemetry.ts";
 
-/** From the most to the least that is written. */
-export const LOG_LEVELS = ["debug", "info", "warn", "error", "off"] as const;
+/** The levels of a log: a log has the events of its level and of all later ones; `off` has none. */
+export const LOG_LEVELS = [...SEVERITIES, "off"] as const;
 
-/** The least important level that is written. */
+/** One of the {@linkcode LOG_LEVELS}. */
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** How lines look. */
+/** The format of lines: JSON, or easy to read in a terminal. */
 export type LogFormat = "json" | "pretty";
 
-/** How to log. */
+/** Settings of a {@linkcode Logger}. */
 export interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
-  /** Takes a line without its end. Default: standard output, where it is at most 50 ms later. */
+  /** Called with each line, without its line feed. Default: lines go to `writeSync`, at most 50 ms later. */
   readonly write?: (line: string) => void;
-  /** Where `write` is absent, takes the bytes of lines and gives how many. Default: standard output does. */
-  readonly writeSync?: OutputDeps["writeSync"];
-  /** Takes out the secrets of this service; what looks like a token is taken out without it. */
+  /** Default: writes to standard output. */
+  readonly writeSync?: WriteSync;
+  /** Removes the secrets of the service. Anything that looks like a token is removed without it. */
   readonly redaction?: Redaction;
   /** Types of events that are not written. */
   readonly silent?: ReadonlySet<TelemetryEventType>;
-  /** Milliseconds since the epoch. */
-  readonly now?: () => number;
+  readonly clock?: Clock;
 }
 
 /** A log. */
 export interface Logger extends Telemetry {
-  /** Writes what has been logged, now. Errors and the end of the service need no call. */
+  /** Writes all lines that are waiting. Not needed after `failed` and `stopped` events, which do the same. */
   flush(): void;
 }
-
-const CATEGORY: readonly string[] = ["wsfetch"];
 
 const NO_TYPES: ReadonlySet<TelemetryEventType> = new Set();
 const NO_SECRETS: Redaction = { version: 0, redact: (text) => text };
 
-const RECORD_LEVELS = {
-  debug: "debug",
-  info: "info",
-  warn: "warning",
-  error: "error",
-} as const satisfies Record<Exclude<LogLevel, "off">, RecordLevel>;
-
-const EVENT_LEVELS: Readonly<Record<TelemetryEventType, RecordLevel>> = {
+const SEVERITY_OF: Readonly<Record<TelemetryEventType, Severity>> = {
   started: "info",
   draining: "info",
   stopped: "info",
   reloaded: "info",
   connected: "info",
   disconnected: "info",
-  refused: "warning",
+  refused: "warn",
   authenticated: "info",
   malformed: "debug",
   paused: "debug",
@@ -75,50 +65,45 @@ const EVENT_LEVELS: Readonly<Record<TelemetryEventType, RecordLevel>> = {
 /** Creates a {@linkcode Logger}. */
 export function createLogger(
   {
-    level: least,
+    level,
     format,
     write,
     writeSync,
     redaction: secrets = NO_SECRETS,
     silent = NO_TYPES,
-    now = Date.now,
+    clock = systemClock,
   }: LoggerOptions,
 ): Logger {
-  const output = write === undefined
-    ? createOutput({ ...(writeSync && { writeSync }) })
-    : createTextOutput(write);
+  const output = write === undefined ? createOutput(writeSync, clock) : createLineOutput(write);
   const writeLine = format === "json" ? writeJson : writePretty;
   const redaction = withTokens(secrets);
-  const sink = withRedaction((record) => output.write(record, writeLine), redaction.redact);
 
   function isWritten(type: TelemetryEventType): boolean {
-    return least !== "off" && !silent.has(type) &&
-      compareLogLevel(EVENT_LEVELS[type], RECORD_LEVELS[least]) >= 0;
+    return LOG_LEVELS.indexOf(SEVERITY_OF[type]) >= LOG_LEVELS.indexOf(level) && !silent.has(type);
   }
 
-  function writeRecord(event: TelemetryEvent): void {
+  function writeEvent(event: TelemetryEvent): void {
     if (!isWritten(event.type)) return;
     const { type, ...fields } = event;
-    sink({
-      category: CATEGORY,
-      level: EVENT_LEVELS[type],
-      message: [type],
-      rawMessage: type,
-      timestamp: now(),
-      properties: fields,
-    });
+    const record: LogRecord = {
+      epochMs: clock.epochMs(),
+      severity: SEVERITY_OF[type],
+      event: type,
+      fields: redactFields(fields, redaction.redact),
+    };
+    output.write(record, writeLine);
   }
 
-  /** Most events are exchanges, so that it is decided once how they are written. */
-  function createExchangedWriter(): (event: ExchangedEvent) => void {
+  /** Chosen once, since most events are exchanges. */
+  function chooseWriteExchanged(): (event: ExchangedEvent) => void {
     if (!isWritten("exchanged")) return () => {};
-    if (format !== "json") return writeRecord;
-    const writeExchanged = createWriteExchanged({ redaction, now });
+    if (format !== "json") return writeEvent;
+    const writeExchanged = createWriteExchanged(redaction, clock);
     return (event) => output.write(event, writeExchanged);
   }
 
-  const writeExchanged = createExchangedWriter();
-  const describesErrors = isWritten("failed");
+  const writeExchanged = chooseWriteExchanged();
+  const writesFailures = isWritten("failed");
 
   return {
     wantsAllowedHops: isWritten("decided"),
@@ -127,21 +112,22 @@ export function createLogger(
         case "exchanged":
           return writeExchanged(event);
         case "failed":
-          if (!describesErrors) return;
-          writeRecord({ ...event, error: describe(event.error) });
-          return output.flush(); // the process may end because of the error
+          if (!writesFailures) return;
+          writeEvent({ ...event, error: describeError(event.error) });
+          return output.flush(); // the error may be about to end the process
         case "stopped":
-          writeRecord(event);
+          writeEvent(event);
           return output.flush();
         default:
-          return writeRecord(event);
+          return writeEvent(event);
       }
     },
     flush: output.flush,
   };
 }
 
-function createTextOutput(write: (line: string) => void): Output {
+/** Returns an output that passes each line to `write` immediately. */
+function createLineOutput(write: (line: string) => void): Output {
   const lines = createLineBuffer();
   const decoder = new TextDecoder();
   return {
@@ -155,8 +141,8 @@ function createTextOutput(write: (line: string) => void): Output {
   };
 }
 
-function describe(error: unknown): string {
+function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause === undefined ? "" : `\ncaused by ${describe(error.cause)}`;
+  const cause = error.cause === undefined ? "" : `\ncaused by ${describeError(error.cause)}`;
   return `${error.stack ?? error}${cause}`;
 }

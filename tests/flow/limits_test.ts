@@ -2,7 +2,7 @@ import { assert, assertEquals, fail } from "@std/assert";
 import { encodeChunk } from "../../src/protocol/mod.ts";
 import type { Admitted } from "../../src/server/admission.ts";
 import type { Refusal } from "../../src/server/responses.ts";
-import { createSeats } from "../../src/limits/seats.ts";
+import { createConnectionPlaces } from "../../src/limits/connection_places.ts";
 import { createUpgrade } from "../../src/server/upgrade.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { connect, connectV1, type Frame, type TestClient } from "../helpers/client.ts";
@@ -126,7 +126,7 @@ Deno.test("the places of a client that leaves while its credential is checked ar
   const lease = { [Symbol.dispose]: given.resolve };
   let handshakes = 0;
   const upgrade = createUpgrade({ openTimeoutMs: 1 }, {
-    seats: createSeats(1),
+    seats: createConnectionPlaces(1),
     isOriginAllowed: () => true,
     clientAddress: (_headers, address) => address,
     async admit(): Promise<Admitted | Refusal> {

@@ -9,7 +9,7 @@ import { v1 } from "../../src/dialect/v1.ts";
 import { toLines, toServerSentEvents } from "../../src/exchange/events.ts";
 import { createLimiter } from "../../src/limits/limiter.ts";
 import { createMemoryStore } from "../../src/limits/memory_store.ts";
-import type { CreateStore, Verdict } from "../../src/limits/store.ts";
+import type { CreateStore, StoreDecision } from "../../src/limits/store.ts";
 import { createResolver, type Resolver } from "../../src/policy/resolver.ts";
 import type { Timing } from "../../src/protocol/mod.ts";
 import { createRegistry } from "../../src/upstream/registry.ts";
@@ -183,7 +183,7 @@ const createSlowStore: CreateStore = (options) => {
   const store = createMemoryStore(options);
   return {
     ...store,
-    async consume(key, points): Promise<Verdict> {
+    async consume(key, points): Promise<StoreDecision> {
       await new Promise((resolve) => setTimeout(resolve, STORE_MS));
       return await store.consume(key, points);
     },

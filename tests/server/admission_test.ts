@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, fail } from "@std/assert";
 import type { Authenticator, Identity } from "../../src/auth/authenticator.ts";
 import { toAddressKey } from "../../src/auth/client_address.ts";
-import { type Credential, readCredential } from "../../src/auth/credential.ts";
-import { type Breach, createLimiter, type Limiter } from "../../src/limits/limiter.ts";
+import { type PresentedCredential, readCredential } from "../../src/auth/credential.ts";
+import { createLimiter, type Limiter, type LimitExceeded } from "../../src/limits/limiter.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
 import {
   type AdmissionDeps,
@@ -28,8 +28,8 @@ function limitConnections(maxConnections: number): Limiter {
 
 /** A limiter that has no place, and says how long to wait. */
 function full(retryAfterMs: number): Limiter {
-  const breach: Breach = { limit: "connections", max: 1, retryAfterMs, message: "Wait" };
-  return { ...limitConnections(0), connect: () => breach };
+  const exceeded: LimitExceeded = { limit: "connections", max: 1, retryAfterMs, message: "Wait" };
+  return { ...limitConnections(0), admitConnection: () => exceeded };
 }
 
 /** Knows each token as the subject of its own name. */
@@ -101,7 +101,7 @@ const REFUSALS: readonly Case[] = [
     headers: bearer(TOKEN),
     deps: {
       authenticator: { authenticate: () => fail("nobody is to be asked") },
-      readCredential: (): Credential => ({ type: "malformed", message: "Send it once" }),
+      readCredential: (): PresentedCredential => ({ type: "malformed", message: "Send it once" }),
     },
     expected: { code: "bad_handshake", message: "Send it once" },
   },
@@ -174,7 +174,7 @@ const ADDRESSES = [
 
 for (const { name, client, key } of ADDRESSES) {
   Deno.test(`createAdmission() counts by ${name} where nobody is authenticated`, async () => {
-    const readCredential = (): Credential => fail("no credential is asked for");
+    const readCredential = (): PresentedCredential => fail("no credential is asked for");
     const admitted = assertAdmitted(await admission({ readCredential })(bearer(TOKEN), client));
     assertEquals([admitted.identity, admitted.key], [undefined, key]);
   });
@@ -210,7 +210,7 @@ Deno.test("createAdmission() takes a place, which its lease gives back once", as
 Deno.test("createAdmission() takes no place for whom it refuses", async () => {
   const limiter: Limiter = {
     ...limitConnections(1),
-    connect: () => fail("no place is to be taken"),
+    admitConnection: () => fail("no place is to be taken"),
   };
   const refused = throwing(new ProxyError("unauthorized", "It has expired"));
   for (const headers of [new Headers(), bearer(TOKEN), new Headers({ authorization: "Bearer" })]) {

@@ -2,13 +2,14 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { createLogger, LOG_LEVELS, type LoggerOptions } from "../../src/telemetry/logger.ts";
 import type { ExchangedEvent, TelemetryEventType } from "../../src/telemetry/telemetry.ts";
+import { createFakeClock } from "../helpers/clock.ts";
 import { ALL, emitUnchecked, EXCHANGED } from "./events.ts";
 
 const TIME = "2026-01-02T03:04:05.678Z";
 const connection = "c1";
 const { type: _, ...exchange } = EXCHANGED;
 
-// Every event but `failed`: its level, and the pairs that people see.
+// Every type of event except `failed`: its level, and the pairs of the pretty format.
 const EVENTS: readonly {
   readonly name: Exclude<TelemetryEventType, "failed">;
   readonly input: Readonly<Record<string, unknown>>;
@@ -58,7 +59,7 @@ const EVENTS: readonly {
   },
 ];
 
-/** Gives the lines that an event is written as. */
+/** Returns the lines of an event. */
 function linesOf(
   type: TelemetryEventType,
   input: Readonly<Record<string, unknown>>,
@@ -66,7 +67,12 @@ function linesOf(
 ): string[] {
   const lines: string[] = [];
   const write = (line: string): void => void lines.push(line);
-  const telemetry = createLogger({ level, format, write, now: () => Date.parse(TIME) });
+  const telemetry = createLogger({
+    level,
+    format,
+    write,
+    clock: createFakeClock(Date.parse(TIME)),
+  });
   emitUnchecked(telemetry, { type, ...input });
   return lines;
 }
@@ -79,13 +85,13 @@ for (const { name, input, expected: [level, pairs] } of EVENTS) {
     assertEquals(linesOf(name, input), [line.replace(",}", "}")]);
   });
 
-  Deno.test(`createLogger() writes ${name} as a line for people`, () => {
+  Deno.test(`createLogger() writes ${name} as a pretty line`, () => {
     const line = `03:04:05.678 ${level.toUpperCase().padEnd(5)} ${name}${pairs}`;
     assertEquals(linesOf(name, input, { format: "pretty" }), [line]);
   });
 }
 
-// Texts that come again and texts that do not, and what has to be escaped.
+// Texts that repeat and texts that do not, some with characters that JSON has to escape.
 const text = fc.oneof(
   fc.constantFrom("GET", "api.test", 'a"b', "\\", "\ud800", "\u2028é"),
   fc.string({ unit: "binary", maxLength: 300 }),
@@ -132,24 +138,24 @@ const requiredKeys = [
   "totalMs",
 ] as const;
 
-Deno.test("createLogger() writes every member of an exchange, in any state, as JSON has it", () => {
+Deno.test("createLogger() writes every field of an exchange, present or not, as JSON", () => {
   const lines: string[] = [];
   const write = (line: string): void => void lines.push(line);
   const logger = createLogger({
     level: "info",
     format: "json",
     write,
-    now: () => Date.parse(TIME),
+    clock: createFakeClock(Date.parse(TIME)),
   });
   const events = fc.record(members, { requiredKeys: [...requiredKeys] }).chain((event) => {
-    // As in the service, most are named behind their connection.
+    // In the service, most request ids begin with the id of their connection.
     const named = fc.string().map((end) => ({ ...event, requestId: `${event.connection}${end}` }));
     return fc.oneof(named, fc.constant(event));
   });
   const start = `{"time":"${TIME}","level":"info","event":"exchanged"`;
   fc.assert(
     fc.property(events, (event) => {
-      // An event may also have members that are there and undefined.
+      // An event may also have fields whose value is undefined.
       const ordered = Object.fromEntries(
         Object.keys(members).map((name) => [name, Reflect.get(event, name)]),
       );
@@ -164,16 +170,16 @@ Deno.test("createLogger() writes every member of an exchange, in any state, as J
 
 Deno.test("createLogger() writes each line with its own time and event", () => {
   const lines: string[] = [];
-  let time = Date.parse(TIME);
+  const clock = createFakeClock(Date.parse(TIME));
   const logger = createLogger({
     level: "debug",
     format: "json",
     write: (line) => lines.push(line),
-    now: () => time,
+    clock,
   });
   logger.emit({ type: "paused", connection });
   logger.emit({ type: "malformed", connection, code: "bad_frame" });
-  time += 322;
+  clock.advance(322);
   logger.emit({ type: "malformed", connection, code: "bad_frame" });
   logger.emit({ type: "stopped" });
   const starts = lines.map((line) => JSON.parse(line)).map((line) => [line.time, line.event]);
@@ -184,16 +190,16 @@ Deno.test("createLogger() writes each line with its own time and event", () => {
   ]]);
 });
 
-Deno.test("createLogger() writes each exchange with its own time, also when the clock is put back", () => {
+Deno.test("createLogger() writes each exchange with its own time, even when the clock is set back", () => {
   const lines: string[] = [];
   const start = Date.parse(TIME);
   const times = [0, 1, 321, 322, 60_000, 59_999, -86_400_000].map((ms) => start + ms);
-  const clock = times.values();
+  const values = times.values();
   const logger = createLogger({
     level: "info",
     format: "json",
     write: (line) => lines.push(line),
-    now: () => clock.next().value ?? NaN,
+    clock: { ...createFakeClock(), epochMs: () => values.next().value ?? NaN },
   });
   for (const _ of times) logger.emit(EXCHANGED);
   assertEquals(lines.map((line) => Date.parse(JSON.parse(line).time)), times);
@@ -208,19 +214,19 @@ const WRITTEN = [
 ] as const;
 
 for (const { name, expected } of WRITTEN) {
-  Deno.test(`createLogger() writes no less than ${name}`, () => {
+  Deno.test(`createLogger() writes events of the level ${name} and above`, () => {
     const events = ["malformed", "connected", "refused", "failed"] as const;
     const written = events.filter((event) => linesOf(event, {}, { level: name }).length > 0);
     assertEquals(written, [...expected]);
   });
 
-  Deno.test(`createLogger() wants allowed hops only where it writes them, at ${name}`, () => {
+  Deno.test(`createLogger() wants allowed hops only if it writes them, at ${name}`, () => {
     const { wantsAllowedHops } = createLogger({ level: name, format: "json" });
     assertEquals(wantsAllowedHops, linesOf("decided", {}, { level: name }).length > 0);
   });
 }
 
-Deno.test("LOG_LEVELS has every level that is tested", () => {
+Deno.test("LOG_LEVELS has the levels that are tested", () => {
   assertEquals(LOG_LEVELS, WRITTEN.map(({ name }) => name) as unknown as typeof LOG_LEVELS);
 });
 
@@ -250,13 +256,13 @@ Deno.test("createLogger() writes an error with its stack and all its causes", ()
   assertStringIncludes(text, import.meta.url);
 });
 
-Deno.test("createLogger() writes an error on one line for people", () => {
+Deno.test("createLogger() writes an error on one pretty line", () => {
   const lines = linesOf("failed", { error: new Error("the top") }, { format: "pretty" });
   assertEquals(lines.join().split("\n").length, 1);
   assertStringIncludes(lines.join(), '03:04:05.678 ERROR failed error="Error: the top\\n');
 });
 
-Deno.test("createLogger() writes whatever else was thrown", () => {
+Deno.test("createLogger() writes thrown values that are no errors, and errors without a stack", () => {
   const bare = new Error("no stack", { cause: "a text" });
   delete bare.stack;
   const cases = [["text", "text"], [undefined, "undefined"], [{}, "[object Object]"], [
@@ -268,19 +274,19 @@ Deno.test("createLogger() writes whatever else was thrown", () => {
   }
 });
 
-Deno.test("createLogger() writes for people no character that drives a terminal", () => {
+Deno.test("createLogger() escapes control characters in pretty lines", () => {
   const origin = "\x1b[2J\x9b2J\x07\x7f\x85";
   const lines = linesOf("connected", { origin }, { format: "pretty" });
   const written = '"\\u001b[2J\\u009b2J\\u0007\\u007f\\u0085"';
   assertEquals(lines, [`03:04:05.678 INFO  connected origin=${written}`]);
 });
 
-Deno.test("createLogger() leaves out a field without value for people", () => {
+Deno.test("createLogger() omits fields without a value from pretty lines", () => {
   const lines = linesOf("connected", { connection: undefined }, { format: "pretty" });
   assertEquals(lines, ["03:04:05.678 INFO  connected"]);
 });
 
-Deno.test("createLogger() builds nothing for a level that is off", () => {
+Deno.test("createLogger() does no work for events that are not written", () => {
   const lines: string[] = [];
   const write = (line: string): void => void lines.push(line);
   for (const type of ["connected", "malformed", "exchanged", "failed"] as const) {
@@ -293,16 +299,19 @@ Deno.test("createLogger() builds nothing for a level that is off", () => {
         throw new Error("was read");
       },
     };
-    const now = (): number => {
-      throw new Error("asked for the time");
+    const clock = {
+      ...createFakeClock(),
+      epochMs(): never {
+        throw new Error("the time was read");
+      },
     };
-    const logger = createLogger({ level: "off", format: "json", write, now });
+    const logger = createLogger({ level: "off", format: "json", write, clock });
     emitUnchecked(logger, unreadable);
   }
   assertEquals(lines, []);
 });
 
-Deno.test("createLogger() writes to standard output, with the time, unless told otherwise", async () => {
+Deno.test("createLogger() writes to standard output, with the current time, by default", async () => {
   const logger = new URL("../../src/telemetry/logger.ts", import.meta.url);
   const before = Date.now();
   const { stdout } = await new Deno.Command(Deno.execPath(), {

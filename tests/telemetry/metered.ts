@@ -1,5 +1,5 @@
 /**
- * A program that renders metrics, for a process that may do nothing but use the network.
+ * A program that prints metrics, to be run in a process that has only the permission to use the network.
  *
  * @module
  */

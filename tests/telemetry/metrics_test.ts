@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createMetrics, type Metrics, type MetricsDeps } from "../../src/telemetry/metrics.ts";
 import type { ExchangedEvent, Telemetry } from "../../src/telemetry/telemetry.ts";
+import { createFakeClock } from "../helpers/clock.ts";
 import { ALL, emitUnchecked, EVENTS, EXCHANGED } from "./events.ts";
 import { type Family, parseExposition } from "./exposition.ts";
 
@@ -21,7 +22,7 @@ async function read(metrics: Metrics): Promise<ReadonlyMap<string, Family>> {
   return parseExposition(await metrics.render());
 }
 
-/** The samples of one name, as `{code="a"}` and the value. */
+/** Returns the values of the samples of one name, by the values of their labels. */
 async function samplesOf(metrics: Metrics, name: string): Promise<Record<string, number>> {
   const [family, samples] = [...await read(metrics)]
     .map(([family, { samples }]) =>
@@ -41,22 +42,22 @@ const exchanged = (changes: Partial<ExchangedEvent>): ExchangedEvent => ({
 
 interface Case {
   readonly name: string;
-  readonly told: (telemetry: Telemetry) => void;
+  readonly emit: (telemetry: Telemetry) => void;
   readonly metric: string;
-  /** Values of the labels in their order, and the value. */
+  /** Values of the sample by the values of its labels, joined by spaces. */
   readonly expected: Record<string, number>;
 }
 
 const CASES: readonly Case[] = [
   {
-    name: "connections that were opened",
-    told: (telemetry) => telemetry.emit(EVENTS.connected),
+    name: "opened connections",
+    emit: (telemetry) => telemetry.emit(EVENTS.connected),
     metric: "wsfetch_connections_total",
     expected: { "": 1 },
   },
   {
-    name: "ends of connections by their code",
-    told(telemetry): void {
+    name: "ended connections by close code",
+    emit(telemetry): void {
       for (const code of [1000, 4029, 4029, 0, 3999, 4600]) {
         telemetry.emit({ ...EVENTS.disconnected, code });
       }
@@ -65,8 +66,8 @@ const CASES: readonly Case[] = [
     expected: { 1000: 1, 4029: 2, 0: 1, other: 2 },
   },
   {
-    name: "handshakes that were refused, by code",
-    told(telemetry): void {
+    name: "refused handshakes by code",
+    emit(telemetry): void {
       for (const code of ["unauthorized", "draining", "unauthorized"]) {
         telemetry.emit({ ...EVENTS.refused, code });
       }
@@ -75,14 +76,14 @@ const CASES: readonly Case[] = [
     expected: { unauthorized: 2, draining: 1 },
   },
   {
-    name: "frames that are malformed, by code",
-    told: (telemetry) => telemetry.emit({ type: "malformed", connection: "c1", code: "bad_frame" }),
+    name: "malformed frames by code",
+    emit: (telemetry) => telemetry.emit({ type: "malformed", connection: "c1", code: "bad_frame" }),
     metric: "wsfetch_malformed_frames_total",
     expected: { bad_frame: 1 },
   },
   {
-    name: "credentials that came, by outcome",
-    told(telemetry): void {
+    name: "renewed credentials by outcome",
+    emit(telemetry): void {
       telemetry.emit({
         type: "authenticated",
         connection: "c1",
@@ -100,8 +101,8 @@ const CASES: readonly Case[] = [
     expected: { renewed: 1, refused: 1 },
   },
   {
-    name: "denials by reason, and no allowance",
-    told(telemetry): void {
+    name: "denied hops by reason, and no allowed hops",
+    emit(telemetry): void {
       telemetry.emit({ ...EVENTS.decided, allow: false, reason: "private" });
       telemetry.emit({ ...EVENTS.decided, allow: false, reason: "deny-list" });
       telemetry.emit({ ...EVENTS.decided, allow: true, reason: "*.example.com" });
@@ -110,8 +111,8 @@ const CASES: readonly Case[] = [
     expected: { private: 1, "deny-list": 1 },
   },
   {
-    name: "limits that were reached, before the upgrade and behind it",
-    told(telemetry): void {
+    name: "refusals by limit, before and after the upgrade",
+    emit(telemetry): void {
       for (const code of ["rate_limited", "too_many_connections", "unauthorized"]) {
         telemetry.emit({ ...EVENTS.refused, code });
       }
@@ -130,19 +131,19 @@ const CASES: readonly Case[] = [
   },
   {
     name: "pauses",
-    told: (telemetry) => telemetry.emit({ type: "paused", connection: "c1" }),
+    emit: (telemetry) => telemetry.emit({ type: "paused", connection: "c1" }),
     metric: "wsfetch_connection_pauses_total",
     expected: { "": 1 },
   },
   {
     name: "failures",
-    told: (telemetry) => telemetry.emit({ type: "failed", error: new Error() }),
+    emit: (telemetry) => telemetry.emit({ type: "failed", error: new Error() }),
     metric: "wsfetch_failures_total",
     expected: { "": 1 },
   },
   {
     name: "exchanges by code, method and upstream",
-    told(telemetry): void {
+    emit(telemetry): void {
       telemetry.emit(EXCHANGED);
       telemetry.emit(exchanged({ outcome: "error", code: "dns_error" }));
       telemetry.emit(exchanged({ outcome: "cancelled", code: "dns_error" }));
@@ -163,7 +164,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: "responses by class of status",
-    told(telemetry): void {
+    emit(telemetry): void {
       for (const status of [200, 204, 302, 404, 503, 700]) {
         telemetry.emit(exchanged({ status }));
       }
@@ -174,7 +175,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: "bytes of requests",
-    told(telemetry): void {
+    emit(telemetry): void {
       telemetry.emit(EXCHANGED);
       telemetry.emit(exchanged({ requestBytes: 5, upstream: "billing" }));
       telemetry.emit(EXCHANGED);
@@ -184,13 +185,13 @@ const CASES: readonly Case[] = [
   },
   {
     name: "bytes of responses",
-    told: (telemetry) => telemetry.emit(EXCHANGED),
+    emit: (telemetry) => telemetry.emit(EXCHANGED),
     metric: "wsfetch_response_bytes_total",
     expected: { "": 100 },
   },
   {
-    name: "seconds to the head, where there was one",
-    told(telemetry): void {
+    name: "seconds to the response head, if there was one",
+    emit(telemetry): void {
       telemetry.emit(EXCHANGED);
       const { waitMs: _, ...headless } = EXCHANGED;
       telemetry.emit(headless);
@@ -199,8 +200,8 @@ const CASES: readonly Case[] = [
     expected: { "": 0.02 },
   },
   {
-    name: "seconds of exchanges that had begun",
-    told(telemetry): void {
+    name: "seconds of exchanges that were not refused at once",
+    emit(telemetry): void {
       telemetry.emit(EXCHANGED);
       telemetry.emit(exchanged({ totalMs: 0, outcome: "error", code: "draining" }));
     },
@@ -208,8 +209,8 @@ const CASES: readonly Case[] = [
     expected: { "": 1 },
   },
   {
-    name: "an exchange with an upstream that nobody knows as one with none",
-    told(telemetry): void {
+    name: "an exchange with an undefined upstream as one without an upstream",
+    emit(telemetry): void {
       for (const code of ["unknown_upstream", "rate_limited", "draining"]) {
         const decision = "none";
         telemetry.emit(exchanged({ outcome: "error", code, decision, upstream: "guess" }));
@@ -219,8 +220,8 @@ const CASES: readonly Case[] = [
     expected: { "": 30 },
   },
   {
-    name: "an upstream that came with a reload, or was decided on, by its name",
-    told(telemetry): void {
+    name: "an upstream that was added by a reload, or that the policy decided on, by its name",
+    emit(telemetry): void {
       telemetry.emit({ type: "reloaded", upstreams: ["new"] });
       telemetry.emit(exchanged({ decision: "none", upstream: "new" }));
       telemetry.emit(exchanged({ decision: "allow", upstream: "seen" }));
@@ -230,12 +231,12 @@ const CASES: readonly Case[] = [
   },
 ];
 
-for (const { name, told, metric, expected } of CASES) {
+for (const { name, emit, metric, expected } of CASES) {
   Deno.test(`createMetrics() counts ${name}`, async () => {
     using metrics = create();
-    told(metrics.telemetry);
+    emit(metrics.telemetry);
     assertEquals(await samplesOf(metrics, metric), expected);
-    assertEquals(await samplesOf(metrics, metric), expected, "asking counts nothing");
+    assertEquals(await samplesOf(metrics, metric), expected, "rendering does not count");
   });
 }
 
@@ -249,7 +250,7 @@ Deno.test("createMetrics() sorts durations into buckets from 1 ms to 60 s", asyn
   assertEquals(picked, [2, 2, 3, 4, 5]);
 });
 
-Deno.test("render() asks for what is now", async () => {
+Deno.test("render() returns current values", async () => {
   let connections = 1;
   let inFlight = 2;
   using metrics = create({ connections: () => connections, inFlight: () => inFlight });
@@ -262,11 +263,11 @@ Deno.test("render() asks for what is now", async () => {
   assertEquals(await now(), [{ "": 5 }, { "": 0 }]);
 });
 
-Deno.test("render() shows what runs, since when, what it holds and how late it is", async () => {
+Deno.test("render() returns the versions, the start time, the memory and the event loop lag", async () => {
   let disposed = false;
   {
     using metrics = create({
-      now: () => 1_767_323_045_678,
+      clock: createFakeClock(1_767_323_045_678),
       memory: () => ({ rss: 4, heapTotal: 3, heapUsed: 2, external: 1 }),
       meter: {
         lag: (quantiles) => quantiles.map((quantile) => quantile / 10),
@@ -305,7 +306,7 @@ Deno.test("render() follows the conventions of Prometheus", async () => {
   }
 });
 
-Deno.test("two services count apart", async () => {
+Deno.test("createMetrics() has its own counts for each call", async () => {
   using first = create();
   using second = create();
   first.telemetry.emit(EVENTS.connected);
@@ -314,7 +315,7 @@ Deno.test("two services count apart", async () => {
 
 const HOSTILE = 5000;
 
-/** Texts of every kind that somebody may try. */
+/** Generates texts of every kind that a client may send. */
 function* hostileTexts(): Generator<string> {
   const odd = [
     "",
@@ -333,7 +334,7 @@ function* hostileTexts(): Generator<string> {
   for (let i = 0; i < HOSTILE; i++) yield `name-${i.toString(36)}`;
 }
 
-Deno.test("no label takes an unbounded number of values, whatever is thrown at it", async () => {
+Deno.test("createMetrics() bounds the number of values of each label, whatever clients send", async () => {
   using metrics = create();
   const { telemetry } = metrics;
   let totalMs = 0;
@@ -356,7 +357,7 @@ Deno.test("no label takes an unbounded number of values, whatever is thrown at i
       client: text,
       identity: text,
     });
-    // As if a wrong value had got past the types.
+    // The type of the outcome does not allow the value.
     emitUnchecked(telemetry, { type: "authenticated", connection: text, outcome: text });
   }
   const families = await read(metrics);
@@ -378,7 +379,7 @@ Deno.test("no label takes an unbounded number of values, whatever is thrown at i
   assertEquals((await samplesOf(metrics, "wsfetch_exchanges_total"))["response other "], 5011);
 });
 
-Deno.test("metrics need no permission but the network's", async () => {
+Deno.test("createMetrics() needs only the permission to use the network", async () => {
   const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", "--allow-net", "tests/telemetry/metered.ts"],
     cwd: ROOT,

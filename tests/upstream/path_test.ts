@@ -91,7 +91,7 @@ const REFUSED = [
   { name: "an absolute URL", path: "https://x.test/", code: "bad_request", message: "must begin" },
   { name: "a tab", path: "/a\tb", code: "bad_request", message: "control character" },
   { name: "a line end in the query", path: "/a?b\n", code: "bad_request", message: "control" },
-  { name: "half a character", path: "/\ud83d", code: "bad_request", message: "half a character" },
+  { name: "a lone surrogate", path: "/\ud83d", code: "bad_request", message: "lone surrogate" },
   { name: "two slashes", path: "//x.test", code: "http_request_denied", message: "two slashes" },
   { name: "a backslash", path: "/a\\b", code: "http_request_denied", message: "backslash" },
   { name: "an encoded NUL", path: "/a%00", code: "http_request_denied", message: "control" },
@@ -219,7 +219,7 @@ for (
   });
 }
 
-Deno.test("pathBelow() gives what stands behind a base that ends with a slash, or is the root", () => {
+Deno.test("pathBelow() returns the part below a base that ends with a slash, or is the root", () => {
   const root = new URL("https://api.example.com/");
   const deep = new URL("http://127.0.0.1:8080/base/path/");
   assertEquals(pathBelow(deep, new URL("http://127.0.0.1:8080/base/path/a/b?c")), "/a/b");

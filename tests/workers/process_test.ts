@@ -261,26 +261,29 @@ Deno.test("the limits of an identity hold for its connections on all workers tog
   await assertRejects(() => connectV1(crowded.url));
 });
 
-/** Ends, at SIGUSR2, the worker that has lived for longest, as Deno does where one cannot go on. */
-const KILL = toPreload(`
-  const workers = [];
-  globalThis.Worker = class extends Worker {
-    constructor(...args) {
-      super(...args);
-      workers.push(this);
-    }
-  };
-  Deno.addSignalListener("SIGUSR2", () => {
-    const worker = workers.shift();
-    worker.terminate();
-    worker.onerror(new ErrorEvent("error", { message: "it was killed", cancelable: true }));
-  });
-`);
+/** On SIGUSR2, ends the workers that have run for the longest time, as Deno does when an isolate cannot go on. */
+function toKiller(count: number): readonly string[] {
+  return toPreload(`
+    const workers = [];
+    globalThis.Worker = class extends Worker {
+      constructor(...args) {
+        super(...args);
+        workers.push(this);
+      }
+    };
+    Deno.addSignalListener("SIGUSR2", () => {
+      for (const worker of workers.splice(0, ${count})) {
+        worker.terminate();
+        worker.onerror(new ErrorEvent("error", { message: "it was killed", cancelable: true }));
+      }
+    });
+  `);
+}
 
 Deno.test("a worker that ends is replaced; the others go on, and nothing that was counted is lost", async () => {
   await using upstream = startHttp(() => new Response("small"));
   const limits = { LIMIT_CONNECTIONS: String(2 * CLIENTS), MAX_CONNECTIONS: String(2 * CLIENTS) };
-  await using service = await startProcess({ ...WORKERS, ...limits }, KILL);
+  await using service = await startProcess({ ...WORKERS, ...limits }, toKiller(1));
   const ask = async ({ clients }: { readonly clients: readonly TestClient[] }): Promise<void> => {
     for (const client of clients) {
       const answer = await client.ask({ type: "request", id: 1, url: upstream.origin });
@@ -311,6 +314,29 @@ Deno.test("a worker that ends is replaced; the others go on, and nothing that wa
   assertEquals((await service.status).code, 0);
   const draining = service.log.lines.find(({ event }) => event === "draining");
   assertEquals(draining?.connections, left.length + CLIENTS);
+});
+
+Deno.test("workers that all end at the same time are replaced", async () => {
+  await using upstream = startHttp(() => new Response("small"));
+  await using service = await startProcess(WORKERS, toKiller(2));
+  service.kill("SIGUSR2");
+  let starts = 0;
+  await Promise.race([
+    service.log.logged("started", () => ++starts === 3),
+    service.status.then(() => Promise.reject(new Error("The process has ended"))),
+  ]);
+  const failures = service.log.lines.filter(({ event }) => event === "failed");
+  assertEquals(failures.map(({ error }) => error), [
+    "Worker 0 has ended: it was killed",
+    "Worker 1 has ended: it was killed",
+  ]);
+  await using many = await connectMany(service);
+  for (const client of many.clients) {
+    const response = await client.ask({ type: "request", id: 1, url: upstream.origin });
+    assertEquals(response.text, "small");
+  }
+  service.kill("SIGTERM");
+  assertEquals((await service.status).code, 0);
 });
 
 Deno.test("a worker that cannot start ends the start with 1", async () => {
