@@ -1,14 +1,14 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { createConnection, type Tcp } from "../../../src/http/h1/connection.ts";
-import { createUpload } from "../../../src/http/h1/upload.ts";
+import { type Tcp, TcpConnection } from "../../../src/http/h1/connection.ts";
+import { ChunkedBodyWriter } from "../../../src/http/h1/chunked_body_writer.ts";
 import { ProxyError } from "../../../src/protocol/mod.ts";
 import { latin1, startRaw } from "../../helpers/upstream.ts";
-import { createAsker, ok, readOn, startServer } from "./ask.ts";
+import { createTestClient, ok, readUntil, startServer } from "./test_client.ts";
 import { createWire } from "./wire.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** A stream that gives pieces, and then what comes last: its end, an error, or nothing. */
+/** Returns a stream of these pieces, after which it ends, fails or waits. */
 function streamOf(
   pieces: readonly string[],
   last: "end" | "error" | "nothing" = "end",
@@ -28,7 +28,7 @@ function streamOf(
   return { body, cancelled };
 }
 
-/** Undoes the chunked coding, as strictly as it is written. */
+/** Decodes the chunked coding, accepting only what the writer writes. */
 function decode(text: string): string {
   let data = "";
   for (let rest = text;;) {
@@ -47,7 +47,7 @@ function decode(text: string): string {
 const BODIES: readonly { name: string; input: readonly string[] }[] = [
   { name: "of no piece", input: [] },
   { name: "of one piece", input: ["abc"] },
-  { name: "with empty pieces, which are no last chunk", input: ["", "a", "", "", "b", ""] },
+  { name: "with empty pieces, which must not end it", input: ["", "a", "", "", "b", ""] },
   { name: "of growing pieces", input: Array.from({ length: 40 }, (_, at) => "a".repeat(at * at)) },
   {
     name: "of pieces as long as are copied, and longer",
@@ -57,15 +57,15 @@ const BODIES: readonly { name: string; input: readonly string[] }[] = [
 ];
 
 for (const { name, input } of BODIES) {
-  Deno.test(`createUpload() sends a stream ${name}`, async () => {
+  Deno.test(`ChunkedBodyWriter writes a stream ${name}`, async () => {
     await using server = startRaw(async (connection) => {
       const head = await connection.readHead();
-      await connection.write(ok(await readOn(connection, head, "\r\n0\r\n\r\n")));
+      await connection.write(ok(await readUntil(connection, head, "\r\n0\r\n\r\n")));
       await connection.peerClosed();
     });
-    using asker = createAsker();
+    using client = createTestClient();
     const { body } = streamOf(input);
-    const { text } = await asker.ask(server.origin, { method: "POST", body });
+    const { text } = await client.fetch(server.origin, { method: "POST", body });
     const start = text.indexOf("\r\n\r\n") + 4;
     assertEquals(text.slice(0, start).includes("\r\ntransfer-encoding: chunked\r\n"), true);
     assertEquals(text.slice(0, start).includes("content-length"), false);
@@ -73,7 +73,7 @@ for (const { name, input } of BODIES) {
   });
 }
 
-Deno.test("createUpload() sends pieces whose memory is used again for the next", async () => {
+Deno.test("ChunkedBodyWriter writes pieces whose memory is reused for the next one", async () => {
   const wire = createWire();
   const memory = new Uint8Array(70_000);
   let pieces = 0;
@@ -92,38 +92,38 @@ Deno.test("createUpload() sends pieces whose memory is used again for the next",
     ...wire,
     write: (bytes: Uint8Array) => Promise.resolve().then(() => wire.write(bytes)),
   };
-  createUpload(createConnection(slow), "", body);
+  new ChunkedBodyWriter(new TcpConnection(slow), "", body);
   await done.promise;
   const [a, b] = ["a".repeat(10), "b".repeat(70_000)];
   const [c, d] = ["c".repeat(10), "d".repeat(70_000)];
   assertEquals(wire.written(), `a\r\n${a}\r\n11170\r\n${b}\r\na\r\n${c}\r\n11170\r\n${d}\r\n`);
 });
 
-Deno.test("createUpload() is complete when the last chunk was written, and cancels nothing then", async () => {
+Deno.test("ChunkedBodyWriter is complete when the last chunk was written, and then cancels nothing", async () => {
   await using server = startServer(async (connection, { head }) => {
-    if (head.startsWith("POST")) await readOn(connection, head, "\r\n0\r\n\r\n");
+    if (head.startsWith("POST")) await readUntil(connection, head, "\r\n0\r\n\r\n");
     return ok("abc");
   });
-  using asker = createAsker();
+  using client = createTestClient();
   const { body, cancelled } = streamOf(["a"]);
   const ask = { method: "POST", body };
-  assertEquals((await asker.ask(server.origin, ask)).text, "abc");
-  assertEquals((await asker.ask(server.origin)).text, "abc");
+  assertEquals((await client.fetch(server.origin, ask)).text, "abc");
+  assertEquals((await client.fetch(server.origin)).text, "abc");
   assertEquals(server.connections(), 1);
   assertEquals(await Promise.race([cancelled.then(() => true), false]), false);
 });
 
-Deno.test("createUpload() has the server see a stream that fails as a request without an end", async () => {
+Deno.test("ChunkedBodyWriter leaves a request without an end when its stream fails", async () => {
   const seen = Promise.withResolvers<string>();
   await using server = startRaw(async (connection) => {
     let text = await connection.readHead();
     for (let more = text; more !== "";) text += more = await connection.read().catch(() => "");
     seen.resolve(text);
   });
-  using asker = createAsker();
+  using client = createTestClient();
   const { body } = streamOf(["abc"], "error");
   const error = await assertRejects(
-    () => asker.ask(server.origin, { method: "PUT", body }),
+    () => client.fetch(server.origin, { method: "PUT", body }),
     ProxyError,
   );
   assertEquals([error.code, error.sent, error.retryable], ["connection_terminated", "maybe", true]);
@@ -131,28 +131,28 @@ Deno.test("createUpload() has the server see a stream that fails as a request wi
   assertEquals((await seen.promise).endsWith("\r\n\r\n3\r\nabc\r\n"), true);
 });
 
-Deno.test("createUpload() cancels its stream when the response has come without it", async () => {
+Deno.test("ChunkedBodyWriter cancels its stream when the response arrives without it", async () => {
   await using server = startServer(() => ok("enough"));
-  using asker = createAsker();
+  using client = createTestClient();
   for (const pieces of [[], ["a"]]) {
     const { body, cancelled } = streamOf(pieces, "nothing");
-    assertEquals((await asker.ask(server.origin, { method: "POST", body })).text, "enough");
+    assertEquals((await client.fetch(server.origin, { method: "POST", body })).text, "enough");
     await cancelled;
   }
   assertEquals(server.connections(), 2);
 });
 
-Deno.test("createUpload() cancels its stream when the connection breaks or is aborted", async () => {
+Deno.test("ChunkedBodyWriter cancels its stream when the connection breaks or is aborted", async () => {
   const arrived = Promise.withResolvers<void>();
   await using server = startServer((connection, { head }) => {
     if (head.startsWith("PUT")) return false;
     arrived.resolve();
     return connection.peerClosed();
   });
-  using asker = createAsker();
+  using client = createTestClient();
   const put = streamOf(["a"], "nothing");
   await assertRejects(
-    () => asker.ask(server.origin, { method: "PUT", body: put.body }),
+    () => client.fetch(server.origin, { method: "PUT", body: put.body }),
     ProxyError,
   );
   await put.cancelled;
@@ -160,7 +160,7 @@ Deno.test("createUpload() cancels its stream when the connection breaks or is ab
   const controller = new AbortController();
   const { signal } = controller;
   const post = streamOf(["a"], "nothing");
-  const asking = asker.ask(server.origin, { method: "POST", body: post.body, signal });
+  const asking = client.fetch(server.origin, { method: "POST", body: post.body, signal });
   const ended = assertRejects(() => asking);
   await arrived.promise;
   controller.abort(new Error("enough"));
@@ -168,18 +168,18 @@ Deno.test("createUpload() cancels its stream when the connection breaks or is ab
   await post.cancelled;
 });
 
-Deno.test("createUpload() leaves the response to be read when the server has stopped reading", async () => {
+Deno.test("ChunkedBodyWriter leaves the response readable when the server stops reading", async () => {
   for (const failing of [1, 2]) {
     const wire = createWire(ok("enough").replace("200 OK", "413 x"));
     let writes = 0;
     const write: Tcp["write"] = (bytes) =>
       ++writes < failing ? wire.write(bytes) : Promise.reject(new Deno.errors.BrokenPipe());
-    using asker = createAsker({}, { connect: () => Promise.resolve({ ...wire, write }) });
+    using client = createTestClient({ connect: () => Promise.resolve({ ...wire, write }) });
     const { body, cancelled } = streamOf(["a", "b", "c"]);
-    const response = await asker.head("http://a.invalid/", { method: "POST", body });
+    const response = await client.fetchHead("http://a.invalid/", { method: "POST", body });
     await cancelled;
     assertEquals([response.status, wire.isClosed()], [413, false]);
-    assertEquals(await response.bytes(10), latin1("enough"));
+    assertEquals(await response.body.bytes(10), latin1("enough"));
     assertEquals(wire.isClosed(), true);
   }
 });
