@@ -28,7 +28,7 @@ function createLeases(begin: (lease: Lease) => Lease | Promise<Lease> = (lease) 
   let held = 0;
   const keys: string[] = [];
   const limiter = createFakeLimiter({
-    begin(key): Lease | Promise<Lease> {
+    admitExchange(key): Lease | Promise<Lease> {
       keys.push(key);
       held++;
       return begin({ [Symbol.dispose]: () => void held-- });
@@ -60,7 +60,9 @@ Deno.test("run() holds its lease until the response was delivered, and gives it 
 Deno.test("run() fails an exchange whose limit is reached, as rate_limited", async () => {
   for (const isLate of [true, false]) {
     const breach = { limit: "requests", max: 1, retryAfterMs: 20, message: "Wait" } as const;
-    const limiter = createFakeLimiter({ begin: () => isLate ? Promise.resolve(breach) : breach });
+    const limiter = createFakeLimiter({
+      admitExchange: () => isLate ? Promise.resolve(breach) : breach,
+    });
     const bench = createRunnerBench({ limiter });
     const { outlet, done } = bench.start();
     await done;

@@ -3,13 +3,9 @@
  */
 import { assertEquals, assertRejects } from "@std/assert";
 import { ProxyError, type ProxyRequest } from "../../src/protocol/mod.ts";
+import type { ExchangedEvent } from "../../src/telemetry/telemetry.ts";
 import type { Decision } from "../../src/policy/policy.ts";
-import type {
-  ExchangeSpan,
-  TracedEnd,
-  TracedRequest,
-  Tracing,
-} from "../../src/telemetry/tracing.ts";
+import type { ExchangeSpan, TracedRequest, Tracing } from "../../src/telemetry/tracing.ts";
 import {
   createBlankExchange,
   createFakeBody,
@@ -268,12 +264,12 @@ Deno.test("run() fails an exchange for which the upstream has no place, and make
 function createTracing(): {
   readonly tracing: Tracing;
   readonly started: TracedRequest[];
-  readonly ended: TracedEnd[];
+  readonly ended: ExchangedEvent[];
   /** Whether code runs within the span. */
   readonly isWithin: () => boolean;
 } {
   const started: TracedRequest[] = [];
-  const ended: TracedEnd[] = [];
+  const ended: ExchangedEvent[] = [];
   let isWithin = false;
   const tracing: Tracing = {
     exposesUrls: false,

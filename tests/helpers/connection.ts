@@ -161,7 +161,7 @@ export interface Bench {
   readonly started: () => number;
   /** Returns the frames so far; the first is `hello`. */
   frames(): Frame[];
-  /** How often `closing` of the client was called. */
+  /** How often the server has closed the WebSocket. */
   readonly closings: () => number;
   request(id: number, members?: object): void;
   /** Sends an object as JSON, as the client does. */
@@ -200,7 +200,6 @@ export function createBench(
   });
   const wheel = createWheel(clock);
   const runs: Run[] = [];
-  let closings = 0;
   const watched: Runner = {
     run(exchange, outlet): Promise<void> {
       const done = runner.run(exchange, outlet);
@@ -232,7 +231,6 @@ export function createBench(
     identity,
     key: "address:127.0.0.1",
     upstreams: ["shop"],
-    closing: () => void closings++,
   }, {
     runner: watched,
     wheel,
@@ -263,7 +261,7 @@ export function createBench(
     run: (index) => runs[index] ?? noRun(),
     started: () => runs.length,
     frames: () => webSocket.messages.map(toFrame),
-    closings: () => closings,
+    closings: () => webSocket.closes.length,
     request: (id, members) =>
       receive({ type: "request", id, url: "http://a.example/", ...members }),
     receive,

@@ -245,8 +245,8 @@ export function createFakeOutlet(
 export function createFakeLimiter(methods: Partial<Limiter> = {}): Limiter {
   const lease = { [Symbol.dispose](): void {} };
   return {
-    connect: () => lease,
-    begin: () => lease,
+    admitConnection: () => lease,
+    admitExchange: () => lease,
     count: () => {},
     spend: () => {},
     [Symbol.dispose](): void {},
