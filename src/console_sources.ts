@@ -53,12 +53,6 @@ import consoleTimingView from "./console/timing_view.ts" with { type: "text" };
 import consoleVirtualList from "./console/virtual_list.ts" with { type: "text" };
 import consoleWaterfall from "./console/waterfall.ts" with { type: "text" };
 
-/** The HTML of the page. */
-export const CONSOLE_PAGE: string = consolePage;
-
-/** The style sheet of the page. */
-export const CONSOLE_STYLE: string = consoleStyle;
-
 /** The TypeScript source of each module, by its path below `src`. */
 export const CONSOLE_SOURCES: Readonly<Record<string, string>> = {
   "console/access_view.ts": consoleAccessView,
@@ -109,3 +103,10 @@ export const CONSOLE_SOURCES: Readonly<Record<string, string>> = {
   "console/virtual_list.ts": consoleVirtualList,
   "console/waterfall.ts": consoleWaterfall,
 };
+
+/** The page of the console, and everything that it loads. */
+export const CONSOLE_PARTS = {
+  page: consolePage,
+  style: consoleStyle,
+  sources: CONSOLE_SOURCES,
+} as const;

@@ -4,7 +4,13 @@
  *
  * @module
  */
-import { encodeRequest, isIdempotent, ProxyError, type StreamMode } from "../protocol/mod.ts";
+import {
+  encodeRequest,
+  isIdempotent,
+  ProxyError,
+  type StreamMode,
+  timeoutTooLong,
+} from "../protocol/mod.ts";
 import {
   type ConnectionLoss,
   type ExchangeConnection,
@@ -84,11 +90,7 @@ export class PendingExchange implements QueuedExchange {
         new ProxyError("frame_too_large", "The URL and the headers exceed the size of a frame"),
       );
     }
-    if (timeoutMs > maxTimeoutMs) {
-      return this.#end(
-        new ProxyError("bad_request", `"timeoutMs" exceeds ${maxTimeoutMs}, its maximum`),
-      );
-    }
+    if (timeoutMs > maxTimeoutMs) return this.#end(timeoutTooLong(maxTimeoutMs));
     connection.send(frame); // may lose the connection
     if (!bodyFollows || body === null || this.#connection !== connection) return;
     this.#upload = new UploadSender(

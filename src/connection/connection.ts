@@ -40,8 +40,6 @@ export interface ConnectedClient {
   readonly key: string;
   /** Named upstreams that this identity may use. */
   readonly upstreams: readonly string[];
-  /** Called when the server has sent everything and begun to close, before the client has closed. */
-  readonly closing?: () => void;
 }
 
 /** What all connections share. */
@@ -68,7 +66,6 @@ export class Connection implements LastingConnection, FrameSocketListener {
   readonly socket: FrameSocket;
   readonly inFlight: InFlight = new InFlight();
   readonly #caller: Caller;
-  readonly #closing: (() => void) | undefined;
   readonly #deps: ConnectionDeps;
   readonly #lifetime: Lifetime;
   readonly #openedAt: number;
@@ -80,13 +77,12 @@ export class Connection implements LastingConnection, FrameSocketListener {
 
   /** Opens the connection of a client and greets it. */
   constructor(client: ConnectedClient, deps: ConnectionDeps) {
-    const { webSocket, dialect, id, identity, key, upstreams, closing } = client;
+    const { webSocket, dialect, id, identity, key, upstreams } = client;
     this.id = id;
     this.dialect = dialect;
     this.identity = identity;
     this.socket = new FrameSocket(webSocket, deps.socket, this);
     this.#caller = { connection: id, subject: identity?.subject, key };
-    this.#closing = closing;
     this.#deps = deps;
     this.#lifetime = new Lifetime(this, deps);
     this.#openedAt = deps.clock.now();
@@ -169,7 +165,6 @@ export class Connection implements LastingConnection, FrameSocketListener {
     this.#closedWith = code;
     this.#lifetime.close();
     this.inFlight.cancelAll();
-    this.#closing?.();
   }
 
   #greet(upstreams: readonly string[]): void {

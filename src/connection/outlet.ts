@@ -145,7 +145,8 @@ export class FrameOutlet implements Outlet {
       const wanted = Math.min(rest.byteLength, MAX_CHUNK_BYTES);
       const taking = credit === undefined ? wanted : credit.take(wanted);
       const size = typeof taking === "number" ? taking : await this.#waitForCredit(taking);
-      if (size === 0) return; // the exchange has failed meanwhile
+      if (size === 0 && exchange.isCancelled) return;
+      if (size === 0) throw exchange.signal.reason; // with FIN, a body that was cut off would look whole
       const payload = rest.subarray(0, size);
       rest = rest.subarray(size);
       const spending = this.#spend(size);

@@ -8,7 +8,13 @@ import type { Cancel, Clock } from "../clock.ts";
 import { CLOSE_CODES, type CloseCode } from "../protocol/mod.ts";
 
 /** The part of a WebSocket that is needed here. */
-export type ServerWebSocket = Pick<WebSocket, "send" | "close" | "bufferedAmount" | "readyState">;
+export interface ServerWebSocket {
+  readonly readyState: number;
+  /** Bytes that were sent and not yet handed to the system. */
+  readonly bufferedAmount: number;
+  send(message: SocketMessage): void;
+  close(code: number, reason: string): void;
+}
 
 /** A message as a WebSocket takes it. */
 export type SocketMessage = string | Uint8Array<ArrayBuffer>;

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Forward, ForwardResponse } from "../forward/forward.ts";
-import { ProxyError, type ProxyRequest } from "../protocol/mod.ts";
+import { ProxyError, type ProxyRequest, timeoutTooLong } from "../protocol/mod.ts";
 import type { Registry, Upstream } from "../upstream/registry.ts";
 import { type CheckDeps, createCheck } from "./check.ts";
 import { timedOut } from "./errors.ts";
@@ -121,6 +121,6 @@ export function refuseRequest(
     );
   }
   if (timeoutMs !== undefined && timeoutMs > maxTimeoutMs) {
-    throw new ProxyError("bad_request", `"timeoutMs" must be at most ${maxTimeoutMs}`);
+    throw timeoutTooLong(maxTimeoutMs);
   }
 }

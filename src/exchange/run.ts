@@ -6,7 +6,7 @@
  */
 import type { Clock } from "../clock.ts";
 import type { ForwardResponse } from "../forward/forward.ts";
-import type { Breach, Lease, Limiter } from "../limits/limiter.ts";
+import type { Lease, Limiter, LimitExceeded } from "../limits/limiter.ts";
 import { ProxyError, type ProxyRequest } from "../protocol/mod.ts";
 import type { Tracing } from "../telemetry/tracing.ts";
 import { createDeliver, type DeliverLimits } from "./deliver.ts";
@@ -50,8 +50,9 @@ export function createRunner(limits: RequestLimits & DeliverLimits, deps: Exchan
 
   async function perform(exchange: Exchange, outlet: Outlet): Promise<void> {
     const { request, caller } = exchange;
-    const starting = limiter.begin(caller.key);
-    using _lease = leaseOf(starting instanceof Promise ? await starting : starting);
+    const admitting = limiter.admitExchange(caller.key);
+    using _lease = leaseOf(admitting instanceof Promise ? await admitting : admitting);
+    exchange.signal.throwIfAborted();
 
     // A request that is refused does not wait for a place.
     refuseRequest(request, limits);
@@ -83,9 +84,9 @@ export function createRunner(limits: RequestLimits & DeliverLimits, deps: Exchan
   async function fail(exchange: Exchange, thrown: unknown, outlet: Outlet): Promise<void> {
     if (exchange.isCancelled) return;
     const { signal, record } = exchange;
+    record.outcome = "error";
     const reason = signal.aborted && !(thrown instanceof ProxyError) ? signal.reason : thrown;
     const error = toProxyError(reason, telemetry, record.connection);
-    record.outcome = "error";
     record.code = error.code;
     const sending = outlet.fail(error);
     if (sending !== undefined) await sending;
@@ -105,11 +106,12 @@ export function createRunner(limits: RequestLimits & DeliverLimits, deps: Exchan
         record.outcome = "response";
       } catch (thrown) {
         await fail(exchange, thrown, outlet);
+      } finally {
+        if (exchange.isCancelled) record.outcome = "cancelled";
+        record.totalMs = exchange.elapsedMs();
+        span?.end(record);
+        telemetry.emit(record);
       }
-      if (exchange.isCancelled) record.outcome = "cancelled";
-      record.totalMs = exchange.elapsedMs();
-      span?.end(record);
-      telemetry.emit(record);
     },
     refuse(record, error, request): void {
       const span = startSpan(record, request, tracing);
@@ -122,7 +124,7 @@ export function createRunner(limits: RequestLimits & DeliverLimits, deps: Exchan
 }
 
 /** @throws {ProxyError} `rate_limited` */
-function leaseOf(outcome: Lease | Breach): Lease {
+function leaseOf(outcome: Lease | LimitExceeded): Lease {
   if (!("limit" in outcome)) return outcome;
   const { message, retryAfterMs } = outcome;
   throw new ProxyError("rate_limited", message, { retryAfterMs });

@@ -1,9 +1,9 @@
 /**
- * Makes an HTTP request hop by hop: each is checked before it is made, and redirects are followed here.
+ * Makes an HTTP request hop by hop: checks each hop before it is made, and follows redirects.
  *
  * @module
  */
-import { type Body, mapBody } from "../http/body.ts";
+import { type Body, mapErrors } from "../http/body.ts";
 import { contentCoding, gunzipBody } from "../http/coding.ts";
 import { NULL_BODY_STATUS } from "../http/grammar.ts";
 import type { HopRequest, Transport, TransportResponse } from "../http/transport.ts";
@@ -12,20 +12,21 @@ import { filterRequestHeaders, filterResponseHeaders } from "./headers.ts";
 import { createMakeHop, type HopOptions } from "./hop.ts";
 import { asSent, followRedirect, redirectLocation, refuseRedirect } from "./redirect.ts";
 
-/** A request, and what to do with redirects. */
+/** A request to make. */
 export interface ForwardRequest extends HopRequest {
+  /** What to do with a redirect. */
   readonly redirect: RedirectMode;
 }
 
 /** A response whose head has arrived and whose body has not been read. */
 export interface ForwardResponse {
   readonly head: ResponseHead;
-  /** `null` when the response cannot have a body. */
+  /** `null` when the response cannot have a body. A gzip coding that the transport left is decoded. */
   readonly body: Body | null;
 }
 
 /**
- * Makes a request and returns its response, whatever its status.
+ * Makes a request and returns its response, whatever the status.
  *
  * @throws {ProxyError} `sent` is `no` only when no byte of the request can have reached a destination.
  */
@@ -42,14 +43,17 @@ export function createForward(transport: Transport): Forward {
     for (let redirects = 0;; redirects++) {
       try {
         const response = await makeHop(hop, options);
-        const location = request.redirect === "manual" ? undefined : redirectLocation(response);
+        const { status, body } = response;
+        const location = request.redirect === "manual"
+          ? undefined
+          : redirectLocation(status, response.headers);
         if (location === undefined) {
           const forwarded = toForwardResponse(response, hop, redirects > 0);
-          return hop.method === request.method ? forwarded : judgedBy(request.method, forwarded);
+          return hop.method === request.method ? forwarded : judgeErrors(forwarded, request.method);
         }
-        response.body.discard();
+        body.discard();
         refuseRedirect(request.redirect, redirects);
-        hop = followRedirect(hop, response.status, location);
+        hop = followRedirect(hop, status, location);
       } catch (error) {
         throw redirects > 0 ? asSent(error, request.method) : error;
       }
@@ -63,30 +67,32 @@ function toForwardResponse(
   redirected: boolean,
 ): ForwardResponse {
   const { status, statusText, headers, body } = response;
-  const isBodiless = hop.method === "HEAD" || NULL_BODY_STATUS.has(status);
-  if (isBodiless) body.discard();
-  const isGzip = !isBodiless && !response.decoded && contentCoding(hop.headers, headers) === "gzip";
-  const isDecoded = isGzip || !isBodiless && response.decoded;
+  const hasBody = hop.method !== "HEAD" && !NULL_BODY_STATUS.has(status);
+  if (!hasBody) body.discard();
+  const isGzip = hasBody && !response.decoded && contentCoding(hop.headers, headers) === "gzip";
   return {
     head: {
       status,
       statusText,
       url: withoutFragment(hop.url),
       redirected,
-      headers: filterResponseHeaders(headers, isDecoded),
+      headers: filterResponseHeaders(headers, hasBody && (isGzip || response.decoded)),
     },
-    body: isBodiless ? null : isGzip ? gunzipBody(body) : body,
+    body: !hasBody ? null : isGzip ? gunzipBody(body) : body,
   };
 }
 
-/** A redirect has rewritten the method, but the client may repeat its request only if its own method allows it. */
-function judgedBy(method: string, { head, body }: ForwardResponse): ForwardResponse {
-  return { head, body: body && mapBody(body, { error: (thrown) => judgeBy(method, thrown) }) };
-}
-
-function judgeBy(method: string, thrown: unknown): unknown {
-  if (!(thrown instanceof ProxyError) || !thrown.retryable || isIdempotent(method)) return thrown;
-  return new ProxyError(thrown.code, thrown.message, { cause: thrown, retryable: false });
+/**
+ * Corrects `retryable` in errors of the body after a redirect that rewrote the method: the client may repeat its request
+ * only if the request's own method allows that.
+ */
+function judgeErrors({ head, body }: ForwardResponse, method: string): ForwardResponse {
+  const toError = (thrown: unknown): unknown => {
+    if (!(thrown instanceof ProxyError) || !thrown.retryable || isIdempotent(method)) return thrown;
+    const { code, message, sent } = thrown;
+    return new ProxyError(code, message, { cause: thrown, sent, retryable: false });
+  };
+  return { head, body: body && mapErrors(body, toError) };
 }
 
 function withoutFragment({ href }: URL): string {

@@ -1,54 +1,67 @@
 /**
- * One hop of a request, layer by layer: its check, the upstream's resilience, the transport.
+ * Makes one hop of a request, layer by layer: the check, the resilience of a named upstream, the transport.
  *
  * @module
  */
 import type { HopRequest, Transport, TransportResponse } from "../http/transport.ts";
 import type { HeaderPairs } from "../protocol/mod.ts";
 
-/** Where a hop may connect, and what is sent along: the outcome of its check, which does nothing by itself. */
+/** The outcome of a check that allows a hop. Plain data: only {@linkcode MakeHop} acts on it. */
 export interface Route {
   /** The addresses that were checked, in the order to try them; absent when the transport looks the host up. */
   readonly addresses?: readonly string[];
-  /** Fields for this hop and no other; they replace the request's of the same name. */
+  /** Fields for this hop alone; they replace the request's fields of the same name. */
   readonly headers?: HeaderPairs;
-  /** The hop goes to the named upstream, whose resilience applies. */
+  /** Whether the hop goes to the named upstream, so that its resilience applies. */
   readonly isAtUpstream?: boolean;
 }
 
-/** Checks a hop before it is made; throws the {@linkcode ProxyError} that forbids it. */
+/**
+ * Decides whether a hop may be made. Called before every hop, with the method in upper case.
+ *
+ * @throws {ProxyError} The reason why not.
+ */
 export type Check = (url: URL, method: string) => Route | Promise<Route>;
 
-/** What a named upstream is protected by: retries and a circuit breaker. */
+/** The retries and the circuit breaker of a named upstream. */
 export interface HopResilience {
-  /** Makes none, one or several attempts, each of which returns a response whose body was not read. */
+  /**
+   * Makes the hop with any number of attempts, including none, and returns the response of the last one. An attempt
+   * returns a response whose body has not been read.
+   */
   readonly send: (
     attempt: () => Promise<TransportResponse>,
     hop: AttemptedHop,
   ) => Promise<TransportResponse>;
-  /** Whether a time-out counts against the upstream. */
+  /** Whether a time-out counts as a failure of the upstream. */
   readonly countsTimeouts: boolean;
 }
 
-/** What resilience has to know of a hop. */
+/** The properties of a hop that decide whether and how it is attempted again. */
 export interface AttemptedHop {
   readonly method: string;
-  /** The hop can be attempted again. */
+  /** Whether the body can be sent again. */
   readonly replayable: boolean;
+  /** As of {@linkcode HopResilience}. */
   readonly countsTimeouts: boolean;
+  /** The signal of the request. */
   readonly signal: AbortSignal;
 }
 
-/** What is asked of one hop. */
+/** How the hops of one request are made. */
 export interface HopOptions {
   readonly check: Check;
-  /** Absent: each hop is attempted once. */
+  /** Absent when each hop is attempted once. */
   readonly resilience?: HopResilience | undefined;
-  /** Aborts the request and the body; its reason is what the call throws. */
+  /** Aborts the request and the response's body; its reason is then thrown. */
   readonly signal: AbortSignal;
 }
 
-/** Makes one hop. No promise is added to the transport's where nothing else waits. */
+/**
+ * Makes one hop. Where nothing but the transport waits, it returns the transport's promise.
+ *
+ * @throws What the check throws, the signal's reason, or what the transport throws. Not always as a rejection.
+ */
 export type MakeHop = (hop: HopRequest, options: HopOptions) => Promise<TransportResponse>;
 
 /** Creates a {@linkcode MakeHop}. */
@@ -82,7 +95,7 @@ export function createMakeHop(transport: Transport): MakeHop {
   };
 }
 
-/** Returns the fields, with others in place of those of the same name. */
+/** Returns fields, with others instead of those of the same name. */
 function override(fields: HeaderPairs, others: HeaderPairs): HeaderPairs {
   const names = new Set(others.map(([name]) => name.toLowerCase()));
   return [...fields.filter(([name]) => !names.has(name.toLowerCase())), ...others];

@@ -1,26 +1,34 @@
 /**
- * Redirects, followed by hand so that every hop is checked.
+ * Follows redirects one by one, so that every hop is checked.
  *
  * @module
  */
 import { STATUS_CODE } from "@std/http/status";
-import { isIdempotent, MAX_URL_LENGTH, ProxyError, type RedirectMode } from "../protocol/mod.ts";
 import { findField, REDIRECT_STATUS } from "../http/grammar.ts";
-import type { HopRequest, TransportResponse } from "../http/transport.ts";
+import type { HopRequest } from "../http/transport.ts";
+import {
+  type HeaderPairs,
+  isIdempotent,
+  MAX_URL_LENGTH,
+  ProxyError,
+  type RedirectMode,
+} from "../protocol/mod.ts";
 import { filterBodyHeaders, filterCrossOriginHeaders } from "./headers.ts";
 
 const MAX_REDIRECTS = 10;
-/** Gives where a response redirects to, or `undefined` when it does not (Fetch, "location URL"). */
-export function redirectLocation(
-  { status, headers }: Pick<TransportResponse, "status" | "headers">,
-): string | undefined {
+
+/**
+ * Returns the value of the `location` of a redirect, or `undefined` when the response is not one (Fetch, "location
+ * URL").
+ */
+export function redirectLocation(status: number, headers: HeaderPairs): string | undefined {
   return REDIRECT_STATUS.has(status) ? findField(headers, "location") : undefined;
 }
 
 /**
- * Refuses a redirect that must not be followed.
+ * Throws when a redirect must not be followed.
  *
- * @param redirects How many have been followed.
+ * @param redirects How many redirects have been followed.
  * @throws {ProxyError} `too_many_redirects`
  */
 export function refuseRedirect(mode: RedirectMode, redirects: number): void {
@@ -36,10 +44,10 @@ export function refuseRedirect(mode: RedirectMode, redirects: number): void {
 }
 
 /**
- * Gives the next hop (Fetch, "HTTP-redirect fetch").
+ * Returns the hop that a redirect leads to (Fetch, "HTTP-redirect fetch").
  *
- * @throws {ProxyError} `http_protocol_error`: the location is not a URL; `http_request_denied`: it leads
- * from https to http; `too_many_redirects`: it asks again for a body that was streamed.
+ * @throws {ProxyError} `http_protocol_error` when the location is not a URL, `http_request_denied` when it leads from
+ * https to http, and `too_many_redirects` when the body would have to be sent again but was streamed.
  */
 export function followRedirect(hop: HopRequest, status: number, location: string): HopRequest {
   const url = URL.parse(location, hop.url);
@@ -68,12 +76,19 @@ export function followRedirect(hop: HopRequest, status: number, location: string
   return { method: "GET", url, headers: filterBodyHeaders(headers), body: null };
 }
 
-/** Once a redirect has been answered, the request as a whole has reached a destination. */
+/**
+ * Returns the error of a hop after a redirect: the request has reached a destination by then, and may be repeated only
+ * if its own method allows that.
+ *
+ * @param method The method of the original request.
+ */
 export function asSent(error: unknown, method: string): unknown {
   if (!(error instanceof ProxyError) || error.sent === "yes") return error;
-  return new ProxyError(error.code, error.message, {
+  const { code, message, retryAfterMs } = error;
+  return new ProxyError(code, message, {
     cause: error,
     sent: "yes",
     retryable: error.retryable && isIdempotent(method),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
 }

@@ -1,22 +1,22 @@
 /**
- * Which transport makes a request.
+ * Chooses the transport of each request.
  *
  * @module
  */
 import { asksForBrotli } from "./coding.ts";
 import type { Transport } from "./transport.ts";
 
-/** The transports that there are. */
+/** The transports to choose from. */
 export interface Transports {
-  /** HTTP/1.1 over connections of the service's own; `undefined` when every request goes by `fetch`. */
+  /** HTTP/1.1 over the service's own connections; `undefined` when every request is made with `fetch`. */
   readonly direct: Transport | undefined;
   /** The platform's `fetch`. */
   readonly viaFetch: Transport;
 }
 
 /**
- * Returns a transport that makes each request by the one that suits it: `http:` directly, all else by `fetch`. Only
- * `fetch` decodes `br`, and only a client that asks for it gets it.
+ * Returns a transport that makes requests to `http:` URLs directly and all others with `fetch`. Only `fetch` decodes
+ * `br`, so it also makes the requests that ask for that coding.
  */
 export function chooseTransport({ direct, viaFetch }: Transports): Transport {
   if (direct === undefined) return viaFetch;

@@ -1,5 +1,5 @@
 /**
- * Content codings (RFC 9110 §8.4): which one is taken off a body, and how.
+ * Content codings (RFC 9110 §8.4): which coding is decoded, and how.
  *
  * @module
  */
@@ -7,48 +7,51 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { type HeaderPairs, ProxyError } from "../protocol/mod.ts";
-import { type Body, type Bytes, mapBody } from "./body.ts";
+import { type Body, type Bytes, mapChunks } from "./body.ts";
 import { miscoded } from "./failures.ts";
-import { findField } from "./grammar.ts";
+import { findField, trimOws } from "./grammar.ts";
 
-/** A content coding that can be taken off a body. */
+/** A content coding that can be decoded. */
 export type Coding = "gzip" | "br";
 
 /**
- * Returns the content coding that is taken off a body, as `fetch` does: gzip and br, each alone, but not after a
- * request with `range` or whose first `accept-encoding` is `identity`. Of several `content-encoding` fields
- * `fetch` decodes the first, which cannot be told from one field with a list.
+ * Returns the content coding of a response that is to be decoded, as `fetch` does: gzip or br alone. After a request
+ * with `range`, or whose first `accept-encoding` is `identity`, bodies stay coded. Of several `content-encoding` fields
+ * `fetch` decodes the first; they cannot be told from one field with a list, for which this returns `undefined`.
+ *
+ * @param request The fields of the request, in any case.
+ * @param response The fields of the response, in lower case.
  */
 export function contentCoding(request: HeaderPairs, response: HeaderPairs): Coding | undefined {
   const coding = findField(response, "content-encoding")?.toLowerCase();
   if (coding !== "gzip" && coding !== "br") return undefined;
   if (response.filter(([name]) => name === "content-encoding").length > 1) return undefined;
   const field = (wanted: string) => request.find(([name]) => name.toLowerCase() === wanted)?.[1];
-  const isLeft = field("range") !== undefined ||
-    field("accept-encoding")?.trim().toLowerCase() === "identity";
-  return isLeft ? undefined : coding;
+  const staysCoded = field("range") !== undefined ||
+    trimOws(field("accept-encoding") ?? "").toLowerCase() === "identity";
+  return staysCoded ? undefined : coding;
 }
 
-/** Reports whether a request accepts `br` (RFC 9110 §12.5.3) by its own fields. */
+/** Reports whether the fields of a request accept `br` (RFC 9110 §12.5.3). */
 export function asksForBrotli(request: HeaderPairs): boolean {
   return request.some(([name, value]) =>
     name.length === "accept-encoding".length && name.toLowerCase() === "accept-encoding" &&
-    /(?:^|[\s,])br(?:$|[\s,;])/i.test(value)
+    /(?:^|[\t ,])br(?:$|[\t ,;])/i.test(value)
   );
 }
 
-/** Returns the body without its gzip coding (RFC 9110 §8.4.1.3). */
+/** Returns a body with its gzip coding (RFC 9110 §8.4.1.3) decoded. */
 export function gunzipBody(body: Body): Body {
-  return mapBody(body, { chunks: (chunks) => gunzip(chunks, () => body.discard()) });
+  return mapChunks(body, (chunks) => gunzip(chunks, body));
 }
 
-/** However much a small body expands to, little is decoded before it is asked for. */
-async function* gunzip(chunks: AsyncIterable<Bytes>, discard: () => void): AsyncGenerator<Bytes> {
+/** Decodes little more than is requested, however much a small body expands to. */
+async function* gunzip(chunks: AsyncIterable<Bytes>, body: Body): AsyncGenerator<Bytes> {
   const decoder = createGunzip();
   let isEmpty = true;
-  let broken: unknown;
+  let failure: unknown;
 
-  /** A chunk is valid until the next is asked for, and a stream keeps what it has not written yet. */
+  /** A chunk is valid until the next is requested, but a stream keeps those that it has not written yet. */
   async function* copied(): AsyncGenerator<Bytes> {
     try {
       for await (const chunk of chunks) {
@@ -56,23 +59,23 @@ async function* gunzip(chunks: AsyncIterable<Bytes>, discard: () => void): Async
         yield chunk.slice();
       }
     } catch (thrown) {
-      broken = thrown;
+      failure = thrown;
       throw thrown;
     }
   }
 
-  pipeline(Readable.from(copied()), decoder).catch(() => {}); // the reader is told as well
+  pipeline(Readable.from(copied()), decoder).catch(() => {}); // the iteration below throws it as well
   try {
-    // By itself the iterator would wait for a server that sends nothing more.
+    // Destroyed by its iterator, the decoder would wait for a server that may send nothing more.
     for await (const chunk of decoder.iterator({ destroyOnReturn: false })) {
       yield new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     }
   } catch (thrown) {
-    if (broken !== undefined) throw broken;
-    if (isEmpty) return; // no byte is no gzip, and fetch takes it for an empty body
-    throw thrown instanceof ProxyError ? thrown : miscoded(thrown);
+    if (failure !== undefined) throw failure;
+    if (isEmpty) return; // not valid gzip, but fetch takes it for an empty body
+    throw thrown instanceof ProxyError ? thrown : miscoded({ cause: thrown });
   } finally {
-    discard();
+    body.discard();
     decoder.destroy();
   }
 }

@@ -1,102 +1,94 @@
 /**
- * Every failure that a destination can cause, or the way to it: each stands here once, whatever transport meets it.
+ * Every failure that a destination, or the way to it, can cause: each is defined here once, for all transports.
  *
  * @module
  */
-import { ProxyError } from "../protocol/mod.ts";
+import { ProxyError, type ProxyErrorOptions } from "../protocol/mod.ts";
 
-/** The host's name was not resolved. */
-export function unresolved(cause?: unknown): ProxyError {
-  return new ProxyError("dns_error", "The host could not be resolved", { cause });
+/** Creates the error of a request that failed. For some codes the `method` decides whether the request may be repeated. */
+export type ToFailure = (options?: ProxyErrorOptions) => ProxyError;
+
+/** The name of the host was not resolved. */
+export function unresolved(options?: ProxyErrorOptions): ProxyError {
+  return new ProxyError("dns_error", "The host could not be resolved", options);
 }
 
-/** No address of the host was given. */
+/** The host has no address to connect to. */
 export function noAddress(): ProxyError {
   return new ProxyError("dns_error", "The host has no address");
 }
 
 /** The destination refused the connection. */
-export function refused(cause: unknown): ProxyError {
-  return new ProxyError("connection_refused", "The destination refused the connection", { cause });
+export function refused(options?: ProxyErrorOptions): ProxyError {
+  return new ProxyError("connection_refused", "The destination refused the connection", options);
 }
 
-/** The connection was not made in time. */
-export function connectTimedOut(cause: unknown): ProxyError {
+/** Connecting took too long. */
+export function connectTimedOut(options?: ProxyErrorOptions): ProxyError {
   const message = "The connection to the destination was not made in time";
-  return new ProxyError("connection_timeout", message, { cause });
+  return new ProxyError("connection_timeout", message, options);
 }
 
-/** The connection was not made, for another reason. */
-export function unreachable(cause: unknown): ProxyError {
-  return new ProxyError("destination_unavailable", "The destination cannot be reached", { cause });
+/** Connecting failed for another reason. */
+export function unreachable(options?: ProxyErrorOptions): ProxyError {
+  return new ProxyError("destination_unavailable", "The destination cannot be reached", options);
 }
 
 /** The certificate of the destination is not valid. */
-export function untrusted(cause: unknown): ProxyError {
+export function untrusted(options?: ProxyErrorOptions): ProxyError {
   const message = "The destination's certificate is not valid for its name or not trusted";
-  return new ProxyError("tls_certificate_error", message, { cause });
+  return new ProxyError("tls_certificate_error", message, options);
 }
 
-/** The TLS handshake failed, for another reason than the certificate. */
-export function handshakeFailed(cause: unknown): ProxyError {
+/** The TLS handshake failed for another reason than the certificate. */
+export function handshakeFailed(options?: ProxyErrorOptions): ProxyError {
   const message = "The TLS handshake with the destination failed";
-  return new ProxyError("tls_protocol_error", message, { cause });
+  return new ProxyError("tls_protocol_error", message, options);
 }
 
-/** WHATWG Fetch, "bad port": `fetch` would not connect to it either. */
-export function badPort(cause?: unknown): ProxyError {
-  return new ProxyError("http_request_denied", "Fetch does not connect to this port", { cause });
+/** The port is one that `fetch` does not connect to (WHATWG Fetch, "bad port"). */
+export function badPort(options?: ProxyErrorOptions): ProxyError {
+  return new ProxyError("http_request_denied", "Fetch does not connect to this port", options);
 }
 
-/** The request has a form that no HTTP client sends. */
+/** The request cannot be written as HTTP. */
 export function unsendable(): ProxyError {
   const message = "The HTTP client cannot send this request; check the host and the header fields";
   return new ProxyError("bad_request", message);
 }
 
-/**
- * The connection ended before the head of the response.
- *
- * @param method The request's method, which decides whether it may be sent again.
- */
-export function terminated(method: string, cause?: unknown): ProxyError {
-  return new ProxyError(
-    "connection_terminated",
-    "The destination closed the connection before it answered",
-    { method, cause },
-  );
+/** The connection ended before the head of the response had arrived. */
+export function terminated(options?: ProxyErrorOptions): ProxyError {
+  const message = "The destination closed the connection before it answered";
+  return new ProxyError("connection_terminated", message, options);
 }
 
-/** The destination sent something that is not HTTP. */
-export function notHttp(cause?: unknown): ProxyError {
+/** The destination sent something other than HTTP. */
+export function notHttp(options?: ProxyErrorOptions): ProxyError {
   const message = "The destination answered with something that is not HTTP";
-  return new ProxyError("http_protocol_error", message, { cause });
+  return new ProxyError("http_protocol_error", message, options);
 }
 
-/** The destination switched protocols (status 101) without being asked to. */
+/** The destination switched protocols (status 101), which no request asks for. */
 export function switchedProtocols(): ProxyError {
   const message = "The destination switched protocols without being asked to";
   return new ProxyError("http_protocol_error", message);
 }
 
-/**
- * The body ended before its end.
- *
- * @param method The request's method, which decides whether it may be sent again.
- */
-export function incomplete(method: string, cause?: unknown): ProxyError {
+/** The connection ended inside the body of the response. */
+export function incomplete(options?: ProxyErrorOptions): ProxyError {
   const message = "The destination broke off inside the response body";
-  return new ProxyError("http_response_incomplete", message, { method, cause });
+  return new ProxyError("http_response_incomplete", message, options);
 }
 
-/** The body has more bytes than it may have. */
+/** The body of the response exceeds its limit. */
 export function tooLarge(maxBytes: number): ProxyError {
   const message = `The response body is larger than ${maxBytes} bytes`;
   return new ProxyError("http_response_body_size", message);
 }
 
-/** The body cannot be decoded as its `content-encoding` says. */
-export function miscoded(cause: unknown): ProxyError {
+/** The body of the response is not coded as its `content-encoding` says. */
+export function miscoded(options?: ProxyErrorOptions): ProxyError {
   const message = "The response body is not what its content-encoding says";
-  return new ProxyError("http_response_content_coding", message, { cause });
+  return new ProxyError("http_response_content_coding", message, options);
 }

@@ -1,5 +1,5 @@
 /**
- * The vocabulary of HTTP, once for every part that reads or writes it: tokens, field values, blanks, fields and statuses.
+ * The grammar and vocabulary of HTTP that several parts share: tokens, field values, methods, lists and statuses.
  *
  * @module
  */
@@ -12,14 +12,14 @@ export { isFieldValue, isToken };
 // WHATWG Fetch, "forbidden method".
 const FORBIDDEN_METHODS: ReadonlySet<string> = new Set(["CONNECT", "TRACE", "TRACK"]);
 
-/** Statuses whose response has no body: Fetch, "null body status", less 101, which is refused, and 103, an interim one. */
+/** The statuses without a body: Fetch, "null body status", less 101, which is refused, and 103, which is interim. */
 export const NULL_BODY_STATUS: ReadonlySet<number> = new Set([
   STATUS_CODE.NoContent,
   STATUS_CODE.ResetContent,
   STATUS_CODE.NotModified,
 ]);
 
-/** Statuses that redirect: Fetch, "redirect status". */
+/** The statuses that redirect: Fetch, "redirect status". */
 export const REDIRECT_STATUS: ReadonlySet<number> = new Set([
   STATUS_CODE.MovedPermanently,
   STATUS_CODE.Found,
@@ -28,18 +28,33 @@ export const REDIRECT_STATUS: ReadonlySet<number> = new Set([
   STATUS_CODE.PermanentRedirect,
 ]);
 
-/** Reports whether a method, in upper case, can be requested at all: `fetch` refuses some. */
+/** Reports whether a request can have this method, in upper case: `fetch` refuses some that are valid tokens. */
 export function isRequestableMethod(method: string): boolean {
   return isToken(method) && !FORBIDDEN_METHODS.has(method);
 }
 
-/** Returns the value of the first field with this name. Both names are in lower case. */
-export function findField(headers: HeaderPairs, wanted: string): string | undefined {
-  for (const [name, value] of headers) if (name === wanted) return value;
+/** Returns the value of the first field with a name. Both `name` and the names of the fields are in lower case. */
+export function findField(headers: HeaderPairs, name: string): string | undefined {
+  for (const [each, value] of headers) if (each === name) return value;
   return undefined;
 }
 
-/** Reports whether a character is optional white space (RFC 9110 §5.6.3): a space or a tab. */
-export function isOws(code: number): boolean {
+/**
+ * Returns a text from `start` on without the optional whitespace around it: spaces and tabs (RFC 9110 §5.6.3), unlike
+ * `trim`, which also removes the byte A0.
+ */
+export function trimOws(text: string, start = 0): string {
+  let [from, to] = [start, text.length];
+  while (from < to && isOws(text.charCodeAt(from))) from++;
+  while (from < to && isOws(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
+}
+
+/** Returns the members of a list (RFC 9110 §5.6.1), in which some may be empty. Commas in quotes are not recognized. */
+export function splitList(value: string): readonly string[] {
+  return value.split(",").map((member) => trimOws(member));
+}
+
+function isOws(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }

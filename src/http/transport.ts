@@ -1,6 +1,6 @@
 /**
- * How one request reaches one server and its response comes back: the part that differs between HTTP
- * clients. No redirects, no policy.
+ * Makes one request to one server: the part that differs between HTTP clients. Transports follow no redirects and
+ * apply no policy.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Body, Bytes } from "./body.ts";
 
 /** A request to one server. */
 export interface HopRequest {
-  /** Upper-case. */
+  /** In upper case. */
   readonly method: string;
   readonly url: URL;
   readonly headers: HeaderPairs;
@@ -17,7 +17,7 @@ export interface HopRequest {
   readonly body: Bytes | ReadableStream<Bytes> | null;
 }
 
-/** A request to one server, and where it may be sent. */
+/** A request to one server at known addresses. */
 export interface TransportRequest extends HopRequest {
   /** The addresses that were checked, in the order to try them; absent when the transport looks the host up. */
   readonly addresses?: readonly string[] | undefined;
@@ -29,15 +29,15 @@ export interface TransportResponse {
   readonly statusText: string;
   /** Names in lower case. */
   readonly headers: HeaderPairs;
-  /** A content coding is taken off the body; the fields still name it. */
+  /** Whether the transport decodes the content coding of the body; the fields name the coding all the same. */
   readonly decoded: boolean;
   readonly body: Body;
 }
 
 /**
- * Makes a request and returns its response, whatever its status.
+ * Makes a request and returns its response, whatever the status.
  *
- * @param signal Aborts the request and the body; its reason is what the call throws.
+ * @param signal Aborts the request and its body; its reason is then thrown.
  * @throws {ProxyError} `sent` is `no` only when no byte of the request can have reached a server.
  */
 export type Transport = (

@@ -44,7 +44,7 @@ export type {
   StreamMode,
   Timing,
 } from "./frames.ts";
-export { decodeRequest, encodeRequest, MAX_URL_LENGTH } from "./request.ts";
+export { decodeRequest, encodeRequest, MAX_URL_LENGTH, timeoutTooLong } from "./request.ts";
 export type {
   HttpRequest,
   ProxyRequest,

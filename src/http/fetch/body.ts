@@ -4,37 +4,62 @@
  * @module
  */
 import type { HeaderPairs } from "../../protocol/mod.ts";
-import { type Body, type Bytes, collect, limitChunks } from "../body.ts";
+import { type Body, ByteLimit, type Bytes, collectChunks } from "../body.ts";
 import { tooLarge } from "../failures.ts";
 import { findField } from "../grammar.ts";
 
 // As much as fetch returns at a time.
 const READ_BYTES = 65_536;
 
-/** Returns the body of a response; what reading throws is what `fetch` throws, but for its size. */
-export function toFetchBody(response: Response, headers: HeaderPairs): Body {
-  const length = declaredLength(headers);
-  return {
-    length,
-    isHere: false,
-    async bytes(maxBytes): Promise<Bytes> {
-      if (length === undefined) return await collect(limitChunks(readChunks(response), maxBytes));
-      // HTTP itself ends a body at its declared length, so this needs no counting.
-      if (length <= maxBytes) return await response.bytes();
-      await response.body?.cancel();
-      throw tooLarge(maxBytes);
-    },
-    chunks: (maxBytes) => limitChunks(readChunks(response), maxBytes),
-    discard(): void {
-      // A body that is being read cannot be cancelled here; its reader ends it.
-      if (response.body?.locked === false) response.body.cancel().catch(() => {});
-    },
-  };
+/** The body of a `fetch` response. Except when it is too large, reading throws what `fetch` throws. */
+export class FetchBody implements Body {
+  readonly length: number | undefined;
+  readonly isHere = false;
+  readonly #response: Response;
+  #reader: ReadableStreamBYOBReader | undefined = undefined;
+
+  /** @param headers The fields of the response. */
+  constructor(response: Response, headers: HeaderPairs) {
+    this.length = declaredLength(headers);
+    this.#response = response;
+  }
+
+  async bytes(maxBytes: number): Promise<Bytes> {
+    if (this.length === undefined) return await collectChunks(this.chunks(maxBytes));
+    // HTTP itself ends a body at its declared length, so nothing has to be counted.
+    if (this.length <= maxBytes) return await this.#response.bytes();
+    await this.#response.body?.cancel();
+    throw tooLarge(maxBytes);
+  }
+
+  /** Reuses one buffer for all chunks: a long stream would otherwise leave as much garbage as it has bytes. */
+  async *chunks(maxBytes: number): AsyncGenerator<Bytes> {
+    const reader = this.#reader = this.#response.body?.getReader({ mode: "byob" });
+    if (reader === undefined) return;
+    const limit = new ByteLimit(maxBytes);
+    let memory = new ArrayBuffer(READ_BYTES);
+    try {
+      for (;;) {
+        const { done, value } = await reader.read(new Uint8Array(memory));
+        if (done || value === undefined) return;
+        limit.add(value.byteLength);
+        yield value;
+        memory = value.buffer;
+      }
+    } finally {
+      this.discard();
+    }
+  }
+
+  discard(): void {
+    const body = this.#reader ?? this.#response.body;
+    body?.cancel().catch(() => {}); // it is locked by `bytes`, which ends it, or it has failed, which reading throws
+  }
 }
 
 /**
- * Returns the length that the body has for certain. A `content-length` beside chunks is not valid (RFC 9112 §6.3), nor
- * is one beside a content coding, which fetch may have taken off: `undefined`.
+ * Returns the length that a body has for certain. Beside `transfer-encoding` a `content-length` is not valid
+ * (RFC 9112 §6.3), and beside `content-encoding` it may be that of a body which `fetch` has decoded: `undefined`.
  */
 export function declaredLength(headers: HeaderPairs): number | undefined {
   const value = findField(headers, "content-length");
@@ -42,22 +67,4 @@ export function declaredLength(headers: HeaderPairs): number | undefined {
   const isUncertain = findField(headers, "transfer-encoding") !== undefined ||
     findField(headers, "content-encoding") !== undefined;
   return isUncertain ? undefined : Number(value);
-}
-
-/** The same memory serves every chunk: a long stream would otherwise leave as much garbage as it has bytes. */
-async function* readChunks(response: Response): AsyncGenerator<Bytes> {
-  const reader = response.body?.getReader({ mode: "byob" });
-  if (reader === undefined) return;
-  let memory = new ArrayBuffer(READ_BYTES);
-  try {
-    for (;;) {
-      const { done, value } = await reader.read(new Uint8Array(memory));
-      if (done || value === undefined) return;
-      yield value;
-      memory = value.buffer;
-    }
-  } finally {
-    // Of a body that has ended or broken there is nothing to cancel.
-    reader.cancel().catch(() => {});
-  }
 }

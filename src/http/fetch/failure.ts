@@ -1,9 +1,9 @@
 /**
- * What `fetch` threw → what happened, and whether the destination may have acted on the request.
+ * Translates what `fetch` throws into what happened, and whether the destination may have acted on the request.
  *
  * @module
  */
-import { ProxyError } from "../../protocol/mod.ts";
+import { ProxyError, type Sent } from "../../protocol/mod.ts";
 import {
   badPort,
   connectTimedOut,
@@ -13,6 +13,7 @@ import {
   notHttp,
   refused,
   terminated,
+  type ToFailure,
   unreachable,
   unresolved,
   unsendable,
@@ -20,49 +21,48 @@ import {
 } from "../failures.ts";
 
 interface KnownReason {
-  /** Matches what the HTTP client says. */
+  /** Matches the message of the HTTP client. */
   readonly pattern: RegExp;
-  readonly toError: (cause: unknown) => ProxyError;
-  /** `sent` follows from the stage that failed unless the error itself says more. */
-  readonly isAnswer?: true;
+  readonly toFailure: ToFailure;
+  /** Overrides the value that follows from the stage that failed. */
+  readonly sent?: Sent;
 }
 
-// The first that matches is taken. The texts are those of hyper, rustls and the system's errors.
+// The first match applies. The texts are those of hyper, rustls and the system's errors.
 const REASONS: readonly KnownReason[] = [
-  { pattern: /dns error/, toError: unresolved },
-  { pattern: /invalid peer certificate/, toError: untrusted },
+  { pattern: /dns error/, toFailure: unresolved },
+  { pattern: /invalid peer certificate/, toFailure: untrusted },
   {
     pattern: /tls|alert|corrupt message|peer is incompatible|peer misbehaved/i,
-    toError: handshakeFailed,
+    toFailure: handshakeFailed,
   },
-  { pattern: /Connection refused/, toError: refused },
-  { pattern: /\(Connect\).*timed out/, toError: connectTimedOut },
-  { pattern: /\(Connect\)/, toError: unreachable },
+  { pattern: /Connection refused/, toFailure: refused },
+  { pattern: /\(Connect\).*timed out/, toFailure: connectTimedOut },
+  { pattern: /\(Connect\)/, toFailure: unreachable },
   {
     pattern: /message head is too large|invalid |parsed|unexpected message|protocol error/,
-    toError: notHttp,
-    isAnswer: true,
+    toFailure: notHttp,
+    sent: "yes",
   },
 ];
 
 /**
  * Returns the error of a `fetch` that was rejected.
  *
- * @param thrown What `fetch` was rejected with: a `TypeError` whose cause says the reason.
+ * @param thrown What `fetch` was rejected with: a `TypeError` whose cause has the reason.
  * @param method The request's method.
  */
 export function toRequestError(thrown: unknown, method: string): ProxyError {
   if (/^Fetch failed: Requests to port \d+ are blocked/.test(messageOf(thrown))) {
-    return badPort(thrown);
+    return badPort({ cause: thrown });
   }
   const reason = reasonOf(thrown);
   if (reason === undefined) return toInputError(thrown);
+  // Only a failure to connect is certain not to have sent a byte.
+  const stageSent = reason.startsWith("(Connect)") ? "no" : "maybe";
   const known = REASONS.find(({ pattern }) => pattern.test(reason));
-  const error = known === undefined ? terminated(method, thrown) : known.toError(thrown);
-  if (known?.isAnswer) return error;
-  // Only what failed while connecting has certainly not sent a byte.
-  const sent = reason.startsWith("(Connect)") ? "no" : "maybe";
-  return new ProxyError(error.code, error.message, { cause: thrown, sent, method });
+  const toFailure = known?.toFailure ?? terminated;
+  return toFailure({ cause: thrown, sent: known?.sent ?? stageSent, method });
 }
 
 /**
@@ -72,19 +72,19 @@ export function toRequestError(thrown: unknown, method: string): ProxyError {
  */
 export function toBodyError(thrown: unknown, method: string, decoded: boolean): ProxyError {
   return decoded && messageOf(thrown) !== "error reading a body from connection"
-    ? miscoded(thrown)
-    : incomplete(method, thrown);
+    ? miscoded({ cause: thrown })
+    : incomplete({ cause: thrown, method });
 }
 
-/** What `fetch` does not even try; its message holds the URL, which is not to be logged. */
+/** The error of a request that `fetch` does not even try. Its message is not kept, since it contains the URL. */
 function toInputError(thrown: unknown): ProxyError {
   if (thrown instanceof TypeError) return unsendable();
   return new ProxyError("proxy_internal_error", "The request could not be made", { cause: thrown });
 }
 
 /**
- * The part of the reason that the client cannot write: a URL holds no space, so it cannot hold this.
- * Over HTTP/2 a failure after connecting is told without it, and without the URL.
+ * Returns the part of the reason that the client cannot have written: it follows text that no URL can contain, since a
+ * URL has no spaces. After connecting, failures over HTTP/2 have neither that text nor the URL.
  */
 function reasonOf(thrown: unknown): string | undefined {
   if (!(thrown instanceof TypeError) || thrown.cause === undefined) return undefined;

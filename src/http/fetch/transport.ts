@@ -1,24 +1,24 @@
 /**
- * Requests by Deno's `fetch`, which does TLS, HTTP/2 and the proxies of the environment.
+ * Requests by Deno's `fetch`, which supports TLS, HTTP/2 and the proxies of the environment.
  *
  * @module
  */
 import { STATUS_CODE } from "@std/http/status";
 import { type HeaderPairs, ProxyError } from "../../protocol/mod.ts";
-import { mapBody } from "../body.ts";
+import { mapErrors } from "../body.ts";
 import { contentCoding } from "../coding.ts";
 import { noAddress, switchedProtocols } from "../failures.ts";
 import type { HopRequest, Transport, TransportRequest, TransportResponse } from "../transport.ts";
-import { toFetchBody } from "./body.ts";
+import { FetchBody } from "./body.ts";
 import { toBodyError, toRequestError } from "./failure.ts";
 
-/** The platform's `fetch`, as far as it is needed. */
-export type Fetch = (
+/** The part of Deno's `fetch` that the transport uses. */
+export type PlatformFetch = (
   url: URL,
   init: RequestInit & { client?: Deno.HttpClient },
 ) => Promise<Response>;
 
-/** Where and with what a request is made, when that is not what its URL says. */
+/** The parts of a `fetch` that can differ from its request. */
 interface FetchTarget {
   readonly url: URL;
   readonly headers: HeaderPairs;
@@ -26,13 +26,13 @@ interface FetchTarget {
 }
 
 /**
- * Creates a {@linkcode Transport} on `fetch`.
+ * Creates a {@linkcode Transport} that makes its requests with `fetch`.
  *
- * @param client Has to allow a `host` header, for the checked addresses.
+ * @param client Has to allow a `host` field: it names the host when the request goes to one of the checked addresses.
  */
 export function createFetchTransport(
   client: Deno.HttpClient,
-  fetch: Fetch = globalThis.fetch,
+  fetch: PlatformFetch = globalThis.fetch,
 ): Transport {
   async function send({ method, body }: HopRequest, target: FetchTarget): Promise<Response> {
     const { url, headers, signal } = target;
@@ -58,22 +58,22 @@ export function createFetchTransport(
     signal: AbortSignal,
   ): Promise<Response> {
     const headers: HeaderPairs = [...request.headers, ["host", request.url.host]];
-    let failure = noAddress();
+    let failure: ProxyError | undefined;
     for (const address of addresses) {
       try {
         return await send(request, { url: pin(request.url, address), headers, signal });
       } catch (error) {
         if (!(error instanceof ProxyError) || error.sent !== "no") throw error;
         failure = error;
-        if (request.body instanceof ReadableStream) break; // fetch has taken it
+        if (request.body instanceof ReadableStream) break; // fetch has locked it
       }
     }
-    throw failure;
+    throw failure ?? noAddress();
   }
 
   return async function request(request: TransportRequest, signal): Promise<TransportResponse> {
     const { addresses, url, headers } = request;
-    // A certificate has to match the name, so a name that is rebound fails its handshake.
+    // The certificate has to match the name, so a request to a name that was rebound fails in the handshake.
     const response = addresses === undefined || url.protocol === "https:"
       ? await send(request, { url, headers, signal })
       : await sendPinned(request, addresses, signal);
@@ -101,11 +101,11 @@ function toTransportResponse(
     statusText: response.statusText,
     headers,
     decoded,
-    body: mapBody(toFetchBody(response, headers), { error: toError }),
+    body: mapErrors(new FetchBody(response, headers), toError),
   };
 }
 
-/** Returns the same URL with an address in place of the name. */
+/** Returns the URL with an address in place of the host's name. */
 function pin(url: URL, address: string): URL {
   const pinned = new URL(url);
   pinned.hostname = address.includes(":") ? `[${address}]` : address;

@@ -1,78 +1,106 @@
 /**
- * The body of an HTTP/1.1 response (RFC 9112 §6 and §7), as it comes.
+ * Reads the body of an HTTP/1.1 response (RFC 9112 §6 and §7) as it arrives.
  *
  * @module
  */
 import type { Bytes } from "../body.ts";
 import { incomplete } from "../failures.ts";
-import { createChunkParser } from "./chunks.ts";
+import { ChunkParser } from "./chunks.ts";
 import type { TcpConnection } from "./connection.ts";
 import type { Framing } from "./response_head.ts";
 
-/** Gives one piece of a body after the other. */
+/** Reads a body piece by piece. */
 export interface BodyReader {
   /**
-   * Gives the next piece, at once where it has come; `undefined`: the body has ended. A piece is good until
-   * the next is asked for.
+   * Returns the next piece, without a promise if it has arrived; `undefined` when the body has ended. A piece is valid
+   * until the next is requested.
    *
    * @throws {ProxyError} `http_response_incomplete`; and what the connection throws.
    */
   next(): Bytes | undefined | Promise<Bytes | undefined>;
 }
 
-// For a body of more than a few KB: as much as the system gives at a time.
+// As much as the system returns at a time; for bodies that do not fit into the connection's own memory.
 const STREAM_BYTES = 65_536;
 
 /**
- * Creates what reads a body.
+ * Creates the reader of a body.
  *
- * @param method The request's method, which decides whether it may be sent again.
+ * @param method The request's method, which decides whether the request may be repeated after a failure.
  */
 export function createBodyReader(
   connection: TcpConnection,
   framing: Framing,
   method: string,
 ): BodyReader {
-  if (framing === "chunked") return createChunkedReader(connection, method);
-  const isCounted = framing !== "close";
-  let missing = isCounted ? framing : Infinity;
-
-  function take(): Bytes {
-    const { start, end } = connection;
-    const until = Math.min(end, start + missing);
-    connection.start = until;
-    missing -= until - start;
-    return pieceOf(connection, start, until);
-  }
-
-  async function wait(): Promise<Bytes | undefined> {
-    if (missing > connection.memory.length) connection.reserve(STREAM_BYTES);
-    if (await connection.fill()) return take();
-    if (isCounted) throw incomplete(method);
-    missing = 0;
-    return undefined;
-  }
-
-  return {
-    next(): Bytes | undefined | Promise<Bytes | undefined> {
-      if (missing === 0) return undefined;
-      return connection.start < connection.end ? take() : wait();
-    },
-  };
+  return framing === "chunked"
+    ? new ChunkedReader(connection, method)
+    : new PlainReader(connection, framing, method);
 }
 
-function createChunkedReader(connection: TcpConnection, method: string): BodyReader {
-  const parser = createChunkParser();
+/** Reads a body that ends after a number of bytes, or with its connection. */
+class PlainReader implements BodyReader {
+  readonly #connection: TcpConnection;
+  readonly #method: string;
+  readonly #hasLength: boolean;
+  #missing: number;
 
-  /** Goes through what stands between data; `false`: more has to come first. */
-  function advance(): boolean {
-    const { memory, start, end } = connection;
-    connection.start = parser.advance(memory, start, end);
-    return parser.hasEnded || connection.start < end;
+  constructor(connection: TcpConnection, length: number | "close", method: string) {
+    this.#connection = connection;
+    this.#method = method;
+    this.#hasLength = length !== "close";
+    this.#missing = length === "close" ? Infinity : length;
   }
 
-  /** Gives the data of all chunks that have come, in one piece: a chunk may be as small as a byte. */
-  function take(): Bytes | undefined {
+  next(): Bytes | undefined | Promise<Bytes | undefined> {
+    if (this.#missing === 0) return undefined;
+    const { start, end } = this.#connection;
+    return start < end ? this.#take() : this.#wait();
+  }
+
+  #take(): Bytes {
+    const { start, end } = this.#connection;
+    const stop = Math.min(end, start + this.#missing);
+    this.#connection.start = stop;
+    this.#missing -= stop - start;
+    return view(this.#connection, start, stop);
+  }
+
+  async #wait(): Promise<Bytes | undefined> {
+    const connection = this.#connection;
+    if (this.#missing > connection.memory.length) connection.reserve(STREAM_BYTES);
+    if (await connection.fill()) return this.#take();
+    if (this.#hasLength) throw incomplete({ method: this.#method });
+    this.#missing = 0;
+    return undefined;
+  }
+}
+
+class ChunkedReader implements BodyReader {
+  readonly #connection: TcpConnection;
+  readonly #method: string;
+  readonly #parser = new ChunkParser();
+
+  constructor(connection: TcpConnection, method: string) {
+    this.#connection = connection;
+    this.#method = method;
+  }
+
+  next(): Bytes | undefined | Promise<Bytes | undefined> {
+    return this.#advance() ? this.#take() : this.#wait();
+  }
+
+  /** Parses up to the next data or the end of the body; returns `false` if that has not arrived. */
+  #advance(): boolean {
+    const { memory, start, end } = this.#connection;
+    this.#connection.start = this.#parser.advance(memory, start, end);
+    return this.#parser.hasEnded || this.#connection.start < end;
+  }
+
+  /** Returns the data of all chunks that have arrived as one piece, since a chunk may be as small as a byte. */
+  #take(): Bytes | undefined {
+    const connection = this.#connection;
+    const parser = this.#parser;
     const { memory, start: from, end } = connection;
     let until = from;
     while (parser.missing > 0 && connection.start < end) {
@@ -80,28 +108,28 @@ function createChunkedReader(connection: TcpConnection, method: string): BodyRea
       const stop = Math.min(end, start + parser.missing);
       if (until < start) memory.copyWithin(until, start, stop);
       until += stop - start;
-      parser.missing -= stop - start;
+      parser.take(stop - start);
       connection.start = parser.advance(memory, stop, end);
     }
-    if (until > from) return pieceOf(connection, from, until); // before it is told what is wrong behind it
-    if (parser.isBroken) throw incomplete(method);
+    if (until > from) return view(connection, from, until); // if the rest is broken, the next call throws
+    if (parser.isBroken) throw incomplete({ method: this.#method });
     return undefined;
   }
 
-  async function wait(): Promise<Bytes | undefined> {
+  async #wait(): Promise<Bytes | undefined> {
+    const connection = this.#connection;
     do {
       const { memory, end } = connection;
-      // What has filled the memory goes on.
-      if (parser.missing > memory.length || end === memory.length) connection.reserve(STREAM_BYTES);
-      if (!await connection.fill()) throw incomplete(method);
-    } while (!advance());
-    return take();
+      // A body that has filled the memory is likely to be long.
+      const isLong = this.#parser.missing > memory.length || end === memory.length;
+      if (isLong) connection.reserve(STREAM_BYTES);
+      if (!await connection.fill()) throw incomplete({ method: this.#method });
+    } while (!this.#advance());
+    return this.#take();
   }
-
-  return { next: () => advance() ? take() : wait() };
 }
 
-/** Not a `Buffer`, whose `slice` is no copy. */
-function pieceOf({ memory }: TcpConnection, start: number, end: number): Bytes {
+/** Returns a view that is no `Buffer`, whose `slice` would not copy. */
+function view({ memory }: TcpConnection, start: number, end: number): Bytes {
   return new Uint8Array(memory.buffer, memory.byteOffset + start, end - start);
 }

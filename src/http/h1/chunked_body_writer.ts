@@ -1,5 +1,5 @@
 /**
- * A request body that is streamed, in chunks (RFC 9112 §7.1), while the response may come already.
+ * Writes a streamed request body in chunks (RFC 9112 §7.1), while the response may already be arriving.
  *
  * @module
  */
@@ -7,37 +7,63 @@ import { Buffer } from "node:buffer";
 import type { Bytes } from "../body.ts";
 import type { TcpConnection } from "./connection.ts";
 
-/** A body on its way. */
-export interface ChunkedBodyWriter {
-  /** All of it has been written. */
-  readonly isComplete: boolean;
-  /** What the body failed with; then its request has no end, which the server has to see. */
-  readonly failure: unknown;
-  /** Lets go of what has not been read. */
-  close(): void;
-}
-
-// Size and line ends around the data of a chunk.
+// For the size and the line ends around the data of a chunk.
 const FRAME_BYTES = 16;
 const MAX_COPIED_BYTES = 65_536;
 const LAST_CHUNK = new TextEncoder().encode("0\r\n\r\n");
 const LINE_END = new TextEncoder().encode("\r\n");
 
-/** Begins to send a head and the body behind it. */
-export function writeChunkedBody(
-  connection: TcpConnection,
-  head: string,
-  body: ReadableStream<Bytes>,
-): ChunkedBodyWriter {
-  const reader = body.getReader();
-  let scratch: Buffer<ArrayBuffer> | undefined;
-  let isComplete = false;
-  let isClosed = false;
-  let isReading = false;
-  let failure: unknown;
+/** Writes one body. */
+export class ChunkedBodyWriter {
+  readonly #connection: TcpConnection;
+  readonly #reader: ReadableStreamDefaultReader<Bytes>;
+  #scratch: Buffer<ArrayBuffer> | undefined = undefined;
+  #isReading = false;
+  #isComplete = false;
+  #isClosed = false;
+  #failure: unknown = undefined;
 
-  /** A piece of data is good until the next is asked for. */
-  async function writeChunk(data: Bytes): Promise<void> {
+  /** Starts to write the head of a request and its body. */
+  constructor(connection: TcpConnection, head: string, body: ReadableStream<Bytes>) {
+    this.#connection = connection;
+    this.#reader = body.getReader();
+    this.#send(head).catch((error) => this.#fail(error));
+  }
+
+  /** Whether the whole body has been written. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  /** The error of a body that failed. The connection is then closed, so that the server sees a request without an end. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  /** Cancels the part of the body that has not been read. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (!this.#isComplete) this.#reader.cancel().catch(() => {}); // the body has failed, which `failure` tells
+  }
+
+  async #send(head: string): Promise<void> {
+    await this.#connection.writeHead(head, null);
+    for (;;) {
+      this.#isReading = true;
+      const { done, value } = await this.#reader.read();
+      this.#isReading = false;
+      if (this.#isClosed) return;
+      if (done) break;
+      if (value.byteLength > 0) await this.#writeChunk(value); // an empty chunk would be the last one
+    }
+    await this.#connection.write(LAST_CHUNK);
+    this.#isComplete = true;
+  }
+
+  /** Takes data that is valid until the next is requested. */
+  async #writeChunk(data: Bytes): Promise<void> {
+    const connection = this.#connection;
     const size = `${data.byteLength.toString(16)}\r\n`;
     if (data.byteLength > MAX_COPIED_BYTES) {
       await connection.writeHead(size, null);
@@ -45,50 +71,22 @@ export function writeChunkedBody(
       return await connection.write(LINE_END);
     }
     const needed = data.byteLength + FRAME_BYTES;
-    if (scratch === undefined || scratch.length < needed) scratch = Buffer.allocUnsafeSlow(needed);
+    let scratch = this.#scratch;
+    if (scratch === undefined || scratch.length < needed) {
+      scratch = this.#scratch = Buffer.allocUnsafeSlow(needed);
+    }
     scratch.write(size, "latin1");
     scratch.set(data, size.length);
     scratch.set(LINE_END, size.length + data.byteLength);
-    await connection.write(
-      scratch.subarray(0, size.length + data.byteLength + LINE_END.length),
-    );
+    await connection.write(scratch.subarray(0, size.length + data.byteLength + LINE_END.length));
   }
 
-  async function send(): Promise<void> {
-    await connection.writeHead(head, null);
-    for (;;) {
-      isReading = true;
-      const { done, value } = await reader.read();
-      isReading = false;
-      if (isClosed) return;
-      if (done) break;
-      if (value.byteLength > 0) await writeChunk(value); // an empty chunk would be the last
+  #fail(error: unknown): void {
+    if (this.#isReading && !this.#isClosed) {
+      this.#failure = error;
+      this.#connection.close();
     }
-    await connection.write(LAST_CHUNK);
-    isComplete = true;
+    // If it was the write that failed, the response may have arrived all the same; reading it tells.
+    this.close();
   }
-
-  function close(): void {
-    if (isClosed) return;
-    isClosed = true;
-    if (!isComplete) reader.cancel().catch(() => {}); // it has failed, and said so
-  }
-
-  send().catch((error) => {
-    if (isReading && !isClosed) {
-      failure = error;
-      connection.close();
-    }
-    close(); // a server that has stopped reading may have answered, and whoever reads is told as well
-  });
-
-  return {
-    get isComplete(): boolean {
-      return isComplete;
-    },
-    get failure(): unknown {
-      return failure;
-    },
-    close,
-  };
 }

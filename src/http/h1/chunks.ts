@@ -1,22 +1,10 @@
 /**
- * The chunked transfer coding (RFC 9112 §7.1): what stands around the data. Read byte by byte, so that nothing
- * is looked at twice however it is cut, and as strictly as Deno's `fetch` does.
+ * The chunked transfer coding (RFC 9112 §7.1): what surrounds the data. Parsed byte by byte, so that no byte is looked
+ * at twice however the input is cut, and as strictly as by Deno's `fetch`.
  *
  * @module
  */
 import { CR, LF, SEMICOLON, SPACE, TAB } from "./ascii.ts";
-
-/** Reads the framing of one body. */
-export interface ChunkParser {
-  /** Bytes of the current chunk that are still to come; counted down by whoever takes them. */
-  missing: number;
-  /** The body has ended: where it should, or broken. */
-  readonly hasEnded: boolean;
-  /** What came is no chunked body. */
-  readonly isBroken: boolean;
-  /** Goes on behind the data of a chunk; gives where data begins again, or the end of what has come. */
-  advance(bytes: Uint8Array, start: number, end: number): number;
-}
 
 type Stage =
   | "size"
@@ -32,102 +20,107 @@ type Stage =
   | "end"
   | "broken";
 
-// Neither is for the client; all in all, as much as Deno's `fetch` takes.
+// Both are ignored. As much in total as Deno's `fetch` accepts.
 const MAX_EXTENSION_BYTES = 16_384;
 const MAX_TRAILER_BYTES = 16_384;
-// Leading zeros are no reason to read on and on.
+// Bounds leading zeros.
 const MAX_SIZE_DIGITS = 16;
 
-/** Creates a {@linkcode ChunkParser}. */
-export function createChunkParser(): ChunkParser {
-  let stage: Stage = "size";
-  let missing = 0;
-  let digits = 0;
-  let extensionBytes = 0;
-  let trailerBytes = 0;
+/** Parses the framing of one body. */
+export class ChunkParser {
+  #stage: Stage = "size";
+  #missing = 0;
+  #digits = 0;
+  #extensionBytes = 0;
+  #trailerBytes = 0;
 
-  function readSize(byte: number): Stage {
-    const digit = toDigit(byte);
-    if (digit >= 0) {
-      missing = missing * 16 + digit;
-      return ++digits > MAX_SIZE_DIGITS || missing > Number.MAX_SAFE_INTEGER ? "broken" : "size";
+  /** Bytes of the current chunk that have not been taken. */
+  get missing(): number {
+    return this.#stage === "data end" ? this.#missing : 0;
+  }
+
+  /** Whether the body has ended, properly or broken. */
+  get hasEnded(): boolean {
+    return this.#stage === "end" || this.#stage === "broken";
+  }
+
+  /** Whether the input is not a chunked body. */
+  get isBroken(): boolean {
+    return this.#stage === "broken";
+  }
+
+  /** Notes that bytes of the current chunk were taken: at most as many as are missing. */
+  take(bytes: number): void {
+    this.#missing -= bytes;
+  }
+
+  /** Parses what surrounds data. Returns the index where data begins, or `end` when more input is needed. */
+  advance(bytes: Uint8Array, start: number, end: number): number {
+    let at = start;
+    while (at < end && this.#stage !== "end" && this.#stage !== "broken") {
+      if (this.#stage === "data end" && this.#missing > 0) break;
+      this.#stage = this.#read(bytes[at++] ?? 0);
     }
-    return digits === 0 ? "broken" : readBehindSize(byte);
+    return at;
   }
 
-  function readBehindSize(byte: number): Stage {
-    if (byte === CR) return "size end";
-    if (byte === SEMICOLON) return "extension";
-    if (byte !== SPACE && byte !== TAB) return "broken";
-    return ++extensionBytes > MAX_EXTENSION_BYTES ? "broken" : "blank";
-  }
-
-  function readExtension(byte: number): Stage {
-    if (byte === CR) return "size end";
-    return byte === LF || ++extensionBytes > MAX_EXTENSION_BYTES ? "broken" : "extension";
-  }
-
-  function readTrailer(byte: number): Stage {
-    if (byte === CR) return "trailer end";
-    return byte === LF || ++trailerBytes > MAX_TRAILER_BYTES ? "broken" : "trailer";
-  }
-
-  function read(byte: number): Stage {
-    switch (stage) {
+  #read(byte: number): Stage {
+    switch (this.#stage) {
       case "size":
-        return readSize(byte);
+        return this.#readSize(byte);
       case "blank":
-        return readBehindSize(byte);
+        return this.#readAfterSize(byte);
       case "extension":
-        return readExtension(byte);
+        return this.#readExtension(byte);
       case "size end":
-        digits = 0;
+        this.#digits = 0;
         if (byte !== LF) return "broken";
-        return missing === 0 ? "line" : "data end";
+        return this.#missing === 0 ? "line" : "data end";
       case "data end":
         return byte === CR ? "data end LF" : "broken";
       case "data end LF":
         return byte === LF ? "size" : "broken";
       case "line":
-        return byte === CR ? "last LF" : readTrailer(byte);
+        return byte === CR ? "last LF" : this.#readTrailer(byte);
       case "trailer":
-        return readTrailer(byte);
+        return this.#readTrailer(byte);
       case "trailer end":
         return byte === LF ? "line" : "broken";
       case "last LF":
         return byte === LF ? "end" : "broken";
       case "end":
       case "broken":
-        return stage;
+        return this.#stage;
     }
   }
 
-  return {
-    get missing(): number {
-      return stage === "data end" ? missing : 0;
-    },
-    set missing(bytes: number) {
-      missing = bytes;
-    },
-    get hasEnded(): boolean {
-      return stage === "end" || stage === "broken";
-    },
-    get isBroken(): boolean {
-      return stage === "broken";
-    },
-    advance(bytes, start, end): number {
-      let at = start;
-      while (at < end && stage !== "end" && stage !== "broken") {
-        if (stage === "data end" && missing > 0) break;
-        stage = read(bytes[at++] ?? 0);
-        if (stage === "broken") missing = 0;
-      }
-      return at;
-    },
-  };
+  #readSize(byte: number): Stage {
+    const digit = toDigit(byte);
+    if (digit < 0) return this.#digits === 0 ? "broken" : this.#readAfterSize(byte);
+    this.#missing = this.#missing * 16 + digit;
+    const isTooLong = ++this.#digits > MAX_SIZE_DIGITS;
+    return isTooLong || this.#missing > Number.MAX_SAFE_INTEGER ? "broken" : "size";
+  }
+
+  #readAfterSize(byte: number): Stage {
+    if (byte === CR) return "size end";
+    if (byte === SEMICOLON) return "extension";
+    if (byte !== SPACE && byte !== TAB) return "broken";
+    return ++this.#extensionBytes > MAX_EXTENSION_BYTES ? "broken" : "blank";
+  }
+
+  #readExtension(byte: number): Stage {
+    if (byte === CR) return "size end";
+    return byte === LF || ++this.#extensionBytes > MAX_EXTENSION_BYTES ? "broken" : "extension";
+  }
+
+  #readTrailer(byte: number): Stage {
+    if (byte === CR) return "trailer end";
+    return byte === LF || ++this.#trailerBytes > MAX_TRAILER_BYTES ? "broken" : "trailer";
+  }
 }
 
-/** The value of a hexadecimal digit; -1: it is none. */
+/** Returns the value of a hexadecimal digit, or -1 for any other byte. */
 function toDigit(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
   const lower = byte | 0x20;

@@ -1,6 +1,6 @@
 /**
- * An HTTP/1.1 client (RFC 9112) for `http:` URLs, over TCP connections that are used again. A request takes
- * less than half the CPU time that it takes with Deno's `fetch`: no objects of the Fetch standard are made.
+ * An HTTP/1.1 client (RFC 9112) for `http:` URLs, over TCP connections that are reused. A request takes less than half
+ * the CPU time that it takes with Deno's `fetch`, since no objects of the Fetch standard are made.
  *
  * @module
  */
@@ -8,44 +8,45 @@ import { type Clock, systemClock } from "../../clock.ts";
 import { isIdempotent, ProxyError } from "../../protocol/mod.ts";
 import { badPort, noAddress, terminated } from "../failures.ts";
 import type { Transport, TransportRequest, TransportResponse } from "../transport.ts";
-import { type ChunkedBodyWriter, writeChunkedBody } from "./chunked_body_writer.ts";
+import { ChunkedBodyWriter } from "./chunked_body_writer.ts";
 import { connectTcp, isBadPort, type TcpAddress, toConnectError } from "./connect.ts";
-import { createTcpConnection, type Tcp, type TcpConnection } from "./connection.ts";
-import { createPool } from "./pool.ts";
+import { type Tcp, TcpConnection } from "./connection.ts";
+import { Pool } from "./pool.ts";
 import { createReadHead } from "./read_head.ts";
 import { encodeRequestHead } from "./request_head.ts";
 import { framingOf, Http1Body } from "./response.ts";
 import type { Http1Head } from "./response_head.ts";
 
-/** A client. Disposed of, it keeps no idle connection. */
+/** An HTTP/1.1 client. Disposing of it closes its idle connections. */
 export interface Http1Client extends Disposable {
   readonly request: Transport;
 }
 
-/** What a client keeps, and how it connects. */
+/** How many idle connections a client keeps, and how it connects. */
 export interface Http1Options {
-  /** Idle connections to one address of one host; at least 1. */
+  /** Idle connections to one host at one address; at least 1. */
   readonly maxIdlePerHost: number;
-  /** Idle connections in all. Default 2048; each takes a file descriptor and 20 KB. */
+  /** Idle connections in total. Default: 2048; each takes a file descriptor and 20 KB. */
   readonly maxIdle?: number;
-  /** How long a connection is kept idle, in milliseconds, or up to as much again. Default 30 s. */
+  /** The time in milliseconds after which an idle connection is closed, at the latest after twice as much. Default: 30 s. */
   readonly idleMs?: number;
-  /** Default: `Deno.connect`, without Nagle's algorithm. */
+  /** Default: {@linkcode connectTcp}. */
   readonly connect?: (address: TcpAddress) => Promise<Tcp>;
   readonly clock?: Clock;
 }
 
-/** A connection, and where the pool keeps it. */
-interface Pooled {
+/** A connection and its key in the pool. */
+interface PooledConnection {
   readonly connection: TcpConnection;
   readonly key: string;
 }
 
-/** A request, its head as text, and where it may go. */
+/** A request that is ready to be sent. */
 interface OutgoingRequest {
+  /** As text, one character per byte. */
   readonly head: string;
   readonly request: TransportRequest;
-  /** Addresses, or a name to look up. */
+  /** The checked addresses, or the name to look up. */
   readonly hosts: readonly string[];
   readonly port: number;
 }
@@ -53,7 +54,7 @@ interface OutgoingRequest {
 const DEFAULT_PORT = 80;
 const MAX_IDLE = 2048;
 const IDLE_MS = 30_000;
-// A server that says that it closes the connection soon may do so while a request is on its way.
+// A request must not be on its way when the server closes an idle connection, as announced.
 const MARGIN_MS = 1000;
 
 /** Creates an {@linkcode Http1Client}. */
@@ -66,10 +67,10 @@ export function createHttp1Client(
     clock = systemClock,
   }: Http1Options,
 ): Http1Client {
-  const pool = createPool({ maxPerKey: maxIdlePerHost, max: maxIdle, idleMs }, clock);
+  const pool = new Pool({ maxPerKey: maxIdlePerHost, max: maxIdle, idleMs }, clock);
   const readHead = createReadHead();
 
-  function takeIdle({ hosts, request: { url } }: OutgoingRequest): Pooled | undefined {
+  function takeIdle({ hosts, request: { url } }: OutgoingRequest): PooledConnection | undefined {
     for (const host of hosts) {
       const key = toKey(host, url);
       const connection = pool.take(key);
@@ -82,24 +83,24 @@ export function createHttp1Client(
   async function open(
     { hosts, port, request: { url } }: OutgoingRequest,
     signal: AbortSignal,
-  ): Promise<Pooled> {
-    let failure = noAddress();
+  ): Promise<PooledConnection> {
+    let failure: ProxyError | undefined;
     for (const hostname of hosts) {
       try {
         const tcp = await connect({ hostname, port, signal });
         if (signal.aborted) tcp.close();
-        else return { connection: createTcpConnection(tcp), key: toKey(hostname, url) };
+        else return { connection: new TcpConnection(tcp), key: toKey(hostname, url) };
       } catch (thrown) {
         failure = toConnectError(thrown);
       }
       signal.throwIfAborted();
     }
-    throw failure;
+    throw failure ?? noAddress();
   }
 
   /** Sends the request and reads the head of its response. */
   async function send(
-    pooled: Pooled,
+    pooled: PooledConnection,
     { head, request: { method, body } }: OutgoingRequest,
     signal: AbortSignal,
   ): Promise<TransportResponse> {
@@ -115,13 +116,17 @@ export function createHttp1Client(
 
     try {
       signal.throwIfAborted();
-      if (body instanceof ReadableStream) writer = writeChunkedBody(connection, head, body);
-      else connection.writeHead(head, body).catch(ignore); // the reader is told as well
+      if (body instanceof ReadableStream) {
+        writer = new ChunkedBodyWriter(connection, head, body);
+      } else {
+        connection.writeHead(head, body).catch(ignore); // reading the response tells
+      }
       const response = await readHead(connection, method);
       const ended = (isReusable: boolean): void => {
         end();
         const isSent = writer?.isComplete !== false && !connection.isWriting;
-        const isOpen = response.keepAlive && !connection.isClosed; // what has arrived outlives an abort
+        // A response that has arrived can be read even if an abort has closed its connection.
+        const isOpen = response.keepAlive && !connection.isClosed;
         if (isReusable && isSent && isOpen) keep(pooled, response);
         else close();
       };
@@ -137,11 +142,12 @@ export function createHttp1Client(
       end();
       close();
       if (signal.aborted) throw signal.reason;
-      throw thrown instanceof ProxyError ? thrown : terminated(method, writer?.failure ?? thrown);
+      if (thrown instanceof ProxyError) throw thrown;
+      throw terminated({ method, cause: writer?.failure ?? thrown });
     }
   }
 
-  function keep({ connection, key }: Pooled, { keepAliveSeconds }: Http1Head): void {
+  function keep({ connection, key }: PooledConnection, { keepAliveSeconds }: Http1Head): void {
     if (keepAliveSeconds === undefined) connection.expiresAt = Infinity;
     else if (keepAliveSeconds * 1000 <= MARGIN_MS) return connection.close();
     else connection.expiresAt = clock.now() + keepAliveSeconds * 1000 - MARGIN_MS;
@@ -166,7 +172,7 @@ export function createHttp1Client(
       try {
         return await send(idle, outgoing, signal);
       } catch (error) {
-        if (!isUnheard(idle.connection, error) || !isRepeatable(request)) throw error;
+        if (!mayBeUnseen(idle.connection, error) || !isRepeatable(request)) throw error;
       }
     }
     return await send(await open(outgoing, signal), outgoing, signal);
@@ -175,8 +181,8 @@ export function createHttp1Client(
   return { request, [Symbol.dispose]: () => pool[Symbol.dispose]() };
 }
 
-/** The server may have closed an idle connection before it saw the request (RFC 9112 §9.3.1). */
-function isUnheard({ isStale }: TcpConnection, error: unknown): boolean {
+/** Reports whether the server may have closed an idle connection before the request arrived (RFC 9112 §9.3.1). */
+function mayBeUnseen({ isStale }: TcpConnection, error: unknown): boolean {
   return isStale && error instanceof ProxyError && error.code === "connection_terminated";
 }
 
@@ -189,12 +195,12 @@ function lengthOf(body: TransportRequest["body"]): number | "chunked" | undefine
   return body instanceof ReadableStream ? "chunked" : body.byteLength;
 }
 
-/** Hosts that share an address share no connection: the response of one must never reach another's request. */
+/** Hosts that share an address share no connection: a response of one must never reach a request to the other. */
 function toKey(address: string, { host }: URL): string {
   return `${address} ${host}`;
 }
 
-/** An IPv6 address stands in brackets in a URL only. */
+/** Removes the brackets that an IPv6 address has in a URL only. */
 function withoutBrackets(hostname: string): string {
   return hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
 }

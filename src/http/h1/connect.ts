@@ -1,12 +1,12 @@
 /**
- * Makes a TCP connection, or says why there is none.
+ * Makes TCP connections, and translates the errors of those that fail.
  *
  * @module
  */
 import type { ProxyError } from "../../protocol/mod.ts";
 import { connectTimedOut, refused, unreachable, unresolved } from "../failures.ts";
 
-// WHATWG Fetch, "bad port": services that a request could be made to speak to in their own protocol.
+// WHATWG Fetch, "bad port": the ports of services that might take the text of a request for their own protocol.
 const BAD_PORTS: ReadonlySet<number> = new Set([
   ...[0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95],
   ...[101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179],
@@ -15,12 +15,12 @@ const BAD_PORTS: ReadonlySet<number> = new Set([
   ...[6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080],
 ]);
 
-/** Reports whether a port is one that `fetch` does not connect to. */
+/** Reports whether `fetch` refuses to connect to a port. */
 export function isBadPort(port: number): boolean {
   return BAD_PORTS.has(port);
 }
 
-/** Where to connect, and what ends the attempt. */
+/** Where to connect, and the signal that ends the attempt. */
 export interface TcpAddress {
   readonly hostname: string;
   readonly port: number;
@@ -28,16 +28,16 @@ export interface TcpAddress {
 }
 
 /**
- * Connects, without Nagle's algorithm: what is written is meant to be sent. May return a connection although the
- * signal was aborted just then.
+ * Connects, without Nagle's algorithm. May return a connection although the signal has just been aborted.
+ *
+ * @throws What `Deno.connect` throws, or the signal's reason.
  */
 export async function connectTcp(
   { hostname, port, signal }: TcpAddress,
 ): Promise<Deno.TcpConn> {
   signal.throwIfAborted();
   const controller = new AbortController();
-  // Deno asks its signal again once it has connected, and never lets go of a connection that it does not return
-  // then.
+  // Once connected, Deno calls this function of its signal; if that throws, the connection is never closed.
   Object.defineProperty(controller.signal, "throwIfAborted", { value: () => {} });
   const abort = (): void => controller.abort();
   signal.addEventListener("abort", abort);
@@ -46,7 +46,7 @@ export async function connectTcp(
     try {
       tcp.setNoDelay(true);
     } catch {
-      // Some systems say here that the connection has ended already; its reader is told.
+      // On some systems this fails when the connection has already ended; reading from it tells.
     }
     return tcp;
   } finally {
@@ -60,10 +60,10 @@ export async function connectTcp(
  * @param thrown What `Deno.connect` was rejected with.
  */
 export function toConnectError(thrown: unknown): ProxyError {
-  if (thrown instanceof Deno.errors.ConnectionRefused) return refused(thrown);
-  if (thrown instanceof Deno.errors.TimedOut) return connectTimedOut(thrown);
-  if (thrown instanceof Error && /lookup address|no addresses|resolve/i.test(thrown.message)) {
-    return unresolved(thrown);
-  }
-  return unreachable(thrown);
+  const options = { cause: thrown };
+  if (thrown instanceof Deno.errors.ConnectionRefused) return refused(options);
+  if (thrown instanceof Deno.errors.TimedOut) return connectTimedOut(options);
+  const isLookup = thrown instanceof Error &&
+    /lookup address|no addresses|resolve/i.test(thrown.message);
+  return isLookup ? unresolved(options) : unreachable(options);
 }

@@ -1,157 +1,149 @@
 /**
- * One TCP connection to a server: bytes out, and the bytes that came until they are taken.
+ * One TCP connection to a server, with a buffer for the bytes that have arrived.
  *
  * @module
  */
 import { Buffer } from "node:buffer";
+import type { Bytes } from "../body.ts";
 
-/** A connection. What it reads into is reused: a view of it is good until the next call of `fill`. */
-export interface TcpConnection {
-  /** The bytes from `start` to `end` have come and were not taken. */
-  readonly memory: Buffer<ArrayBuffer>;
-  /** Moved on by whoever takes bytes. */
-  start: number;
-  readonly end: number;
-  /** It has rested, and no byte has come since. */
-  readonly isStale: boolean;
-  /** When the server is expected to close it, by `performance.now()`. */
-  expiresAt: number;
-  /** Waits for more bytes; `false`: the server sends no more. Rejects when the connection breaks. */
-  fill(): Promise<boolean>;
-  /** Reads right into other memory, when nothing waits to be taken; 0: the server sends no more. */
-  read(memory: Uint8Array<ArrayBuffer>): Promise<number>;
-  /** Makes room for so many bytes in front of the next `fill`; what has come stays. */
-  reserve(bytes: number): void;
-  /** Something is being written. */
-  readonly isWriting: boolean;
-  /** Writes all of the bytes, which must stay as they are meanwhile. */
-  write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** Writes text of one byte a character, and bytes behind it, in one piece where they are short. */
-  writeHead(text: string, body: Uint8Array<ArrayBuffer> | null): Promise<void>;
-  /** Lets it rest until `wake`; calls back when it is of no use any more. */
-  rest(ended: () => void): void;
-  wake(): void;
-  /** Ends both directions at once. A stable function, so that it can be a listener. */
-  readonly close: () => void;
-  readonly isClosed: boolean;
+/** The part of `Deno.TcpConn` that is used. */
+export interface Tcp {
+  read(memory: Uint8Array): Promise<number | null>;
+  write(bytes: Uint8Array): Promise<number>;
+  close(): void;
 }
 
-/** The part of a TCP connection that is needed here. */
-export type Tcp = Pick<Deno.TcpConn, "read" | "write" | "close">;
-
-// What a connection holds while it rests: a response of an API fits.
+// What an idle connection keeps: the response of an API usually fits.
 const READ_BYTES = 16_384;
 const WRITE_BYTES = 4096;
 const encoder = new TextEncoder();
 
-/** Creates a {@linkcode TcpConnection} on an open TCP connection. */
-export function createTcpConnection(tcp: Tcp): TcpConnection {
-  let memory = Buffer.allocUnsafeSlow(READ_BYTES);
-  let start = 0;
-  let end = 0;
-  let closed = false;
-  let resting = false;
-  let isStale = false;
-  let writes = 0; // one that fails is never through
-  let pending: Promise<number | null> | undefined;
-  let scratch: Buffer<ArrayBuffer> | undefined;
+/** An open connection. Its buffer is reused: a view of the buffer is valid until the next call of `fill`. */
+export class TcpConnection {
+  /** Where in `memory` the bytes begin that have not been taken. To be moved forward by the caller that takes them. */
+  start = 0;
+  /** When the server is expected to close the connection, by the client's clock. */
+  expiresAt = Infinity;
+  /** Ends both directions at once. A function of its own, so that it can be a listener. */
+  readonly close: () => void;
+  readonly #tcp: Tcp;
+  #memory = Buffer.allocUnsafeSlow(READ_BYTES);
+  #end = 0;
+  #isClosed = false;
+  #isIdle = false;
+  #isStale = false;
+  /** Writes under way. A write that fails stays among them. */
+  #writes = 0;
+  /** The read that began when the connection became idle. */
+  #pending: Promise<number | null> | undefined = undefined;
+  #scratch: Buffer<ArrayBuffer> | undefined = undefined;
 
-  function close(): void {
-    if (closed) return;
-    closed = true;
-    tcp.close();
+  constructor(tcp: Tcp) {
+    this.#tcp = tcp;
+    this.close = () => {
+      if (this.#isClosed) return;
+      this.#isClosed = true;
+      tcp.close();
+    };
   }
 
-  async function fill(): Promise<boolean> {
-    if (pending === undefined) makeRoom(0);
-    const length = await (pending ?? tcp.read(memory.subarray(end)));
-    pending = undefined;
+  /** The buffer. The bytes from `start` to `end` have arrived and have not been taken. */
+  get memory(): Buffer<ArrayBuffer> {
+    return this.#memory;
+  }
+
+  get end(): number {
+    return this.#end;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Whether the connection was idle and no byte has arrived since then: the server may have closed it. */
+  get isStale(): boolean {
+    return this.#isStale;
+  }
+
+  /** Whether bytes are being written, or failed to be written. */
+  get isWriting(): boolean {
+    return this.#writes > 0;
+  }
+
+  /** Waits for more bytes. Returns `false` when the server sends no more; rejects when the connection breaks. */
+  async fill(): Promise<boolean> {
+    if (this.#pending === undefined) this.#makeRoom(0);
+    const length = await (this.#pending ?? this.#tcp.read(this.#memory.subarray(this.#end)));
+    this.#pending = undefined;
     if (length === null) return false;
-    end += length;
-    isStale = false;
+    this.#end += length;
+    this.#isStale = false;
     return true;
   }
 
-  /** Moves what has come to the beginning, and takes more memory where that is not enough. */
-  function makeRoom(bytes: number): void {
-    if (start === end) start = end = 0;
-    if (memory.length - end >= Math.max(bytes, 1)) return;
-    const [came, needed] = [end - start, end - start + bytes];
-    const target = needed < memory.length
-      ? memory
-      : Buffer.allocUnsafeSlow(Math.max(needed, memory.length * 2));
-    memory.copy(target, 0, start, end);
-    memory = target;
-    start = 0;
-    end = came;
+  /** Reads into other memory; only when no bytes wait to be taken. Returns 0 when the server sends no more. */
+  async read(memory: Bytes): Promise<number> {
+    return await this.#tcp.read(memory) ?? 0;
   }
 
-  async function write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    writes++;
-    let written = await tcp.write(bytes);
-    while (written < bytes.length) written += await tcp.write(bytes.subarray(written));
-    writes--;
+  /** Makes room in `memory` for this number of bytes, to be read by the next `fill`. */
+  reserve(bytes: number): void {
+    if (this.#pending === undefined) this.#makeRoom(bytes);
   }
 
-  return {
-    get memory(): Buffer<ArrayBuffer> {
-      return memory;
-    },
-    get start(): number {
-      return start;
-    },
-    set start(at: number) {
-      start = at;
-    },
-    get end(): number {
-      return end;
-    },
-    get isStale(): boolean {
-      return isStale;
-    },
-    expiresAt: Infinity,
-    fill,
-    async read(target: Uint8Array<ArrayBuffer>): Promise<number> {
-      return await tcp.read(target) ?? 0;
-    },
-    reserve(bytes: number): void {
-      if (pending === undefined) makeRoom(bytes);
-    },
-    get isWriting(): boolean {
-      return writes > 0;
-    },
-    write,
-    async writeHead(text: string, body: Uint8Array<ArrayBuffer> | null): Promise<void> {
-      const length = text.length + (body?.length ?? 0);
-      if (length > WRITE_BYTES) {
-        await write(Buffer.from(text, "latin1"));
-        if (body !== null) await write(body);
-        return;
-      }
-      scratch ??= Buffer.allocUnsafeSlow(WRITE_BYTES);
-      // Of ASCII, UTF-8 is the same, and the encoder ten times as fast.
-      const { read, written } = encoder.encodeInto(text, scratch);
-      if (read !== text.length || written !== read) scratch.write(text, "latin1");
-      if (body !== null) scratch.set(body, text.length);
-      await write(scratch.subarray(0, length));
-    },
-    rest(ended: () => void): void {
-      if (memory.length > READ_BYTES) memory = Buffer.allocUnsafeSlow(READ_BYTES);
-      start = end = 0;
-      resting = isStale = true;
-      pending = tcp.read(memory);
-      // What comes while nothing was asked for is the end, or no answer to anything.
-      const stop = (): void => {
-        if (resting) ended();
-      };
-      pending.then(stop, stop);
-    },
-    wake(): void {
-      resting = false;
-    },
-    close,
-    get isClosed(): boolean {
-      return closed;
-    },
-  };
+  /** Writes all bytes. They must not change until then. */
+  async write(bytes: Bytes): Promise<void> {
+    this.#writes++;
+    let written = await this.#tcp.write(bytes);
+    while (written < bytes.length) written += await this.#tcp.write(bytes.subarray(written));
+    this.#writes--;
+  }
+
+  /** Writes text, one byte per character, and then bytes: at once when they are short. */
+  async writeHead(text: string, body: Bytes | null): Promise<void> {
+    const length = text.length + (body?.length ?? 0);
+    if (length > WRITE_BYTES) {
+      await this.write(Buffer.from(text, "latin1"));
+      if (body !== null) await this.write(body);
+      return;
+    }
+    const scratch = this.#scratch ??= Buffer.allocUnsafeSlow(WRITE_BYTES);
+    // For ASCII, UTF-8 is the same and this encoder is ten times as fast.
+    const { read, written } = encoder.encodeInto(text, scratch);
+    if (read !== text.length || written !== read) scratch.write(text, "latin1");
+    if (body !== null) scratch.set(body, text.length);
+    await this.write(scratch.subarray(0, length));
+  }
+
+  /** Makes the connection idle until `endIdle`; calls back when it cannot be used again. */
+  beginIdle(ended: () => void): void {
+    if (this.#memory.length > READ_BYTES) this.#memory = Buffer.allocUnsafeSlow(READ_BYTES);
+    this.start = this.#end = 0;
+    this.#isIdle = this.#isStale = true;
+    this.#pending = this.#tcp.read(this.#memory);
+    // Bytes that arrive while nothing was requested are no response to anything.
+    const stop = (): void => {
+      if (this.#isIdle) ended();
+    };
+    this.#pending.then(stop, stop);
+  }
+
+  endIdle(): void {
+    this.#isIdle = false;
+  }
+
+  /** Moves the bytes that have arrived to the beginning, and into larger memory where that is not enough. */
+  #makeRoom(bytes: number): void {
+    if (this.start === this.#end) this.start = this.#end = 0;
+    if (this.#memory.length - this.#end >= Math.max(bytes, 1)) return;
+    const used = this.#end - this.start;
+    const needed = used + bytes;
+    const target = needed < this.#memory.length
+      ? this.#memory
+      : Buffer.allocUnsafeSlow(Math.max(needed, this.#memory.length * 2));
+    this.#memory.copy(target, 0, this.start, this.#end);
+    this.#memory = target;
+    this.start = 0;
+    this.#end = used;
+  }
 }

@@ -1,105 +1,104 @@
 /**
- * Connections that rest until they are used again (RFC 9112 §9.3).
+ * Idle connections, kept until they are used again (RFC 9112 §9.3).
  *
  * @module
  */
 import type { Cancel, Clock } from "../../clock.ts";
 import type { TcpConnection } from "./connection.ts";
 
-/** Resting connections by where they lead. Disposed of, it keeps none. */
-export interface Pool extends Disposable {
-  /** Gives the connection that was used last, which is the likeliest to be open still. */
-  take(key: string): TcpConnection | undefined;
-  put(key: string, connection: TcpConnection): void;
-}
-
-/** What a pool keeps. */
-export interface PoolOptions {
-  /** Connections that lead to one place; at least 1. */
+/** How many idle connections are kept, and for how long. */
+export interface PoolLimits {
+  /** Connections with the same key; at least 1. */
   readonly maxPerKey: number;
-  /** Connections in all; at least 1. */
+  /** Connections in total; at least 1. */
   readonly max: number;
-  /** How long one rests, in milliseconds, or up to as much again. */
+  /** The time in milliseconds after which an idle connection is closed, at the latest after twice as much. */
   readonly idleMs: number;
 }
 
-interface Resting {
+interface IdleConnection {
   readonly connection: TcpConnection;
-  /** The sweep in front of which it began to rest. */
+  /** The number of sweeps before the connection became idle. */
   readonly sweep: number;
 }
 
-/** Creates a {@linkcode Pool}. */
-export function createPool(
-  { maxPerKey, max, idleMs }: PoolOptions,
-  clock: Clock,
-): Pool {
-  const resting = new Map<string, Resting[]>();
-  let size = 0;
-  let sweeps = 0;
-  let stop: Cancel | undefined;
-  let disposed = false;
+/** Idle connections by a key that says where they lead. Disposing of the pool closes them all. */
+export class Pool implements Disposable {
+  readonly #limits: PoolLimits;
+  readonly #clock: Clock;
+  readonly #idle = new Map<string, IdleConnection[]>();
+  #size = 0;
+  #sweeps = 0;
+  #stop: Cancel | undefined = undefined;
+  #isDisposed = false;
 
-  function remove(key: string, connection: TcpConnection): void {
-    connection.close();
-    const all = resting.get(key) ?? [];
-    const at = all.findIndex((each) => each.connection === connection);
-    if (at < 0) return;
-    all.splice(at, 1);
-    size--;
+  constructor(limits: PoolLimits, clock: Clock) {
+    this.#limits = limits;
+    this.#clock = clock;
   }
 
-  /** No clock is read for a connection: one that has seen two sweeps has rested for long enough. */
-  function sweep(): void {
-    sweeps++;
-    for (const [key, all] of resting) {
-      const kept = all.findIndex((each) => each.sweep >= sweeps - 1);
-      const old = all.splice(0, kept < 0 ? all.length : kept);
-      for (const { connection } of old) connection.close();
-      size -= old.length;
-      if (all.length === 0) resting.delete(key);
+  /** Takes out the connection that became idle last, since it is the most likely to be still open. */
+  take(key: string): TcpConnection | undefined {
+    const idle = this.#idle.get(key);
+    for (let last = idle?.pop(); last !== undefined; last = idle?.pop()) {
+      const { connection } = last;
+      this.#size--;
+      connection.endIdle();
+      const { expiresAt } = connection;
+      if (expiresAt === Infinity || expiresAt > this.#clock.now()) return connection;
+      connection.close();
     }
-    if (resting.size > 0) return;
-    stop?.();
-    stop = undefined;
+    return undefined;
   }
 
-  /** Whoever asks many hosts once each must not keep the others' connections out until time has passed. */
-  function makeRoom(): boolean {
-    sweep();
-    return size < max;
+  /** Keeps a connection that has become idle, or closes it when there are enough. */
+  put(key: string, connection: TcpConnection): void {
+    const { maxPerKey, max, idleMs } = this.#limits;
+    if (this.#isDisposed || this.#size >= max && !this.#makeRoom()) return connection.close();
+    let idle = this.#idle.get(key);
+    if (idle === undefined) this.#idle.set(key, idle = []);
+    if (idle.length >= maxPerKey) return connection.close();
+    idle.push({ connection, sweep: this.#sweeps });
+    this.#size++;
+    connection.beginIdle(() => this.#remove(key, connection));
+    this.#stop ??= this.#clock.every(idleMs, () => this.#sweep());
   }
 
-  return {
-    take(key): TcpConnection | undefined {
-      const all = resting.get(key);
-      for (let last = all?.pop(); last !== undefined; last = all?.pop()) {
-        const { connection } = last;
-        size--;
-        connection.wake();
-        if (connection.expiresAt === Infinity || connection.expiresAt > clock.now()) {
-          return connection;
-        }
-        connection.close();
-      }
-      return undefined;
-    },
-    put(key, connection): void {
-      if (disposed || size >= max && !makeRoom()) return connection.close();
-      let all = resting.get(key);
-      if (all === undefined) resting.set(key, all = []);
-      if (all.length >= maxPerKey) return connection.close();
-      all.push({ connection, sweep: sweeps });
-      size++;
-      connection.rest(() => remove(key, connection));
-      stop ??= clock.every(idleMs, sweep);
-    },
-    [Symbol.dispose](): void {
-      disposed = true;
-      stop?.();
-      for (const { connection } of [...resting.values()].flat()) connection.close();
-      resting.clear();
-      size = 0;
-    },
-  };
+  [Symbol.dispose](): void {
+    this.#isDisposed = true;
+    this.#stop?.();
+    for (const { connection } of [...this.#idle.values()].flat()) connection.close();
+    this.#idle.clear();
+    this.#size = 0;
+  }
+
+  #remove(key: string, connection: TcpConnection): void {
+    connection.close();
+    const idle = this.#idle.get(key) ?? [];
+    const at = idle.findIndex((each) => each.connection === connection);
+    if (at < 0) return;
+    idle.splice(at, 1);
+    this.#size--;
+  }
+
+  /** Closes the connections that were idle during two sweeps. Thus no time is measured for each connection. */
+  #sweep(): void {
+    this.#sweeps++;
+    for (const [key, idle] of this.#idle) {
+      const kept = idle.findIndex(({ sweep }) => sweep >= this.#sweeps - 1);
+      const old = idle.splice(0, kept < 0 ? idle.length : kept);
+      for (const { connection } of old) connection.close();
+      this.#size -= old.length;
+      if (idle.length === 0) this.#idle.delete(key);
+    }
+    if (this.#idle.size > 0) return;
+    this.#stop?.();
+    this.#stop = undefined;
+  }
+
+  /** Closes old connections early: otherwise requests to many hosts, one each, would leave no room to others. */
+  #makeRoom(): boolean {
+    this.#sweep();
+    return this.#size < this.#limits.max;
+  }
 }

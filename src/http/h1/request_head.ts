@@ -1,5 +1,5 @@
 /**
- * The head of an HTTP/1.1 request (RFC 9112 §3): what Deno's `fetch` would send, in the client's spelling.
+ * Writes the head of an HTTP/1.1 request (RFC 9112 §3) as Deno's `fetch` does, except that names keep their spelling.
  *
  * @module
  */
@@ -7,30 +7,30 @@ import { type HeaderPairs, MAX_URL_LENGTH } from "../../protocol/mod.ts";
 import { unsendable } from "../failures.ts";
 import { isFieldValue, isToken } from "../grammar.ts";
 
-/** What the head of a request is made of. */
+/** The parts of a request that its head depends on. */
 export interface RequestHead {
   readonly method: string;
   readonly url: URL;
-  /** None of them hop by hop, nor `host` or `content-length`. */
+  /** Without hop-by-hop fields, `host` and `content-length`. */
   readonly headers: HeaderPairs;
-  /** Bytes of the body; `chunked`: they are not known yet; `undefined`: there is none. */
+  /** The length of the body in bytes; `chunked` when it is unknown, `undefined` when there is no body. */
   readonly length: number | "chunked" | undefined;
 }
 
-// RFC 3986 §3.2.2: what the URL parser leaves in a host besides is no name that can be looked up.
+// RFC 3986 §3.2.2. A host with any other character that the URL parser accepts cannot be looked up.
 const HOST = /^[\w\-.~%!$&'()*+,;=:[\]]+$/;
 const MAX_NAME_LENGTH = 65_535;
 
 const METHODS_WITH_BODY: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
 
-// Fetch, "HTTP-network-or-cache fetch": what it adds where the request says nothing of it; less "br".
+// The fields that a request gets unless it has them (Fetch, "HTTP-network-or-cache fetch"); without the coding "br".
 const AGENT = `user-agent: Deno/${Deno.version.deno}\r\n`;
 const DEFAULTS = `accept: */*\r\naccept-language: *\r\n${AGENT}accept-encoding: gzip\r\n`;
 
 /**
- * Gives the text of a head, one character a byte.
+ * Returns the text of a head, one character per byte.
  *
- * @throws {ProxyError} `bad_request`: this cannot be sent.
+ * @throws {ProxyError} `bad_request` when the request cannot be written as HTTP.
  */
 export function encodeRequestHead({ method, url, headers, length }: RequestHead): string {
   const { host } = url;
@@ -42,7 +42,7 @@ export function encodeRequestHead({ method, url, headers, length }: RequestHead)
     : `${start}${encodeFields(headers)}${encodeDefaults(headers)}\r\n`;
 }
 
-/** The origin-form (RFC 9112 §3.2.1); `search` alone does not tell an empty query from none. */
+/** Returns the origin-form (RFC 9112 §3.2.1). `search` does not distinguish an empty query from none. */
 function toTarget({ href, protocol }: URL): string {
   const start = href.indexOf("/", protocol.length + 2);
   const end = href.indexOf("#", start);
@@ -65,24 +65,25 @@ function encodeFields(headers: HeaderPairs): string {
   return text;
 }
 
-/** Fetch, "normalize": a line end around a value, as of a file, is none of it. */
+/** Removes whitespace and line ends around a value (Fetch, "normalize"), such as the line end of a file. */
 function normalize(text: string): string {
   let [start, end] = [0, text.length];
-  while (start < end && isBlank(text.charCodeAt(start))) start++;
-  while (start < end && isBlank(text.charCodeAt(end - 1))) end--;
+  while (start < end && isWhitespace(text.charCodeAt(start))) start++;
+  while (start < end && isWhitespace(text.charCodeAt(end - 1))) end--;
   const value = text.slice(start, end);
   if (isFieldValue(value)) return value;
   throw unsendable();
 }
 
-function isBlank(code: number): boolean {
+/** Fetch, "HTTP whitespace". */
+function isWhitespace(code: number): boolean {
   return code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d;
 }
 
 function encodeDefaults(headers: HeaderPairs): string {
   const names = new Set(headers.map(([name]) => name.toLowerCase()));
   const unless = (name: string, field: string): string => names.has(name) ? "" : field;
-  // A part of a body that was coded cannot be decoded.
+  // A part of a coded body cannot be decoded.
   const coding = names.has("range") ? "identity" : "gzip";
   return unless("accept", "accept: */*\r\n") + unless("accept-language", "accept-language: *\r\n") +
     unless("user-agent", AGENT) + unless("accept-encoding", `accept-encoding: ${coding}\r\n`);

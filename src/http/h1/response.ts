@@ -1,5 +1,5 @@
 /**
- * The body of a response whose head has arrived, whole or in pieces, and what becomes of its connection.
+ * The body of an HTTP/1.1 response whose head has arrived, and what becomes of its connection.
  *
  * @module
  */
@@ -10,20 +10,21 @@ import { createBodyReader } from "./body.ts";
 import type { TcpConnection } from "./connection.ts";
 import type { Framing } from "./response_head.ts";
 
-/** What a response arrives on. */
+/** The exchange that a response belongs to. */
 export interface ResponseSource {
   readonly connection: TcpConnection;
-  /** The request's. */
+  /** The request's method. */
   readonly method: string;
+  /** The request's signal. */
   readonly signal: AbortSignal;
-  /** Called once, when nothing more is to be read, with whether another response could follow. */
+  /** Called once, when nothing more is read, with whether the connection is ready for another response. */
   readonly ended: (isReusable: boolean) => void;
 }
 
-// RFC 9112 §6.3: what has no body whatever its fields say.
+// RFC 9112 §6.3: these have no body, whatever their fields say.
 const NO_BODY_STATUS: ReadonlySet<number> = new Set([204, 304]);
 
-/** Returns where the body of a response really ends (RFC 9112 §6.3). */
+/** Returns how the body of a response is framed (RFC 9112 §6.3). */
 export function framingOf(
   method: string,
   { status, framing }: { readonly status: number; readonly framing: Framing },
@@ -31,14 +32,14 @@ export function framingOf(
   return method === "HEAD" || NO_BODY_STATUS.has(status) ? 0 : framing;
 }
 
-/** A body on its connection. A class: every response has one. */
+/** The body of a response, on its connection. */
 export class Http1Body implements Body {
   readonly length: number | undefined;
   readonly isHere: boolean;
   readonly #source: ResponseSource;
   readonly #framing: Framing;
   #hasEnded = false;
-  #isBegun = false;
+  #isReading = false;
 
   constructor(framing: Framing, source: ResponseSource) {
     const { connection } = source;
@@ -50,10 +51,10 @@ export class Http1Body implements Body {
   }
 
   bytes(maxBytes: number): Bytes | Promise<Bytes> {
+    if (this.#hasEnded) return new Uint8Array(); // there is no body, or it was discarded
     const { length } = this;
     const { connection } = this.#source;
     if (length === undefined) return this.#readCounted(maxBytes);
-    if (length === 0) return new Uint8Array();
     if (length > maxBytes) throw this.#fail(tooLarge(maxBytes));
     const { memory, start, end } = connection;
     if (end - start < length) return this.#readLong(length);
@@ -64,8 +65,8 @@ export class Http1Body implements Body {
   }
 
   async *chunks(maxBytes: number): AsyncGenerator<Bytes> {
-    if (this.#hasEnded) return; // there is none, or it was discarded
-    this.#isBegun = true;
+    if (this.#hasEnded) return; // there is no body, or it was discarded
+    this.#isReading = true;
     const { connection, method } = this.#source;
     const reader = createBodyReader(connection, this.#framing, method);
     const limit = new ByteLimit(maxBytes);
@@ -75,7 +76,7 @@ export class Http1Body implements Body {
         const next = reader.next();
         const piece = next instanceof Promise ? await next : next;
         if (piece === undefined) break;
-        limit.take(piece.byteLength);
+        limit.add(piece.byteLength);
         yield piece;
       }
       this.#end(true);
@@ -90,12 +91,12 @@ export class Http1Body implements Body {
     if (this.#hasEnded) return;
     const { connection } = this.#source;
     const { start, end } = connection;
-    const isHere = !this.#isBegun && end - start === this.length;
-    if (isHere) connection.start = end;
-    this.#end(isHere);
+    const isWhole = !this.#isReading && end - start === this.length;
+    if (isWhole) connection.start = end;
+    this.#end(isWhole);
   }
 
-  /** Bytes after the body answer no request, and must not be taken for the response to the next. */
+  /** Keeps no connection with bytes after the body: they must not be taken for the response to the next request. */
   #end(isWhole: boolean): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
@@ -107,27 +108,27 @@ export class Http1Body implements Body {
     this.#end(false);
     const { signal, method } = this.#source;
     if (signal.aborted) return signal.reason;
-    return thrown instanceof ProxyError ? thrown : incomplete(method, thrown);
+    return thrown instanceof ProxyError ? thrown : incomplete({ method, cause: thrown });
   }
 
-  /** Reads a body of known length, of which some has arrived. */
+  /** Reads a body of known length of which a part has arrived. */
   async #readLong(length: number): Promise<Bytes> {
     const { connection, method } = this.#source;
-    const bytes = new Uint8Array(length + 1); // a byte after the body would be seen
+    const bytes = new Uint8Array(length + 1); // one more, to notice a byte after the body
     const { memory, start, end } = connection;
     bytes.set(memory.subarray(start, end));
     connection.start = end;
-    let at = end - start;
+    let received = end - start;
     try {
-      while (at < length) {
-        const read = await connection.read(bytes.subarray(at));
-        if (read === 0) throw incomplete(method);
-        at += read;
+      while (received < length) {
+        const read = await connection.read(bytes.subarray(received));
+        if (read === 0) throw incomplete({ method });
+        received += read;
       }
     } catch (thrown) {
       throw this.#fail(thrown);
     }
-    this.#end(at === length);
+    this.#end(received === length);
     return bytes.subarray(0, length);
   }
 
@@ -143,9 +144,13 @@ export class Http1Body implements Body {
         const next = reader.next();
         const piece = next instanceof Promise ? await next : next;
         if (piece === undefined) break;
-        limit.take(piece.byteLength);
+        limit.add(piece.byteLength);
         const needed = received + piece.byteLength;
-        if (needed > bytes.length) bytes = grow(bytes, { received, needed, maxBytes });
+        if (needed > bytes.length) {
+          const grown = new Uint8Array(Math.max(needed, Math.min(2 * received, maxBytes)));
+          grown.set(bytes.subarray(0, received));
+          bytes = grown; // doubled, so that a long body is not copied with every piece
+        }
         bytes.set(piece, received);
         received = needed;
       }
@@ -155,14 +160,4 @@ export class Http1Body implements Body {
     this.#end(true);
     return received === bytes.length ? bytes : bytes.subarray(0, received);
   }
-}
-
-/** Doubles memory, so that a long body is not copied with every piece of it. */
-function grow(
-  bytes: Bytes,
-  { received, needed, maxBytes }: Readonly<Record<"received" | "needed" | "maxBytes", number>>,
-): Bytes {
-  const grown = new Uint8Array(Math.max(needed, Math.min(2 * received, maxBytes)));
-  grown.set(bytes.subarray(0, received));
-  return grown;
 }

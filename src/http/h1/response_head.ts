@@ -1,47 +1,47 @@
 /**
- * The head of an HTTP/1.1 response (RFC 9112 §2 to §6): from bytes to fields, and how long the body is.
+ * Parses the head of an HTTP/1.1 response (RFC 9112 §2 to §6), and determines how its body is framed.
  *
  * @module
  */
 import type { Buffer } from "node:buffer";
 import type { HeaderPairs } from "../../protocol/mod.ts";
 import { notHttp } from "../failures.ts";
-import { isOws, isToken } from "../grammar.ts";
+import { isToken, splitList, trimOws } from "../grammar.ts";
 import { CR, DELETE, LF, SPACE, TAB } from "./ascii.ts";
 
-/** Where a body ends (RFC 9112 §6.3): behind so many bytes, by its chunks, or with the connection. */
+/** Where a body ends (RFC 9112 §6.3): after a number of bytes, after the last chunk, or with the connection. */
 export type Framing = number | "chunked" | "close";
 
-/** What a head says. */
+/** The head of a response. */
 export interface Http1Head {
   readonly status: number;
-  /** The reason phrase, as it came. */
+  /** The reason phrase as received. */
   readonly statusText: string;
-  /** In order; names in lower case. */
+  /** In the order received; names in lower case. */
   readonly headers: HeaderPairs;
   readonly framing: Framing;
-  /** The server lets the connection be used again, where the body does not end with it. */
+  /** Whether the server lets the connection be used again, unless the body ends with it. */
   readonly keepAlive: boolean;
-  /** What the server says of how long it keeps the connection, in seconds. */
+  /** For how many seconds the server keeps the idle connection; `undefined` when it does not say so. */
   readonly keepAliveSeconds: number | undefined;
 }
 
-/** As much as Deno's `fetch` takes: bytes of a head, and fields. */
+/** The largest head: as much as Deno's `fetch` accepts, like the number of fields. */
 export const MAX_HEAD_BYTES = 262_144;
 const MAX_FIELDS = 100;
 
 const VERSION = new TextEncoder().encode("HTTP/1.");
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: (.*))?$/;
 const DIGITS = /^\d{1,16}$/;
-// Names that are remembered in lower case; servers use few, and a hostile one must not fill memory with them.
+// Field names are remembered in lower case. Servers use few; a hostile server must not fill memory with them.
 const MAX_NAMES = 1000;
 const MAX_KNOWN_LENGTH = 64;
 
 /**
- * Finds where a head ends: behind its empty line. Lines may end without a carriage return (RFC 9112 §2.2).
+ * Returns the index after the empty line that ends a head, or -1 if that has not arrived. Lines may end without a
+ * carriage return (RFC 9112 §2.2).
  *
- * @param from Where to begin; what came before has been looked at.
- * @returns -1: it is not complete.
+ * @param from Where to begin the search.
  */
 export function findHeadEnd(bytes: Uint8Array, from: number, end: number): number {
   for (let at = from; at < end - 1; at++) {
@@ -52,20 +52,21 @@ export function findHeadEnd(bytes: Uint8Array, from: number, end: number): numbe
   return -1;
 }
 
-/** Says whether these bytes may be how a head of HTTP/1 begins. */
+/** Reports whether a head of HTTP/1 can begin with these bytes. */
 export function isHeadPossible(bytes: Uint8Array, start: number, end: number): boolean {
   const length = Math.min(VERSION.length, end - start);
   for (let at = 0; at < length; at++) if (bytes[start + at] !== VERSION[at]) return false;
   return true;
 }
 
-/** Parses the bytes of a whole head. */
+/**
+ * Parses a complete head.
+ *
+ * @throws {ProxyError} `http_protocol_error` when the bytes are not the head of an HTTP/1 response.
+ */
 export type ParseHead = (bytes: Buffer, start: number, end: number) => Http1Head;
 
-/**
- * Creates a {@linkcode ParseHead}, which throws `http_protocol_error` at what is no head of an HTTP/1
- * response.
- */
+/** Creates a {@linkcode ParseHead} that remembers field names. */
 export function createParseHead(): ParseHead {
   const names = new Map<string, string>();
 
@@ -98,21 +99,21 @@ export function createParseHead(): ParseHead {
       const colon = line.indexOf(":");
       if (colon < 1 || headers.length >= MAX_FIELDS) throw notHttp();
       const name = toName(line.slice(0, colon));
-      const value = trimBlank(line, colon + 1);
+      const value = trimOws(line, colon + 1);
       headers.push([name, value]);
       if (name === "content-length") length = join(length, value);
       else if (name === "transfer-encoding") transfer = join(transfer, value);
       else if (name === "connection") connection = join(connection, value);
       else if (name === "keep-alive") keepAlive = value;
     }
-    // Before HTTP/1.1 there were no chunks, and nobody knows what was meant (RFC 9112 §6.1).
+    // HTTP/1.0 has no chunks, so the framing is likely to be faulty (RFC 9112 §6.1).
     if (transfer !== undefined && minor === "0") throw notHttp();
     return {
       status: Number(status),
       statusText,
       headers,
       framing: toFraming(transfer, length),
-      // A length beside chunks may be an attempt to smuggle a response (RFC 9112 §6.3).
+      // A length as well as chunks may be an attempt to smuggle a response (RFC 9112 §6.3).
       keepAlive: isKept(connection, minor) && (transfer === undefined || length === undefined),
       keepAliveSeconds: keepAlive === undefined ? undefined : toSeconds(keepAlive),
     };
@@ -120,8 +121,8 @@ export function createParseHead(): ParseHead {
 }
 
 /**
- * A head holds no control character but the tab, and a carriage return stands before a line feed only. A RegExp
- * takes four times as long to say so.
+ * Reports whether a head has a control character other than the tab, or a carriage return that no line feed follows. A
+ * regular expression takes four times as long.
  */
 function hasControl(bytes: Uint8Array, start: number, end: number): boolean {
   for (let at = start; at < end; at++) {
@@ -132,37 +133,29 @@ function hasControl(bytes: Uint8Array, start: number, end: number): boolean {
   return false;
 }
 
-/** A line without its end. */
+/** Returns the line before `next` without its line end. */
 function lineOf(text: string, start: number, next: number): string {
   return text.slice(start, text.charCodeAt(next - 2) === CR ? next - 2 : next - 1);
 }
 
-/** The same text, without the head that it is a part of and would keep alive. */
+/** Returns a copy of a text. A part of the head would keep the whole head in memory. */
 function detach(text: string): string {
   return [...text].join("");
-}
-
-/** A value without the blanks around it (RFC 9110 §5.5). */
-function trimBlank(line: string, start: number): string {
-  let [from, to] = [start, line.length];
-  while (from < to && isOws(line.charCodeAt(from))) from++;
-  while (from < to && isOws(line.charCodeAt(to - 1))) to--;
-  return line.slice(from, to);
 }
 
 function join(before: string | undefined, value: string): string {
   return before === undefined ? value : `${before},${value}`;
 }
 
-/** RFC 9112 §6.3: the last transfer coding decides, else the length, which may be repeated. */
+/** RFC 9112 §6.3: the transfer coding decides; without one, the length, which may be repeated. */
 function toFraming(transfer: string | undefined, length: string | undefined): Framing {
   if (transfer !== undefined) {
     if (transfer.toLowerCase() === "chunked") return "chunked";
-    throw notHttp(); // no other coding was asked for
+    throw notHttp(); // the request allows no other coding
   }
   if (length === undefined) return "close";
   if (DIGITS.test(length)) return toLength(length);
-  const [first = "", ...others] = length.split(",").map((each) => each.trim());
+  const [first = "", ...others] = splitList(length);
   if (!DIGITS.test(first) || others.some((other) => other !== first)) throw notHttp();
   return toLength(first);
 }
@@ -173,11 +166,11 @@ function toLength(digits: string): number {
   throw notHttp();
 }
 
-/** RFC 9112 §9.3. */
+/** Reports whether the connection persists (RFC 9112 §9.3). */
 function isKept(connection: string | undefined, minor: string | undefined): boolean {
   if (connection === undefined) return minor === "1";
-  if (connection === "keep-alive") return true; // as most say it
-  const options = connection.toLowerCase().split(",").map((option) => option.trim());
+  if (connection === "keep-alive") return true; // the usual spelling
+  const options = splitList(connection.toLowerCase());
   return !options.includes("close") && (minor === "1" || options.includes("keep-alive"));
 }
 

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type BodyReader, createBodyReader } from "../../../src/http/h1/body.ts";
-import { createConnection } from "../../../src/http/h1/connection.ts";
+import { TcpConnection } from "../../../src/http/h1/connection.ts";
 import type { Framing } from "../../../src/http/h1/response_head.ts";
 import { ProxyError } from "../../../src/protocol/mod.ts";
 import { createWire } from "./wire.ts";
 
-/** Reads pieces to the end, each copied before the next is asked for. */
+/** Reads all pieces, each copied before the next is requested. */
 async function readPieces(reader: BodyReader): Promise<string[]> {
   const pieces: Uint8Array[] = [];
   for (let piece = await reader.next(); piece !== undefined; piece = await reader.next()) {
@@ -15,11 +15,11 @@ async function readPieces(reader: BodyReader): Promise<string[]> {
 }
 
 function readerOf(framing: Framing, ...segments: readonly (string | null)[]): BodyReader {
-  return createBodyReader(createConnection(createWire(...segments)), framing, "GET");
+  return createBodyReader(new TcpConnection(createWire(...segments)), framing, "GET");
 }
 
 const FRAMINGS: readonly { name: string; framing: Framing; input: (text: string) => string }[] = [
-  { name: "of a length", framing: 60_000, input: (text) => text },
+  { name: "of known length", framing: 60_000, input: (text) => text },
   { name: "up to the end of the connection", framing: "close", input: (text) => text },
   {
     name: "in chunks",
@@ -29,7 +29,7 @@ const FRAMINGS: readonly { name: string; framing: Framing; input: (text: string)
 ];
 
 for (const { name, framing, input } of FRAMINGS) {
-  Deno.test(`next() gives pieces of a body ${name} that slice() copies`, async () => {
+  Deno.test(`next() returns pieces of a body ${name} that slice() copies`, async () => {
     const texts = ["a", "b", "c"].map((letter) => letter.repeat(20_000));
     const segments = texts.map(input);
     const end = framing === "chunked" ? "0\r\n\r\n" : null;
@@ -38,18 +38,18 @@ for (const { name, framing, input } of FRAMINGS) {
   });
 }
 
-Deno.test("next() gives many small chunks that have come in one piece", async () => {
+Deno.test("next() returns many small chunks that have arrived as one piece", async () => {
   const chunks = "1;x=y\r\na\r\n2\r\nbc\r\n".repeat(500);
   const pieces = await readPieces(readerOf("chunked", `${chunks}3`, "\r\ndef\r\n0\r\n\r\n"));
   assertEquals(pieces, ["abc".repeat(500), "def"]);
 });
 
-Deno.test("next() gives what has come of a chunk, and does not wait for the rest", async () => {
+Deno.test("next() returns the part of a chunk that has arrived, without waiting for the rest", async () => {
   const reader = readerOf("chunked", "5\r\na", "b", "cde\r\n1\r\nf\r", "\n0\r\n", "\r\n");
   assertEquals(await readPieces(reader), ["a", "b", "cdef"]);
 });
 
-Deno.test("next() gives the data in front of what is wrong, and tells of it then", async () => {
+Deno.test("next() returns the data before broken framing, and then fails", async () => {
   for (const wrong of ["x\r\n", "\r\nx", "\r\n1", "\r\n1\r\n"]) {
     const reader = readerOf("chunked", `2\r\nab${wrong}`, null);
     assertEquals(new TextDecoder().decode(await reader.next()), "ab");
@@ -58,37 +58,37 @@ Deno.test("next() gives the data in front of what is wrong, and tells of it then
   }
 });
 
-Deno.test("next() takes no more than belongs to the body", async () => {
+Deno.test("next() takes only bytes of the body", async () => {
   const ends: readonly (readonly [Framing, string])[] = [
     [3, "abc"],
     ["chunked", "3\r\nabc\r\n0\r\n\r\n"],
   ];
   for (const [framing, body] of ends) {
-    const connection = createConnection(createWire(`${body}behind`));
+    const connection = new TcpConnection(createWire(`${body}after`));
     await connection.fill();
     assertEquals(await readPieces(createBodyReader(connection, framing, "GET")), ["abc"]);
-    assertEquals(connection.memory.toString("latin1", connection.start, connection.end), "behind");
+    assertEquals(connection.memory.toString("latin1", connection.start, connection.end), "after");
   }
 });
 
-Deno.test("next() reads nothing of a body that there is none of", async () => {
-  const wire = createWire("behind");
-  const reader = createBodyReader(createConnection(wire), 0, "GET");
+Deno.test("next() reads nothing for an empty body", async () => {
+  const wire = createWire("after");
+  const reader = createBodyReader(new TcpConnection(wire), 0, "GET");
   assertEquals([await readPieces(reader), wire.unread()], [[], 1]);
 });
 
 const SHORT: readonly { name: string; framing: Framing; input: string }[] = [
-  { name: "of a length", framing: 4, input: "abc" },
-  { name: "in chunks, inside of one", framing: "chunked", input: "4\r\nabc" },
-  { name: "in chunks, between two", framing: "chunked", input: "3\r\nabc\r\n" },
+  { name: "of known length", framing: 4, input: "abc" },
+  { name: "in chunks, inside a chunk", framing: "chunked", input: "4\r\nabc" },
+  { name: "in chunks, between chunks", framing: "chunked", input: "3\r\nabc\r\n" },
   { name: "in chunks, without its last line", framing: "chunked", input: "3\r\nabc\r\n0\r\n" },
 ];
 
 for (const { name, framing, input } of SHORT) {
-  Deno.test(`next() tells of a body that ends too early: ${name}`, async () => {
+  Deno.test(`next() fails when a body ends too early: ${name}`, async () => {
     for (const segments of [[input], [...input]]) {
       for (const [method, expected] of [["GET", true], ["POST", false]] as const) {
-        const connection = createConnection(createWire(...segments, null));
+        const connection = new TcpConnection(createWire(...segments, null));
         const reader = createBodyReader(connection, framing, method);
         const { code, retryable } = await assertRejects(() => readPieces(reader), ProxyError);
         assertEquals([code, retryable], ["http_response_incomplete", expected]);
@@ -97,7 +97,7 @@ for (const { name, framing, input } of SHORT) {
   });
 }
 
-Deno.test("next() reads more at a time when what has come is more than the memory takes", async () => {
+Deno.test("next() reads more at a time when a body has filled the memory", async () => {
   const chunk = `1000\r\n${"a".repeat(0x1000)}\r\n`;
   const pieces = await readPieces(readerOf("chunked", `${chunk.repeat(100)}0\r\n\r\n`));
   assertEquals(pieces.join(""), "a".repeat(0x1000 * 100));

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { createChunkParser } from "../../../src/http/h1/chunks.ts";
+import { ChunkParser } from "../../../src/http/h1/chunks.ts";
 import { latin1 } from "../../helpers/upstream.ts";
 
-/** What becomes of some bytes: the data, how it ended, and how many bytes were left alone. */
+/** The data of some input, how it ended, and the number of bytes that were not parsed. */
 interface Parsed {
   readonly data: string;
   readonly end: "whole" | "broken" | "open";
@@ -11,7 +11,7 @@ interface Parsed {
 
 /** Parses segments one after the other. */
 function parse(segments: readonly string[]): Parsed {
-  const parser = createChunkParser();
+  const parser = new ChunkParser();
   let data = "";
   let left = 0;
   for (const segment of segments) {
@@ -22,7 +22,7 @@ function parse(segments: readonly string[]): Parsed {
       if (parser.hasEnded || at === bytes.length) break;
       const end = Math.min(bytes.length, at + parser.missing);
       data += segment.slice(at, end);
-      parser.missing -= end - at;
+      parser.take(end - at);
       at = end;
     }
     left += bytes.length - at;
@@ -49,47 +49,47 @@ const ROWS: readonly { name: string; input: string; expected: Parsed }[] = [
     input: `6\r\n\r\n0\r\n\r\r\n${END}`,
     expected: whole("\r\n0\r\n\r"),
   },
-  { name: "blanks behind the size", input: `2 \t\r\nab\r\n${END}`, expected: whole("ab") },
+  { name: "whitespace after the size", input: `2 \t\r\nab\r\n${END}`, expected: whole("ab") },
   { name: "extensions", input: `2;a=b;c="d;e"\r\nab\r\n0;x\r\n\r\n`, expected: whole("ab") },
-  { name: "blanks in front of an extension", input: `2 ;a\r\nab\r\n${END}`, expected: whole("ab") },
+  { name: "whitespace before an extension", input: `2 ;a\r\nab\r\n${END}`, expected: whole("ab") },
   { name: "trailers", input: "1\r\na\r\n0\r\nx: y\r\nz:\r\n\r\n", expected: whole("a") },
-  { name: "nothing behind the end", input: `${END}HTTP/1.1 200 OK\r\n`, expected: whole("", 17) },
+  { name: "no byte after the end", input: `${END}HTTP/1.1 200 OK\r\n`, expected: whole("", 17) },
 ];
 
 const broken = (data = ""): Pick<Parsed, "data" | "end"> => ({ data, end: "broken" });
 
 const BROKEN: readonly { name: string; input: string; data?: string }[] = [
   { name: "no size", input: "\r\nab" },
-  { name: "no digit", input: "g\r\n" },
+  { name: "a size that is not hexadecimal", input: "g\r\n" },
   { name: "a sign", input: "+1\r\na\r\n" },
   { name: "a negative size", input: "-1\r\na\r\n" },
   { name: "a prefix", input: "0x1\r\na\r\n" },
-  { name: "a blank in front of the size", input: " 1\r\na\r\n" },
-  { name: "a digit behind a blank", input: "1 1\r\na\r\n" },
+  { name: "a space before the size", input: " 1\r\na\r\n" },
+  { name: "a digit after a space", input: "1 1\r\na\r\n" },
   { name: "an underscore", input: "1_0\r\n" },
   { name: "a decimal point", input: "1.0\r\n" },
   { name: "an extension without a size", input: ";a\r\n" },
-  { name: "a size that no number holds", input: "20000000000000\r\n" },
+  { name: "a size beyond the safe integers", input: "20000000000000\r\n" },
   { name: "a size of 64 bits that overflows to 1", input: "10000000000000001\r\na\r\n" },
   { name: "zeros without end", input: "00000000000000001\r\na\r\n" },
-  { name: "a bare LF behind the size", input: "1\na\r\n" },
-  { name: "a bare CR behind the size", input: "1\ra\r\n" },
-  { name: "two CR behind the size", input: "1\r\r\na\r\n" },
+  { name: "a bare LF after the size", input: "1\na\r\n" },
+  { name: "a bare CR after the size", input: "1\ra\r\n" },
+  { name: "two CR after the size", input: "1\r\r\na\r\n" },
   { name: "a bare LF in an extension", input: "1;a\nb\r\n" },
   { name: "a bare CR in an extension", input: "1;a\rb\r\n" },
   { name: "more data than the size", input: "1\r\nab\r\n", data: "a" },
-  { name: "a bare LF behind the data", input: "1\r\na\n0\r\n\r\n", data: "a" },
-  { name: "a bare CR behind the data", input: "1\r\na\r0\r\n\r\n", data: "a" },
-  { name: "nothing behind the data", input: "1\r\na0\r\n\r\n", data: "a" },
-  { name: "a bare LF behind the last chunk", input: "0\n\n" },
-  { name: "a bare LF behind the trailers", input: "0\r\n\n" },
-  { name: "a bare LF behind a trailer", input: "0\r\na: b\n\r\n" },
+  { name: "a bare LF after the data", input: "1\r\na\n0\r\n\r\n", data: "a" },
+  { name: "a bare CR after the data", input: "1\r\na\r0\r\n\r\n", data: "a" },
+  { name: "nothing after the data", input: "1\r\na0\r\n\r\n", data: "a" },
+  { name: "a bare LF after the last chunk", input: "0\n\n" },
+  { name: "a bare LF after the trailers", input: "0\r\n\n" },
+  { name: "a bare LF after a trailer", input: "0\r\na: b\n\r\n" },
   { name: "a bare CR in a trailer", input: "0\r\na: b\rc\r\n\r\n" },
-  { name: "an end that is none", input: "0\r\n\rx" },
+  { name: "an end that is cut off by another byte", input: "0\r\n\rx" },
 ];
 
 for (const { name, input, expected } of ROWS) {
-  Deno.test(`advance() takes ${name}, however it is cut`, () => {
+  Deno.test(`advance() parses ${name}, however the input is cut`, () => {
     assertEquals(parse([input]), expected);
     const { data, end } = parse([...input]);
     assertEquals({ data, end }, { data: expected.data, end: expected.end });
@@ -101,7 +101,7 @@ for (const { name, input, expected } of ROWS) {
 }
 
 for (const { name, input, data } of BROKEN) {
-  Deno.test(`advance() refuses ${name}, however it is cut`, () => {
+  Deno.test(`advance() reports ${name} as broken, however the input is cut`, () => {
     for (const segments of [[input], [...input]]) {
       const { left: _, ...parsed } = parse(segments);
       assertEquals(parsed, broken(data));
@@ -109,7 +109,7 @@ for (const { name, input, data } of BROKEN) {
   });
 }
 
-// As much as Deno's fetch takes of each, all in all.
+// As much in total as Deno's fetch accepts.
 const MAX_BYTES = 16_384;
 const OVERHEADS: readonly { name: string; input: (bytes: number) => string; data?: string }[] = [
   { name: "an extension", input: (bytes) => `1;${"e".repeat(bytes)}\r\na\r\n${END}`, data: "a" },
@@ -119,7 +119,7 @@ const OVERHEADS: readonly { name: string; input: (bytes: number) => string; data
       `1;eeee\r\na\r\n`.repeat(4096) + `1;${"e".repeat(bytes - 16_384)}\r\na\r\n${END}`,
     data: "a".repeat(4097),
   },
-  { name: "blanks", input: (bytes) => `1${" ".repeat(bytes)}\r\na\r\n${END}`, data: "a" },
+  { name: "whitespace", input: (bytes) => `1${" ".repeat(bytes)}\r\na\r\n${END}`, data: "a" },
   { name: "a trailer", input: (bytes) => `0\r\n${"t".repeat(bytes)}\r\n\r\n` },
   {
     name: "trailers",
@@ -128,7 +128,7 @@ const OVERHEADS: readonly { name: string; input: (bytes: number) => string; data
 ];
 
 for (const { name, input, data = "" } of OVERHEADS) {
-  Deno.test(`advance() takes no more of ${name} than fetch does`, () => {
+  Deno.test(`advance() accepts no more of ${name} than fetch`, () => {
     assertEquals(parse([input(MAX_BYTES)]), whole(data));
     assertEquals(parse([input(MAX_BYTES + 1)]).end, "broken");
   });

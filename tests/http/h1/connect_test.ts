@@ -2,9 +2,9 @@ import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/as
 import { connectTcp, isBadPort, toConnectError } from "../../../src/http/h1/connect.ts";
 import { latin1, startRaw } from "../../helpers/upstream.ts";
 
-Deno.test("isBadPort() says of each lower port what fetch says", async () => {
+Deno.test("isBadPort() agrees with fetch for every port below 11000", async () => {
   using client = Deno.createHttpClient({});
-  const headers = { x: "\x01" }; // which is refused behind the port, and before anything is connected to
+  const headers = { x: "\x01" }; // fetch refuses this field after the port, and before it connects
   const differing: number[] = [];
   for (let port = 0; port < 11_000; port++) {
     const asking = fetch(`http://127.0.0.1:${port}/`, { client, headers });
@@ -15,7 +15,7 @@ Deno.test("isBadPort() says of each lower port what fetch says", async () => {
   assertEquals(differing, []);
 });
 
-Deno.test("connectTcp() loses no connection that is made as it is aborted", async () => {
+Deno.test("connectTcp() leaves no connection open when it is aborted while connecting", async () => {
   let open = 0;
   const accepted = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<void>();
@@ -31,24 +31,27 @@ Deno.test("connectTcp() loses no connection that is made as it is aborted", asyn
     const controller = new AbortController();
     const { signal } = controller;
     const connecting = connectTcp({ hostname: "127.0.0.1", port, signal });
-    // The abort and the connection wait for the same turn.
+    // The abort and the connection become ready in the same turn of the event loop.
     setTimeout(() => controller.abort());
     for (const from = performance.now(); performance.now() - from < 2;);
     await connecting.then((tcp) => tcp.close(), () => {});
   }
   const { signal } = new AbortController();
   const last = await connectTcp({ hostname: "127.0.0.1", port, signal });
-  open++; // so that there are none only when this one has gone
+  open++; // so that `ended` waits for this connection as well
   await last.write(latin1("last"));
   await accepted.promise;
   last.close();
   open--;
-  const late = setTimeout(() => ended.reject(new Error(`${open} are not closed`)), 10_000);
+  const late = setTimeout(
+    () => ended.reject(new Error(`${open} connections are not closed`)),
+    10_000,
+  );
   await ended.promise;
   clearTimeout(late);
 });
 
-Deno.test("connectTcp() leaves no listener on its signal, and connects to nothing when aborted before", async () => {
+Deno.test("connectTcp() leaves no listener on its signal, and does not connect when it was aborted before", async () => {
   await using upstream = startRaw((connection) => connection.peerClosed());
   const controller = new AbortController();
   const { signal } = controller;
@@ -100,7 +103,7 @@ const THROWN: readonly { input: unknown; expected: string }[] = [
 ];
 
 for (const { input, expected } of THROWN) {
-  Deno.test(`toConnectError() takes ${input} for ${expected}`, () => {
+  Deno.test(`toConnectError() translates ${input} into ${expected}`, () => {
     const error = toConnectError(input);
     assertEquals([error.code, error.sent, error.retryable], [expected, "no", true]);
     assertEquals(error.cause, input);

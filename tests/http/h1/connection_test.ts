@@ -1,21 +1,21 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Connection, createConnection } from "../../../src/http/h1/connection.ts";
+import { TcpConnection } from "../../../src/http/h1/connection.ts";
 import { type RawConnection, startRaw } from "../../helpers/upstream.ts";
 import { createWire } from "./wire.ts";
 
-/** What has come and was not taken. */
-function textOf({ memory, start, end }: Connection): string {
+/** Returns the bytes that have arrived and have not been taken. */
+function textOf({ memory, start, end }: TcpConnection): string {
   return memory.toString("latin1", start, end);
 }
 
 /** Runs a script against one real connection. */
 async function withConnection(
   server: (connection: RawConnection) => Promise<void>,
-  script: (connection: Connection) => Promise<void>,
+  script: (connection: TcpConnection) => Promise<void>,
 ): Promise<void> {
   await using upstream = startRaw(server);
   const tcp = await Deno.connect({ hostname: "127.0.0.1", port: upstream.port });
-  const connection = createConnection(tcp);
+  const connection = new TcpConnection(tcp);
   try {
     await script(connection);
   } finally {
@@ -23,13 +23,13 @@ async function withConnection(
   }
 }
 
-/** Lets a connection rest, and fulfils when it is of no use any more. */
-function rest(connection: Connection): Promise<void> {
-  return new Promise((ended) => connection.rest(ended));
+/** Makes a connection idle; fulfils when it cannot be used again. */
+function becomeIdle(connection: TcpConnection): Promise<void> {
+  return new Promise((ended) => connection.beginIdle(ended));
 }
 
-Deno.test("fill() adds what comes to what was not taken", async () => {
-  const connection = createConnection(createWire("ab", "cd", "ef", null));
+Deno.test("fill() adds new bytes to those that were not taken", async () => {
+  const connection = new TcpConnection(createWire("ab", "cd", "ef", null));
   assertEquals([await connection.fill(), textOf(connection)], [true, "ab"]);
   connection.start += 1;
   assertEquals([await connection.fill(), textOf(connection)], [true, "bcd"]);
@@ -38,17 +38,17 @@ Deno.test("fill() adds what comes to what was not taken", async () => {
   assertEquals([await connection.fill(), textOf(connection)], [false, "ef"]);
 });
 
-Deno.test("fill() finds room for any number of bytes that nobody takes", async () => {
+Deno.test("fill() makes room for any number of bytes that are not taken", async () => {
   const texts = Array.from({ length: 50 }, (_, at) => String(at % 10).repeat(1999));
-  const connection = createConnection(createWire("x", ...texts, null));
+  const connection = new TcpConnection(createWire("x", ...texts, null));
   await connection.fill();
   connection.start = 1;
   while (await connection.fill());
   assertEquals(textOf(connection), texts.join(""));
 });
 
-Deno.test("reserve() makes room and keeps what has come", async () => {
-  const connection = createConnection(createWire("abc", "d".repeat(70_000)));
+Deno.test("reserve() makes room and keeps the bytes that have arrived", async () => {
+  const connection = new TcpConnection(createWire("abc", "d".repeat(70_000)));
   await connection.fill();
   connection.start = 1;
   connection.reserve(65_536);
@@ -58,25 +58,25 @@ Deno.test("reserve() makes room and keeps what has come", async () => {
   assertEquals(textOf(connection).slice(0, 4), "bcdd");
 });
 
-Deno.test("read() reads into other memory, and gives 0 at the end", async () => {
-  const connection = createConnection(createWire("abc", null));
+Deno.test("read() reads into other memory, and returns 0 at the end", async () => {
+  const connection = new TcpConnection(createWire("abc", null));
   const memory = new Uint8Array(2);
   assertEquals([await connection.read(memory), ...memory], [2, 0x61, 0x62]);
   assertEquals([await connection.read(memory), ...memory], [1, 0x63, 0x62]);
   assertEquals(await connection.read(memory), 0);
 });
 
-Deno.test("write() writes all, however little the system takes at a time", async () => {
+Deno.test("write() writes all bytes, however few the system takes at a time", async () => {
   const wire = createWire();
   const tcp = { ...wire, write: (bytes: Uint8Array) => wire.write(bytes.subarray(0, 3)) };
-  const connection = createConnection(tcp);
+  const connection = new TcpConnection(tcp);
   const writing = connection.write(new TextEncoder().encode("0123456789"));
   assertEquals(connection.isWriting, true);
   await writing;
   assertEquals([wire.written(), connection.isWriting], ["0123456789", false]);
 });
 
-Deno.test("writeHead() writes a head and a short body in one piece, and anything as it is", async () => {
+Deno.test("writeHead() writes a head and a short body at once, and all bytes unchanged", async () => {
   for (
     const [headLength, bodyLength, expected] of [[10, 20, 1], [1096, 3000, 1], [1097, 3000, 2], [
       5000,
@@ -92,7 +92,7 @@ Deno.test("writeHead() writes a head and a short body in one piece, and anything
     };
     const head = "\xe9".repeat(headLength ?? 0);
     const body = bodyLength ? new Uint8Array(bodyLength).fill(0x62) : null;
-    await createConnection({ ...wire, write }).writeHead(head, body);
+    await new TcpConnection({ ...wire, write }).writeHead(head, body);
     assertEquals([wire.written(), writes], [head + "b".repeat(bodyLength ?? 0), expected]);
   }
 });
@@ -113,7 +113,7 @@ Deno.test("isWriting stays true when a write has failed", async () => {
   });
 });
 
-Deno.test("isWriting is true while a server does not read, and close() ends it", async () => {
+Deno.test("isWriting is true while a server does not read, and close() ends the write", async () => {
   const done = Promise.withResolvers<void>();
   await withConnection(() => done.promise, async (connection) => {
     const writing = assertRejects(() => connection.write(new Uint8Array(50_000_000)));
@@ -133,11 +133,11 @@ const ENDS: readonly {
 }[] = [
   { name: "is closed", input: (connection) => connection.close() },
   { name: "is half closed", input: (connection) => connection.closeWrite() },
-  { name: "says something", input: (connection) => connection.write("x") },
+  { name: "sends a byte", input: (connection) => connection.write("x") },
 ];
 
 for (const { name, input } of ENDS) {
-  Deno.test(`rest() tells when the connection ${name}, and not when it was woken before`, async () => {
+  Deno.test(`beginIdle() calls back when the connection ${name}, but not after endIdle()`, async () => {
     const ready = Promise.withResolvers<void>();
     const gone = Promise.withResolvers<void>();
     await withConnection(async (connection) => {
@@ -145,59 +145,59 @@ for (const { name, input } of ENDS) {
       await input(connection);
       await gone.promise;
     }, async (connection) => {
-      const ended = rest(connection);
+      const ended = becomeIdle(connection);
       ready.resolve();
       await ended;
       gone.resolve();
     });
     const wire = createWire();
-    const connection = createConnection(wire);
-    const ended = rest(connection).then(() => "ended");
-    connection.wake();
-    wire.push(name === "says something" ? "x" : null);
+    const connection = new TcpConnection(wire);
+    const ended = becomeIdle(connection).then(() => "ended");
+    connection.endIdle();
+    wire.push(name === "sends a byte" ? "x" : null);
     await connection.fill();
-    assertEquals(await Promise.race([ended, Promise.resolve("woken")]), "woken");
+    assertEquals(await Promise.race([ended, Promise.resolve("in use")]), "in use");
   });
 }
 
-Deno.test("rest() tells when the connection is reset", async () => {
+Deno.test("beginIdle() calls back when the connection is reset", async () => {
   const wire = createWire();
-  const ended = rest(createConnection(wire));
+  const ended = becomeIdle(new TcpConnection(wire));
   wire.close(); // which is how a read is rejected
   await ended;
 });
 
-Deno.test("a connection that was woken reads on where it rested", async () => {
+Deno.test("fill() reads new bytes after endIdle()", async () => {
   const wire = createWire("one");
-  const connection = createConnection(wire);
+  const connection = new TcpConnection(wire);
   await connection.fill();
   connection.start = connection.end;
   for (const text of ["two", "three"]) {
-    connection.rest(() => {});
-    connection.wake();
+    connection.beginIdle(() => {});
+    connection.endIdle();
     wire.push(text);
     assertEquals([await connection.fill(), textOf(connection)], [true, text]);
     connection.start = connection.end;
   }
 });
 
-Deno.test("a connection that rests has given back the memory of a long body", () => {
-  const connection = createConnection(createWire("a"));
+Deno.test("beginIdle() releases the memory of a long body", () => {
+  const connection = new TcpConnection(createWire("a"));
   const { length } = connection.memory;
   connection.reserve(1_000_000);
   assert(connection.memory.length >= 1_000_000);
-  connection.rest(() => {});
+  connection.beginIdle(() => {});
   assertEquals(connection.memory.length, length);
 });
 
-Deno.test("isStale is true from the rest to the first byte", async () => {
+Deno.test("isStale is true from beginIdle() to the first byte", async () => {
   const wire = createWire("a");
-  const connection = createConnection(wire);
+  const connection = new TcpConnection(wire);
   assertEquals(connection.isStale, false);
   await connection.fill();
   connection.start = connection.end;
-  connection.rest(() => {});
-  connection.wake();
+  connection.beginIdle(() => {});
+  connection.endIdle();
   assertEquals(connection.isStale, true);
   wire.push("b");
   await connection.fill();

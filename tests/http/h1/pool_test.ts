@@ -1,22 +1,24 @@
 import { assertEquals } from "@std/assert";
-import { type Connection, createConnection } from "../../../src/http/h1/connection.ts";
-import { createPool, type Pool, type PoolOptions } from "../../../src/http/h1/pool.ts";
-import { type RawUpstream, startRaw } from "../../helpers/upstream.ts";
+import { TcpConnection } from "../../../src/http/h1/connection.ts";
+import { Pool, type PoolLimits } from "../../../src/http/h1/pool.ts";
+import { createFakeClock, type FakeClock } from "../../helpers/clock.ts";
+import { startRaw } from "../../helpers/upstream.ts";
 
-/** A pool whose time a test lets pass. */
+// A pool sweeps as often as this.
+const IDLE_MS = 1000;
+
+/** A pool, and a real server to connect to. */
 interface World extends AsyncDisposable {
   readonly pool: Pool;
-  /** Opens a connection to a real server. */
-  open(): Promise<Connection>;
-  /** Ends the server's side of the connection that was opened so-many-th. */
+  readonly clock: FakeClock;
+  open(): Promise<TcpConnection>;
+  /** Closes the server's side of a connection; the first one has index 0. */
   end(index: number): void;
-  /** Calls what is called every `idleMs`. */
+  /** Lets time pass until the next sweep. */
   sweep(): void;
-  readonly sweeping: () => boolean;
-  now: number;
 }
 
-function start(options: Partial<PoolOptions> = {}): World {
+function start(limits: Partial<PoolLimits> = {}): World {
   const ends = new Map<number, PromiseWithResolvers<void>>();
   const endOf = (index: number): PromiseWithResolvers<void> => {
     const end = ends.get(index) ?? Promise.withResolvers<void>();
@@ -25,52 +27,47 @@ function start(options: Partial<PoolOptions> = {}): World {
   };
   const over = Promise.withResolvers<void>();
   let accepted = 0;
-  const upstream: RawUpstream = startRaw(async (connection) => {
+  const server = startRaw(async (connection) => {
     await Promise.race([endOf(accepted++).promise, over.promise]);
     connection.close();
   });
-  let callback: (() => void) | undefined;
-  const pool = createPool({ maxPerKey: 4, max: 100, idleMs: 1000, ...options }, {
-    now: () => world.now,
-    repeat(called, everyMs): () => void {
-      assertEquals([everyMs, callback], [1000, undefined]);
-      callback = called;
-      return () => callback = undefined;
-    },
-  });
-  const world: World = {
+  const clock = createFakeClock();
+  const pool = new Pool({ maxPerKey: 4, max: 100, idleMs: IDLE_MS, ...limits }, clock);
+  return {
     pool,
-    async open(): Promise<Connection> {
-      const tcp = await Deno.connect({ hostname: "127.0.0.1", port: upstream.port });
-      return createConnection(tcp);
+    clock,
+    async open(): Promise<TcpConnection> {
+      return new TcpConnection(await Deno.connect({ hostname: "127.0.0.1", port: server.port }));
     },
     end: (index) => endOf(index).resolve(),
-    sweep: () => callback?.(),
-    sweeping: () => callback !== undefined,
-    now: 0,
+    sweep: () => clock.advance(IDLE_MS),
     async [Symbol.asyncDispose](): Promise<void> {
       pool[Symbol.dispose]();
+      assertEquals(clock.delays, []);
       over.resolve();
-      await upstream[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
     },
   };
-  return world;
 }
 
+type Two = [TcpConnection, TcpConnection];
+type Three = [TcpConnection, TcpConnection, TcpConnection];
+
 /** Opens several connections, one after the other. */
-async function openAll(world: World, count: number): Promise<Connection[]> {
-  const connections: Connection[] = [];
+async function openAll(world: World, count: number): Promise<TcpConnection[]> {
+  const connections: TcpConnection[] = [];
   while (connections.length < count) connections.push(await world.open());
   return connections;
 }
 
-const closed = (connections: readonly Connection[]): boolean[] =>
-  connections.map(({ isClosed }) => isClosed);
+function closed(connections: readonly TcpConnection[]): boolean[] {
+  return connections.map(({ isClosed }) => isClosed);
+}
 
-Deno.test("take() gives the connection that was put last, to the same place, once", async () => {
+Deno.test("take() returns the connection with the same key that was put last, once", async () => {
   await using world = start();
   const { pool } = world;
-  const [a, b, c] = await openAll(world, 3) as [Connection, Connection, Connection];
+  const [a, b, c] = await openAll(world, 3) as Three;
   pool.put("x", a);
   pool.put("x", b);
   pool.put("y", c);
@@ -84,7 +81,7 @@ Deno.test("take() gives the connection that was put last, to the same place, onc
   b.close();
 });
 
-Deno.test("put() closes a connection beyond those that may rest in one place", async () => {
+Deno.test("put() closes a connection beyond the limit of its key", async () => {
   await using world = start({ maxPerKey: 2 });
   const connections = await openAll(world, 4);
   for (const connection of connections.slice(0, 3)) world.pool.put("x", connection);
@@ -92,42 +89,61 @@ Deno.test("put() closes a connection beyond those that may rest in one place", a
   assertEquals(closed(connections), [false, false, true, false]);
 });
 
-Deno.test("put() makes room by the connections that have rested longest", async () => {
+Deno.test("put() makes room by closing the connections that were idle longest", async () => {
   await using world = start({ max: 3 });
   const { pool } = world;
   const connections = await openAll(world, 8);
   const put = (...indices: number[]): void =>
-    indices.forEach((index) => pool.put(String(index), connections[index] as Connection));
+    indices.forEach((index) => pool.put(String(index), connections[index] as TcpConnection));
   put(0, 1);
   world.sweep();
-  put(2, 3); // the third and one too many
+  put(2, 3); // the third, and one more than the limit
   assertEquals(closed(connections.slice(0, 4)), [true, true, false, false]);
   put(4, 5, 6, 7);
-  // Not all at once: there is never one more, and the last found its place.
+  // Connections of one age are closed together, so fewer than the limit may be left; the last one found room.
   assertEquals(closed(connections).filter((each) => !each).length <= 3, true);
   assertEquals(connections[7]?.isClosed, false);
 });
 
-Deno.test("put() closes at once when the pool was disposed of", async () => {
+Deno.test("put() counts a connection that was taken out or closed no longer", async () => {
+  await using world = start({ max: 2 });
+  const { pool } = world;
+  const connections = await openAll(world, 6);
+  const [a, b, c, d, e, f] = connections as [...Three, ...Three];
+  pool.put("x", a);
+  assertEquals(pool.take("x") === a, true); // taken out
+  pool.put("x", a);
+  a.expiresAt = 0;
+  assertEquals(pool.take("x"), undefined); // expired
+  pool.put("x", b);
+  world.sweep();
+  world.sweep(); // idle for too long
+  assertEquals(closed(connections), [true, true, false, false, false, false]);
+  pool.put("x", c);
+  pool.put("y", d);
+  assertEquals(closed(connections), [true, true, false, false, false, false]);
+  pool.put("x", e);
+  pool.put("x", f);
+  assertEquals(closed(connections).filter((each) => !each).length <= 2, true);
+});
+
+Deno.test("put() closes the connection when the pool was disposed of", async () => {
   await using world = start();
-  const [a, b] = await openAll(world, 2) as [Connection, Connection];
+  const [a, b] = await openAll(world, 2) as Two;
   world.pool.put("x", a);
   world.pool[Symbol.dispose]();
   world.pool.put("x", b);
-  assertEquals([...closed([a, b]), world.pool.take("x"), world.sweeping()], [
-    true,
-    true,
-    undefined,
-    false,
-  ]);
+  assertEquals([...closed([a, b]), world.pool.take("x")], [true, true, undefined]);
+  assertEquals(world.clock.delays, []);
 });
 
-Deno.test("a connection that has seen two sweeps is closed, and no other", async () => {
+Deno.test("a pool closes a connection at the second sweep, and no other", async () => {
   await using world = start();
-  const { pool } = world;
-  const [a, b, c] = await openAll(world, 3) as [Connection, Connection, Connection];
-  assertEquals(world.sweeping(), false);
+  const { pool, clock } = world;
+  const [a, b, c] = await openAll(world, 3) as Three;
+  assertEquals(clock.delays, []);
   pool.put("x", a);
+  assertEquals(clock.delays, [IDLE_MS]);
   world.sweep();
   pool.put("x", b);
   pool.put("y", c);
@@ -135,51 +151,55 @@ Deno.test("a connection that has seen two sweeps is closed, and no other", async
   world.sweep();
   assertEquals(closed([a, b, c]), [true, false, false]);
   assertEquals(pool.take("x") === b, true);
-  pool.put("x", b); // it rests anew
+  pool.put("x", b); // idle anew
   world.sweep();
-  assertEquals([...closed([a, b, c]), world.sweeping()], [true, false, true, true]);
+  assertEquals([closed([a, b, c]), clock.delays], [[true, false, true], [IDLE_MS]]);
   world.sweep();
-  assertEquals([...closed([a, b, c]), world.sweeping()], [true, true, true, false]);
+  assertEquals([closed([a, b, c]), clock.delays], [[true, true, true], []]);
   assertEquals([pool.take("x"), pool.take("y")], [undefined, undefined]);
 });
 
-Deno.test("sweeps begin again with the next connection that rests", async () => {
+Deno.test("a pool sweeps at intervals, once for all connections, and starts again when it was empty", async () => {
   await using world = start();
-  const [a, b] = await openAll(world, 2) as [Connection, Connection];
+  const [a, b, c] = await openAll(world, 3) as Three;
   world.pool.put("x", a);
-  world.sweep();
-  world.sweep();
-  assertEquals([a.isClosed, world.sweeping()], [true, false]);
+  world.clock.advance(2 * IDLE_MS - 1);
+  assertEquals([a.isClosed, world.clock.delays], [false, [IDLE_MS]]);
+  world.clock.advance(1);
+  assertEquals([a.isClosed, world.clock.delays], [true, []]);
   world.pool.put("x", b);
-  assertEquals(world.sweeping(), true);
+  world.pool.put("y", c);
+  assertEquals(world.clock.delays, [IDLE_MS]);
   world.sweep();
-  assertEquals(b.isClosed, false);
+  assertEquals(closed([b, c]), [false, false]);
   world.sweep();
-  assertEquals(b.isClosed, true);
+  assertEquals(closed([b, c]), [true, true]);
 });
 
-Deno.test("take() closes what the server is expected to close", async () => {
+Deno.test("take() closes connections that the server is expected to close", async () => {
   await using world = start();
-  const { pool } = world;
-  const connections = await openAll(world, 3) as [Connection, Connection, Connection];
+  const { pool, clock } = world;
+  const connections = await openAll(world, 3) as Three;
   const [a, b, c] = connections;
   a.expiresAt = 20;
   b.expiresAt = 10;
   c.expiresAt = 10;
   for (const connection of connections) pool.put("x", connection);
-  world.now = 10;
+  clock.advance(10);
   assertEquals([pool.take("x") === a, ...closed(connections)], [true, false, true, true]);
   assertEquals(pool.take("x"), undefined);
   a.close();
 });
 
-Deno.test("a connection that the server ends while it rests is given to nobody, and leaves its place", async () => {
+Deno.test("a pool drops an idle connection that the server ends, and keeps another in its place", async () => {
   await using world = start({ maxPerKey: 2, max: 2 });
   const { pool } = world;
-  const [a, b, c] = await openAll(world, 3) as [Connection, Connection, Connection];
+  const [a, b, c] = await openAll(world, 3) as Three;
   pool.put("x", a);
   const { promise: ended, resolve } = Promise.withResolvers<void>();
-  pool.put("x", { ...b, rest: (tell) => b.rest(() => resolve(tell())) });
+  const beginIdle = b.beginIdle.bind(b);
+  b.beginIdle = (callBack) => beginIdle(() => resolve(callBack()));
+  pool.put("x", b);
   world.end(1);
   await ended;
   assertEquals(closed([a, b]), [false, true]);

@@ -1,6 +1,5 @@
 /**
- * Whatever a server may send, cut anywhere, is read back exactly; and its connection is used again exactly when
- * it may be.
+ * Any response, however it is cut, is read exactly, and its connection is reused exactly when it may be.
  */
 import { assertEquals } from "@std/assert";
 import { concat } from "@std/bytes/concat";
@@ -12,8 +11,8 @@ import { createWire, type Wire } from "./wire.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** A response as it is meant. */
-interface Meant {
+/** The parts of a response and how it is read. */
+interface ResponsePlan {
   readonly method: "GET" | "HEAD" | "POST";
   readonly status: number;
   readonly version: "1.0" | "1.1";
@@ -24,7 +23,7 @@ interface Meant {
   readonly trailers: string;
   readonly connection: "close" | "keep-alive" | undefined;
   readonly interim: number;
-  /** Bytes behind the response. */
+  /** Bytes after the response. */
   readonly excess: string;
   readonly lineEnd: "\r\n" | "\n";
   readonly reading: "bytes" | "chunks";
@@ -39,7 +38,7 @@ const FRAMING_FIELDS: ReadonlySet<string> = new Set([
   "transfer-encoding",
 ]);
 
-const meant: fc.Arbitrary<Meant> = fc.record({
+const responsePlan: fc.Arbitrary<ResponsePlan> = fc.record({
   method: fc.constantFrom("GET", "HEAD", "POST"),
   status: fc.constantFrom(200, 201, 204, 206, 301, 304, 404, 500, 599, 999),
   version: fc.constantFrom("1.1", "1.1", "1.1", "1.0"),
@@ -69,21 +68,21 @@ const meant: fc.Arbitrary<Meant> = fc.record({
   reading: fc.constantFrom("bytes", "chunks"),
 });
 
-function isBodiless({ method, status }: Meant): boolean {
+function isBodiless({ method, status }: ResponsePlan): boolean {
   return method === "HEAD" || status === 204 || status === 304;
 }
 
-/** HTTP/1.0 has no chunks. */
-function framingOf({ framing, version }: Meant): Meant["framing"] {
+/** Returns the framing: HTTP/1.0 has no chunks. */
+function framingOf({ framing, version }: ResponsePlan): ResponsePlan["framing"] {
   return framing === "chunked" && version === "1.0" ? "length" : framing;
 }
 
-function bodyOf({ chunks }: Meant): Bytes {
+function bodyOf({ chunks }: ResponsePlan): Bytes {
   return concat(chunks.map(({ data }) => data));
 }
 
-/** What goes over the wire. */
-function encode(it: Meant): Bytes {
+/** Returns the bytes of a response. */
+function encode(it: ResponsePlan): Bytes {
   const { status, version, statusText, headers, chunks, trailers, connection, lineEnd } = it;
   const framing = framingOf(it);
   const length = bodyOf(it).length;
@@ -111,26 +110,26 @@ function encode(it: Meant): Bytes {
   return concat([...parts, latin1(it.excess)]);
 }
 
-/** Whether the next request may go over the same connection. */
-function isReusable(it: Meant): boolean {
+/** Reports whether the connection may be reused. */
+function isReusable(it: ResponsePlan): boolean {
   const isKept = it.version === "1.1" ? it.connection !== "close" : it.connection === "keep-alive";
   return isKept && (isBodiless(it) || framingOf(it) !== "close") && it.excess === "";
 }
 
-/** Cuts bytes at some places; what stands behind `whole` comes with the byte in front of it. */
+/** Cuts bytes at some places, but not from index `whole` - 1 on. */
 function cut(bytes: Bytes, places: readonly number[], whole: number): Bytes[] {
   const ends = [...new Set(places.map((place) => 1 + place % Math.max(1, whole - 1)))]
     .filter((end) => end < whole).toSorted((a, b) => a - b);
   return [...ends, bytes.length].map((end, index) => bytes.slice(ends[index - 1] ?? 0, end));
 }
 
-/** Lets happen what needs no more to happen. */
+/** Waits until everything that is ready has run. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
 
-Deno.test("any response is read back exactly, and its connection used again exactly when it may be", async () => {
-  const exchange = fc.tuple(meant, fc.array(fc.nat(200_000), { maxLength: 30 }));
+Deno.test("any response is read exactly, and its connection is reused exactly when it may be", async () => {
+  const exchange = fc.tuple(responsePlan, fc.array(fc.nat(200_000), { maxLength: 30 }));
   await fc.assert(
     fc.asyncProperty(fc.array(exchange, { minLength: 1, maxLength: 4 }), async (exchanges) => {
       const wires: Wire[] = [];
@@ -139,7 +138,7 @@ Deno.test("any response is read back exactly, and its connection used again exac
         wires.push(wire);
         return Promise.resolve(wire);
       };
-      using client = createHttp1Client({ maxIdlePerHost: 2 }, { connect });
+      using client = createHttp1Client({ maxIdlePerHost: 2, connect });
       const { signal } = new AbortController();
       const url = new URL("http://a.invalid/");
       let connections = 0;
@@ -152,7 +151,7 @@ Deno.test("any response is read back exactly, and its connection used again exac
         assertEquals(wires.length, connections);
         const bytes = encode(it);
         const whole = bytes.length - it.excess.length;
-        // Bytes behind a response that ends with the connection belong to it.
+        // Bytes after a response that ends with the connection belong to it.
         const isOpenEnded = framingOf(it) === "close" && !isBodiless(it);
         for (const segment of cut(bytes, places, whole)) wires.at(-1)?.push(segment);
         if (isOpenEnded) wires.at(-1)?.push(null);
@@ -163,9 +162,9 @@ Deno.test("any response is read back exactly, and its connection used again exac
           headers.filter(([name]) => !FRAMING_FIELDS.has(name)),
           it.headers.map(([name, value]) => [name.toLowerCase(), value]),
         );
-        const body = reading === "bytes"
-          ? await response.bytes(1_000_000)
-          : concat(await Array.fromAsync(response.chunks(1_000_000), (piece) => piece.slice()));
+        const body = reading === "bytes" ? await response.body.bytes(1_000_000) : concat(
+          await Array.fromAsync(response.body.chunks(1_000_000), (piece) => piece.slice()),
+        );
         const expected = isBodiless(it)
           ? new Uint8Array()
           : isOpenEnded

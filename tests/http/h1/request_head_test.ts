@@ -2,11 +2,11 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { encodeRequestHead, type RequestHead } from "../../../src/http/h1/request_head.ts";
 import { type HeaderPairs, ProxyError } from "../../../src/protocol/mod.ts";
 
-interface Asked extends Partial<Omit<RequestHead, "url">> {
+interface TestRequest extends Partial<Omit<RequestHead, "url">> {
   readonly url?: string;
 }
 
-function encode({ url = "http://a.example/", ...asked }: Asked = {}): string {
+function encode({ url = "http://a.example/", ...asked }: TestRequest = {}): string {
   return encodeRequestHead({
     method: "GET",
     headers: [],
@@ -17,13 +17,13 @@ function encode({ url = "http://a.example/", ...asked }: Asked = {}): string {
 }
 
 /** The lines of a head, without the fields that are added where there are none. */
-function linesOf(asked: Asked): string[] {
+function linesOf(asked: TestRequest): string[] {
   const lines = encode(asked).split("\r\n");
   assertEquals(lines.slice(-2), ["", ""]);
   return lines.slice(0, -2).filter((line) => !DEFAULTS.includes(line));
 }
 
-function assertRefused(asked: Asked): void {
+function assertRefused(asked: TestRequest): void {
   const { code, sent, message } = assertThrows(() => encode(asked), ProxyError);
   assertEquals([code, sent], ["bad_request", "no"]);
   assertEquals(message.includes("\n"), false);
@@ -32,7 +32,7 @@ function assertRefused(asked: Asked): void {
 const AGENT = `user-agent: Deno/${Deno.version.deno}`;
 const DEFAULTS = ["accept: */*", "accept-language: *", AGENT, "accept-encoding: gzip"];
 
-Deno.test("encodeRequestHead() writes what fetch would, and nothing else", () => {
+Deno.test("encodeRequestHead() writes the fields that fetch adds, and no others", () => {
   const start = "GET / HTTP/1.1\r\nhost: a.example\r\n";
   assertEquals(encode(), `${start}${DEFAULTS.join("\r\n")}\r\n\r\n`);
 });
@@ -44,7 +44,7 @@ const TARGETS: readonly { name: string; input: string; expected: [string, string
   { name: "an empty query", input: "http://a.example/?", expected: ["/?", "a.example"] },
   { name: "a fragment", input: "http://a.example/b?c#/d?e", expected: ["/b?c", "a.example"] },
   { name: "an empty fragment", input: "http://a.example/#", expected: ["/", "a.example"] },
-  { name: "the port that is usual", input: "http://a.example:80/", expected: ["/", "a.example"] },
+  { name: "the default port", input: "http://a.example:80/", expected: ["/", "a.example"] },
   { name: "a port", input: "http://a.example:81/", expected: ["/", "a.example:81"] },
   { name: "an IPv6 address", input: "http://[::1]:81/b", expected: ["/b", "[::1]:81"] },
   {
@@ -58,7 +58,7 @@ const TARGETS: readonly { name: string; input: string; expected: [string, string
     expected: ["/b", "a.example"],
   },
   {
-    name: "a host in other letters",
+    name: "a host outside ASCII",
     input: "http://É.EXAMPLE/",
     expected: ["/", "xn--9ca.example"],
   },
@@ -68,14 +68,18 @@ const TARGETS: readonly { name: string; input: string; expected: [string, string
     input: "http://a.example/\r\nb\n?c\rd",
     expected: ["/b?cd", "a.example"],
   },
-  { name: "blanks", input: "http://a.example/b c?d e", expected: ["/b%20c?d%20e", "a.example"] },
   {
-    name: "controls",
+    name: "whitespace",
+    input: "http://a.example/b c?d e",
+    expected: ["/b%20c?d%20e", "a.example"],
+  },
+  {
+    name: "control characters",
     input: "http://a.example/\0\x0b?\x7f\x85",
     expected: ["/%00%0B?%7F%C2%85", "a.example"],
   },
   {
-    name: "what looks like a line end",
+    name: "an escaped line end",
     input: "http://a.example/č?Ċ",
     expected: ["/%C4%8D?%C4%8A", "a.example"],
   },
@@ -119,7 +123,7 @@ const FIELDS: readonly { name: string; input: HeaderPairs; expected: string[] }[
   },
   { name: "that are empty", input: [["x", ""]], expected: ["x: "] },
   {
-    name: "with tabs and bytes beyond ASCII",
+    name: "with tabs and bytes outside ASCII",
     input: [["x", "a\tb\x80\xff"]],
     expected: ["x: a\tb\x80\xff"],
   },
@@ -141,7 +145,7 @@ for (const { name, input, expected } of FIELDS) {
   });
 }
 
-Deno.test("encodeRequestHead() adds no field that is there, in any spelling", () => {
+Deno.test("encodeRequestHead() adds no field that the request has, in any spelling", () => {
   const headers = [["Accept", "a"], ["ACCEPT-LANGUAGE", ""], ["user-Agent", "b"], [
     "Accept-encoding",
     "c",
@@ -154,7 +158,7 @@ Deno.test("encodeRequestHead() adds no field that is there, in any spelling", ()
   ]);
 });
 
-Deno.test("encodeRequestHead() asks for no coding of a part of a body", () => {
+Deno.test("encodeRequestHead() accepts no coding of a part of a body", () => {
   const { length } = DEFAULTS;
   const lines = encode({ headers: [["Range", "bytes=0-1"]] }).split("\r\n").slice(2, -2);
   assertEquals(lines, [
@@ -167,7 +171,7 @@ Deno.test("encodeRequestHead() asks for no coding of a part of a body", () => {
 const INJECTED = ["\r\nx: y", "\nx: y", "\rx: y", "\0", "\x01", "\x0b", "\x0c", "\x1b", "\x7f"];
 const BEYOND = ["č", "Ċ", "\u2028", "😀", "\ud800"]; // the low bytes of the first two are CR and LF
 
-Deno.test("encodeRequestHead() refuses values that would be more than a value", () => {
+Deno.test("encodeRequestHead() refuses values with control characters or outside Latin-1", () => {
   for (const text of [...INJECTED, ...BEYOND]) {
     assertRefused({ headers: [["x-first", "1"], ["x", `a${text}b`]] });
   }
@@ -176,7 +180,7 @@ Deno.test("encodeRequestHead() refuses values that would be more than a value", 
   }
 });
 
-Deno.test("encodeRequestHead() refuses names that are none", () => {
+Deno.test("encodeRequestHead() refuses names that are not tokens, or too long", () => {
   const names = [...INJECTED, ...BEYOND].map((text) => `a${text}b`);
   for (
     const name of [
@@ -199,14 +203,14 @@ Deno.test("encodeRequestHead() refuses names that are none", () => {
   }
 });
 
-Deno.test("encodeRequestHead() refuses methods that are none", () => {
+Deno.test("encodeRequestHead() refuses methods that are not tokens", () => {
   const methods = [...INJECTED, ...BEYOND].map((text) => `GET${text}`);
   for (const method of [...methods, "", "GET ", " GET", "GET / HTTP/1.1", "G:T", "é"]) {
     assertRefused({ method });
   }
 });
 
-Deno.test("encodeRequestHead() refuses hosts that cannot be looked up, and targets too long", () => {
+Deno.test("encodeRequestHead() refuses hosts that cannot be looked up, and targets that are too long", () => {
   for (const host of ["a{b.example", "a`b.example", 'a"b.example']) {
     assertRefused({ url: `http://${host}/` });
   }
@@ -215,7 +219,7 @@ Deno.test("encodeRequestHead() refuses hosts that cannot be looked up, and targe
   assertRefused({ url: `${longest}b` });
 });
 
-Deno.test("encodeRequestHead() takes no longer for a value that is nearly all blanks", () => {
+Deno.test("encodeRequestHead() takes linear time for a value that is nearly all whitespace", () => {
   // A million steps, and not a million times a million.
   assertRefused({ headers: [["x", `a${" ".repeat(1_000_000)}\n${" ".repeat(1_000_000)}b`]] });
 });

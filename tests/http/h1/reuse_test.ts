@@ -1,12 +1,11 @@
 /**
- * Which connections are used again, and which never.
+ * Which connections are reused, and which are closed.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ProxyError } from "../../../src/protocol/mod.ts";
+import { createFakeClock } from "../../helpers/clock.ts";
 import { startHttp } from "../../helpers/upstream.ts";
-import { type Asked, chunked, createAsker, ok, type Reading, startServer } from "./ask.ts";
-
-const READINGS: readonly Reading[] = ["bytes", "chunks"];
+import { chunked, createTestClient, ok, READINGS, startServer } from "./test_client.ts";
 
 interface Row {
   readonly name: string;
@@ -22,7 +21,7 @@ const REUSABLE: readonly Row[] = [
   { name: "a body of known length", input: ok("abc"), text: "abc" },
   { name: "an empty body", input: ok(""), text: "" },
   { name: "a body of chunks", input: chunked("abc", "def"), text: "abcdef" },
-  { name: "no chunk", input: chunked(), text: "" },
+  { name: "a body without chunks", input: chunked(), text: "" },
   {
     name: "trailers",
     input: chunked("abc").replace(/\r\n$/, "x: y\r\n\r\n"),
@@ -35,13 +34,13 @@ const REUSABLE: readonly Row[] = [
   },
   { name: "204 without a length", input: head("HTTP/1.1 204 x"), text: "" },
   {
-    name: "204 with a length that does not count",
+    name: "204 with a length that is not valid",
     input: head("HTTP/1.1 204 x", "content-length: 5"),
     text: "",
   },
   { name: "304 without a length", input: head("HTTP/1.1 304 x"), text: "" },
   {
-    name: "304 with the length of what it stands for",
+    name: "304 with the length of the cached body",
     input: head("HTTP/1.1 304 x", "content-length: 5"),
     text: "",
   },
@@ -69,7 +68,7 @@ const REUSABLE: readonly Row[] = [
     text: "0123456789".repeat(9000),
   },
   {
-    name: "chunks longer than that",
+    name: "chunks longer than the memory of a connection",
     input: chunked(..."abc".split("").map((letter) => letter.repeat(30_000))),
     text: "abc".split("").map((letter) => letter.repeat(30_000)).join(""),
   },
@@ -77,11 +76,11 @@ const REUSABLE: readonly Row[] = [
 
 for (const reading of READINGS) {
   for (const { name, method = "GET", input, text } of REUSABLE) {
-    Deno.test(`a connection is used again behind ${name}, read as ${reading}`, async () => {
+    Deno.test(`request() reuses a connection after ${name}, read by ${reading}()`, async () => {
       await using server = startServer(() => input);
-      using asker = createAsker();
+      using client = createTestClient();
       for (let round = 0; round < 3; round++) {
-        assertEquals((await asker.ask(server.origin, { method, reading })).text, text);
+        assertEquals((await client.fetch(server.origin, { method, reading })).text, text);
       }
       assertEquals(server.connections(), 1);
     });
@@ -97,31 +96,31 @@ const ONCE: readonly Row[] = [
     input: chunked("abc").replace("\r\n\r\n", "\r\ncontent-length: 3\r\n\r\n"),
     text: "abc",
   },
-  { name: "a byte behind a body", input: `${ok("abc")}x`, text: "abc" },
-  { name: "a byte behind the chunks", input: `${chunked("abc")}x`, text: "abc" },
-  { name: "a byte behind an empty body", input: `${ok("")}x`, text: "" },
-  { name: "a line end behind a body", input: `${ok("abc")}\r\n`, text: "abc" },
-  { name: "another response behind a body", input: ok("abc") + ok("def"), text: "abc" },
-  { name: "another response behind the chunks", input: chunked("abc") + ok("def"), text: "abc" },
-  { name: "another response behind a 204", input: head("HTTP/1.1 204 x") + ok("def"), text: "" },
+  { name: "a byte after a body", input: `${ok("abc")}x`, text: "abc" },
+  { name: "a byte after the chunks", input: `${chunked("abc")}x`, text: "abc" },
+  { name: "a byte after an empty body", input: `${ok("")}x`, text: "" },
+  { name: "a line end after a body", input: `${ok("abc")}\r\n`, text: "abc" },
+  { name: "another response after a body", input: ok("abc") + ok("def"), text: "abc" },
+  { name: "another response after the chunks", input: chunked("abc") + ok("def"), text: "abc" },
+  { name: "another response after a 204", input: head("HTTP/1.1 204 x") + ok("def"), text: "" },
   {
-    name: "a body behind a 304",
+    name: "a body after a 304",
     input: `${head("HTTP/1.1 304 x", "content-length: 3")}abc`,
     text: "",
   },
   {
-    name: "a body behind the head of HEAD",
+    name: "a body after the head of HEAD",
     method: "HEAD",
     input: ok("HTTP/1.1 200 OK\r\n\r\n"),
     text: "",
   },
   {
-    name: "a server that says that it keeps it for no time",
+    name: "a response with timeout=0",
     input: ok("abc", "keep-alive: timeout=0"),
     text: "abc",
   },
   {
-    name: "a server that says that it keeps it for a second",
+    name: "a response with timeout=1",
     input: ok("abc", "keep-alive: timeout=1"),
     text: "abc",
   },
@@ -129,83 +128,83 @@ const ONCE: readonly Row[] = [
 
 for (const reading of READINGS) {
   for (const { name, method = "GET", input, text } of ONCE) {
-    Deno.test(`a connection is closed behind ${name}, read as ${reading}`, async () => {
+    Deno.test(`request() closes a connection after ${name}, read by ${reading}()`, async () => {
       const closings: Promise<void>[] = [];
       await using server = startServer((connection) => {
         closings.push(connection.write(input).then(connection.peerClosed));
         return closings.at(-1);
       });
-      using asker = createAsker();
+      using client = createTestClient();
       for (let round = 1; round <= 2; round++) {
-        assertEquals((await asker.ask(server.origin, { method, reading })).text, text);
+        assertEquals((await client.fetch(server.origin, { method, reading })).text, text);
         await closings[round - 1];
         assertEquals(server.connections(), round);
       }
     });
   }
 
-  Deno.test(`a connection is closed behind a body that ends with it, read as ${reading}`, async () => {
+  Deno.test(`request() closes a connection after a body that ends with it, read by ${reading}()`, async () => {
     await using server = startServer(async (connection) => {
       await connection.write("HTTP/1.1 200 OK\r\nconnection: keep-alive\r\n\r\nabc");
       await connection.closeWrite();
       await connection.peerClosed();
     });
-    using asker = createAsker();
+    using client = createTestClient();
     for (let round = 1; round <= 2; round++) {
-      assertEquals((await asker.ask(server.origin, { reading })).text, "abc");
+      assertEquals((await client.fetch(server.origin, { reading })).text, "abc");
       assertEquals(server.connections(), round);
     }
   });
 }
 
 const DISCARDED: readonly { name: string; input: string; expected: number }[] = [
-  { name: "that has come whole", input: ok("abc"), expected: 1 },
-  { name: "that there is none of", input: ok(""), expected: 1 },
-  { name: "that has come in part", input: ok("abc").slice(0, -1), expected: 2 },
-  { name: "with a byte behind it", input: `${ok("abc")}x`, expected: 2 },
+  { name: "that has arrived completely", input: ok("abc"), expected: 1 },
+  { name: "of length 0", input: ok(""), expected: 1 },
+  { name: "that has arrived partly", input: ok("abc").slice(0, -1), expected: 2 },
+  { name: "with a byte after it", input: `${ok("abc")}x`, expected: 2 },
   { name: "in chunks", input: chunked("abc"), expected: 2 },
 ];
 
 for (const { name, input, expected } of DISCARDED) {
-  Deno.test(`a body ${name} is discarded, and its connection where it has to be`, async () => {
+  Deno.test(`discard() of a body ${name} closes the connection only where needed`, async () => {
     await using server = startServer((_, { head }) => head.startsWith("HEAD") ? ok("") : input);
-    using asker = createAsker();
-    const response = await asker.head(server.origin);
-    response.discard();
-    response.discard();
-    assertEquals((await asker.ask(server.origin, { method: "HEAD" })).text, "");
+    using client = createTestClient();
+    const response = await client.fetchHead(server.origin);
+    response.body.discard();
+    response.body.discard();
+    assertEquals((await client.fetch(server.origin, { method: "HEAD" })).text, "");
     assertEquals(server.connections(), expected);
-    assertEquals(await Array.fromAsync(response.chunks(10)), []);
+    assertEquals(await Array.fromAsync(response.body.chunks(10)), []);
   });
 }
 
-Deno.test("bytes behind a body that was read in part are not taken for the rest of it", async () => {
-  // As many as were read: what waits is as long as the body.
+Deno.test("discard() does not mistake bytes after a partly read body for its rest", async () => {
+  // As many as were read, so that the bytes that wait are as long as the body.
   await using server = startServer(() => ok("abc") + "xyz");
-  using asker = createAsker();
-  const response = await asker.head(server.origin);
-  for await (const _ of response.chunks(10)) {
-    response.discard();
+  using client = createTestClient();
+  const response = await client.fetchHead(server.origin);
+  for await (const _ of response.body.chunks(10)) {
+    response.body.discard();
     break;
   }
-  await asker.ask(server.origin);
+  await client.fetch(server.origin);
   assertEquals(server.connections(), 2);
 });
 
-Deno.test("leaving a body early closes its connection", async () => {
+Deno.test("leaving chunks() early closes the connection", async () => {
   const closed = Promise.withResolvers<void>();
   await using server = startServer(async (connection) => {
     await connection.write(ok("abc").slice(0, -1));
     await connection.peerClosed();
     closed.resolve();
   });
-  using asker = createAsker();
-  for await (const _ of (await asker.head(server.origin)).chunks(10)) break;
+  using client = createTestClient();
+  for await (const _ of (await client.fetchHead(server.origin)).body.chunks(10)) break;
   await closed.promise;
 });
 
 for (const reading of READINGS) {
-  Deno.test(`a body that is too large closes its connection, read as ${reading}`, async () => {
+  Deno.test(`${reading}() closes the connection when a body is too large`, async () => {
     for (const input of [ok("abcd"), chunked("ab", "cd"), "HTTP/1.1 200 OK\r\n\r\nabcd"]) {
       const closed = Promise.withResolvers<void>();
       await using server = startServer(async (connection) => {
@@ -213,8 +212,8 @@ for (const reading of READINGS) {
         await connection.peerClosed();
         closed.resolve();
       });
-      using asker = createAsker();
-      const asking = asker.ask(server.origin, { reading, maxBytes: 3 });
+      using client = createTestClient();
+      const asking = client.fetch(server.origin, { reading, maxBytes: 3 });
       const { code } = await assertRejects(() => asking, ProxyError);
       assertEquals(code, "http_response_body_size");
       await closed.promise;
@@ -223,7 +222,7 @@ for (const reading of READINGS) {
 }
 
 for (const reading of READINGS) {
-  Deno.test(`a body whose length is too large fails before its first piece, read as ${reading}`, async () => {
+  Deno.test(`${reading}() fails before the first piece when the length of a body is too large`, async () => {
     const closed = Promise.withResolvers<void>();
     await using server = startServer(async (connection, { request }) => {
       await connection.write(request === 1 ? ok("abc") : ok("abcd").slice(0, -2));
@@ -231,12 +230,12 @@ for (const reading of READINGS) {
       await connection.peerClosed();
       closed.resolve();
     });
-    using asker = createAsker();
-    assertEquals((await asker.ask(server.origin, { reading, maxBytes: 3 })).text, "abc");
-    const response = await asker.head(server.origin);
+    using client = createTestClient();
+    assertEquals((await client.fetch(server.origin, { reading, maxBytes: 3 })).text, "abc");
+    const response = await client.fetchHead(server.origin);
     const first = reading === "bytes"
-      ? async () => await response.bytes(3)
-      : () => response.chunks(3)[Symbol.asyncIterator]().next();
+      ? async () => await response.body.bytes(3)
+      : () => response.body.chunks(3)[Symbol.asyncIterator]().next();
     const { code, sent } = await assertRejects(first, ProxyError);
     assertEquals([code, sent], ["http_response_body_size", "yes"]);
     await closed.promise;
@@ -244,25 +243,25 @@ for (const reading of READINGS) {
   });
 }
 
-Deno.test("a connection that rests is not used when its address was not checked", async () => {
+Deno.test("request() does not use an idle connection whose address was not checked", async () => {
   await using server = startServer((_, { connection, request }) => ok(`${connection} ${request}`));
-  using asker = createAsker();
+  using client = createTestClient();
   const url = `http://a.invalid:${server.port}/`;
   const ask = async (...addresses: string[]): Promise<string> =>
-    await asker.ask(url, { addresses }).then(({ text }) => text, ({ code }: ProxyError) => code);
+    await client.fetch(url, { addresses }).then(({ text }) => text, ({ code }: ProxyError) => code);
   assertEquals(await ask("127.0.0.1"), "1 1");
   assertEquals(await ask("127.0.0.9"), "connection_refused"); // nothing listens there
   assertEquals(await ask(), "dns_error");
   assertEquals(await ask("127.0.0.9", "127.0.0.1"), "1 2");
 });
 
-Deno.test("a connection is used again for the same host only, at whichever of its addresses", async () => {
+Deno.test("request() reuses a connection for the same host only, at any of its addresses", async () => {
   await using server = startServer((_, { head }) => ok(/host: (.*)\r/.exec(head)?.[1] ?? ""));
-  using asker = createAsker();
+  using client = createTestClient();
   const { port } = server;
   const ask = async (host: string, ...addresses: string[]): Promise<void> =>
     assertEquals(
-      (await asker.ask(`http://${host}:${port}/`, { addresses })).text,
+      (await client.fetch(`http://${host}:${port}/`, { addresses })).text,
       `${host}:${port}`,
     );
   await ask("a.invalid", "127.0.0.1");
@@ -275,7 +274,7 @@ Deno.test("a connection is used again for the same host only, at whichever of it
   assertEquals(server.connections(), 3);
 });
 
-Deno.test("a connection to an IPv6 address is used again", async () => {
+Deno.test("request() reuses a connection to an IPv6 address", async () => {
   await using server = startHttp((request) => new Response(request.headers.get("host")), {
     hostname: "::1",
   });
@@ -285,15 +284,15 @@ Deno.test("a connection to an IPv6 address is used again", async () => {
     assertEquals(options.hostname, "::1");
     return Deno.connect(options);
   };
-  using asker = createAsker({}, { connect });
+  using client = createTestClient({ connect });
   const url = `http://[::1]:${server.port}/`;
   for (let round = 0; round < 2; round++) {
-    assertEquals((await asker.ask(url)).text, `[::1]:${server.port}`);
+    assertEquals((await client.fetch(url)).text, `[::1]:${server.port}`);
   }
   assertEquals(connects, 1);
 });
 
-Deno.test("requests side by side have a connection each, of which the allowed ones rest", async () => {
+Deno.test("concurrent requests have a connection each, of which the pool keeps the allowed number", async () => {
   const arrived = Array.from({ length: 4 }, () => Promise.withResolvers<void>());
   const all = Promise.all(arrived.map(({ promise }) => promise));
   const closed = Promise.withResolvers<void>();
@@ -308,15 +307,15 @@ Deno.test("requests side by side have a connection each, of which the allowed on
     if (++closings === 2) closed.resolve();
     return false;
   });
-  using asker = createAsker({ maxIdlePerHost: 2 });
-  await Promise.all(arrived.map(() => asker.ask(server.origin)));
+  using client = createTestClient({ maxIdlePerHost: 2 });
+  await Promise.all(arrived.map(() => client.fetch(server.origin)));
   await closed.promise;
-  const texts = await Promise.all([1, 2].map(() => asker.ask(server.origin)));
+  const texts = await Promise.all([1, 2].map(() => client.fetch(server.origin)));
   assertEquals(texts.map(({ text }) => text), ["again", "again"]);
   assertEquals(server.connections(), 4);
 });
 
-Deno.test("a connection that the server half closes while it rests is closed, and not used", async () => {
+Deno.test("an idle connection that the server half closes is closed, and not used", async () => {
   const closed = Promise.withResolvers<void>();
   await using server = startServer(async (connection, { connection: number }) => {
     await connection.write(ok(String(number)));
@@ -325,76 +324,72 @@ Deno.test("a connection that the server half closes while it rests is closed, an
     await connection.peerClosed();
     closed.resolve();
   });
-  using asker = createAsker();
-  await asker.ask(server.origin);
+  using client = createTestClient();
+  await client.fetch(server.origin);
   await closed.promise;
-  assertEquals((await asker.ask(server.origin, { method: "POST" })).text, "2");
+  assertEquals((await client.fetch(server.origin, { method: "POST" })).text, "2");
 });
 
-Deno.test("a response that nobody has asked for ends the connection that rests, and answers nothing", async () => {
-  const asked = Promise.withResolvers<void>();
+Deno.test("an unrequested response on an idle connection closes it, and is no response to the next request", async () => {
+  const request = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<void>();
   await using server = startServer(async (connection, { connection: number }) => {
     await connection.write(ok(String(number)));
     if (number > 1) return;
-    await asked.promise;
+    await request.promise;
     await connection.write(ok("poison"));
     await connection.peerClosed();
     closed.resolve();
   });
-  using asker = createAsker();
-  assertEquals((await asker.ask(server.origin)).text, "1");
-  asked.resolve();
+  using client = createTestClient();
+  assertEquals((await client.fetch(server.origin)).text, "1");
+  request.resolve();
   await closed.promise;
-  assertEquals((await asker.ask(server.origin)).text, "2");
+  assertEquals((await client.fetch(server.origin)).text, "2");
 });
 
-Deno.test("connections are closed when they have rested for long enough, or when the client is disposed of", async () => {
-  let sweep = (): void => {};
+Deno.test("idle connections are closed after their time, and when the client is disposed of", async () => {
+  const clock = createFakeClock();
   const closings = [1, 2].map(() => Promise.withResolvers<void>());
   await using server = startServer(async (connection, { connection: number }) => {
     await connection.write(ok("abc"));
     await connection.peerClosed();
     closings[number - 1]?.resolve();
   });
-  const asker = createAsker({}, {
-    repeat: (callback) => {
-      sweep = callback;
-      return () => {};
-    },
-  });
-  await asker.ask(server.origin);
-  sweep();
-  sweep();
+  const client = createTestClient({ clock });
+  await client.fetch(server.origin);
+  assertEquals(clock.delays, [30_000]);
+  clock.advance(60_000);
   await closings[0]?.promise;
-  await asker.ask(server.origin);
-  asker[Symbol.dispose]();
+  await client.fetch(server.origin);
+  client[Symbol.dispose]();
   await closings[1]?.promise;
+  assertEquals(clock.delays, []);
 });
 
-Deno.test("a connection is used as long as its server says, less a second, and anew behind each response", async () => {
-  let now = 0;
+Deno.test("request() reuses a connection for the time that the last response states, less a second", async () => {
+  const clock = createFakeClock();
   const hints = ["keep-alive: timeout=5", "Keep-Alive: max=9, timeout=5", "x: y"];
   await using server = startServer((_, { request }) => ok("", hints[request - 1] ?? ""));
-  using asker = createAsker({}, { now: () => now });
-  await asker.ask(server.origin);
-  now += 3999;
-  await asker.ask(server.origin);
-  now += 3999;
-  await asker.ask(server.origin);
+  using client = createTestClient({ idleMs: 1_000_000, clock });
+  await client.fetch(server.origin);
+  clock.advance(3999);
+  await client.fetch(server.origin);
+  clock.advance(3999);
+  await client.fetch(server.origin);
   assertEquals(server.connections(), 1);
-  now += 100_000; // the last response has said nothing of a time
-  await asker.ask(server.origin);
+  clock.advance(100_000); // the last response states no time
+  await client.fetch(server.origin);
   assertEquals(server.connections(), 1);
 
   await using other = startServer(() => ok("", "keep-alive: timeout=5"));
-  await asker.ask(other.origin);
-  now += 4000;
-  await asker.ask(other.origin);
+  await client.fetch(other.origin);
+  clock.advance(4000);
+  await client.fetch(other.origin);
   assertEquals(other.connections(), 2);
 });
 
-Deno.test("connections that rest are no more than allowed in all", async () => {
+Deno.test("a client keeps no more idle connections than its limit in total", async () => {
   let open = 0;
   let most = 0;
   await using server = startServer(async (connection) => {
@@ -403,106 +398,10 @@ Deno.test("connections that rest are no more than allowed in all", async () => {
     await connection.peerClosed();
     open--;
   });
-  using asker = createAsker({ maxIdle: 8 });
+  using client = createTestClient({ maxIdle: 8 });
   for (let host = 0; host < 100; host++) {
     const addresses = ["127.0.0.1"];
-    await asker.ask(`http://h${host}.invalid:${server.port}/`, { addresses });
+    await client.fetch(`http://h${host}.invalid:${server.port}/`, { addresses });
   }
   assert(most <= 12, `${most} connections were open at a time`);
-});
-
-interface Stale {
-  readonly name: string;
-  readonly asked: Asked;
-  /** What the server does with the second request. */
-  readonly input?: string;
-  /** How it ends, and over how many connections. */
-  readonly expected: readonly [string, number];
-}
-
-const bytes = new Uint8Array(1_000_000);
-const streamed = (): ReadableStream<Uint8Array<ArrayBuffer>> =>
-  ReadableStream.from([new Uint8Array(10)]);
-
-const STALE: readonly Stale[] = [
-  { name: "GET once more", asked: {}, expected: ["2", 2] },
-  {
-    name: "PUT once more, with its body",
-    asked: { method: "PUT", body: bytes },
-    expected: ["2", 2],
-  },
-  {
-    name: "POST not again",
-    asked: { method: "POST" },
-    expected: ["connection_terminated false", 1],
-  },
-  {
-    name: "POST with a body not again",
-    asked: { method: "POST", body: bytes },
-    expected: ["connection_terminated false", 1],
-  },
-  {
-    name: "PATCH not again",
-    asked: { method: "PATCH" },
-    expected: ["connection_terminated false", 1],
-  },
-  {
-    name: "PUT with a stream not again",
-    asked: { method: "PUT", body: streamed() },
-    expected: ["connection_terminated true", 1],
-  },
-  {
-    name: "GET not again when a head had begun",
-    asked: {},
-    input: "H",
-    expected: ["connection_terminated true", 1],
-  },
-  {
-    name: "GET not again behind an interim response",
-    asked: {},
-    input: "HTTP/1.1 103 x\r\n\r\n",
-    expected: ["connection_terminated true", 1],
-  },
-  {
-    name: "GET not again when a body had begun",
-    asked: {},
-    input: ok("abc").slice(0, -1),
-    expected: ["http_response_incomplete true", 1],
-  },
-  {
-    name: "GET not again behind what is not HTTP",
-    asked: {},
-    input: "x",
-    expected: ["http_protocol_error false", 1],
-  },
-];
-
-for (const { name, asked, input, expected } of STALE) {
-  Deno.test(`on a connection that ends under it a client sends ${name}`, async () => {
-    await using server = startServer(async (connection, { connection: number, request }) => {
-      if (request === 1 && number === 1) return ok("1");
-      if (number > 1) return ok(String(number));
-      if (input !== undefined) await connection.write(input);
-      return false;
-    });
-    using asker = createAsker();
-    await asker.ask(server.origin);
-    const outcome = await asker.ask(server.origin, asked).then(
-      ({ text }) => text,
-      ({ code, retryable }: ProxyError) => `${code} ${retryable}`,
-    );
-    assertEquals([outcome, server.connections()], expected);
-  });
-}
-
-Deno.test("a request is repeated once, and only behind a connection that had rested", async () => {
-  await using server = startServer((_, { connection: number, request }) =>
-    request === 1 && number === 1 ? ok("1") : false
-  );
-  using asker = createAsker();
-  await asker.ask(server.origin);
-  const again = await assertRejects(() => asker.ask(server.origin), ProxyError);
-  assertEquals([again.code, server.connections()], ["connection_terminated", 2]);
-  const fresh = await assertRejects(() => asker.ask(server.origin), ProxyError);
-  assertEquals([fresh.code, server.connections()], ["connection_terminated", 3]);
 });

@@ -1,38 +1,38 @@
 /**
- * A TCP connection in memory, whose segments come cut as a test wants them: the system's would be joined.
+ * A TCP connection in memory whose segments arrive exactly as a test cuts them, while a real one may join them.
  *
  * @module
  */
 import type { Tcp } from "../../../src/http/h1/connection.ts";
 import { latin1 } from "../../helpers/upstream.ts";
 
-/** One end of a connection. */
+/** The client's end of a connection. */
 export interface Wire extends Tcp {
-  /** All that was written, one byte a character. */
+  /** Returns everything that was written, one character per byte. */
   readonly written: () => string;
   readonly isClosed: () => boolean;
-  /** Segments that were not read, or not wholly. */
+  /** Returns the number of segments that have not been read completely. */
   readonly unread: () => number;
-  /** Lets a segment come; `null`: the end. */
+  /** Lets a segment arrive; `null`: the end. */
   push(segment: string | Uint8Array | null): void;
 }
 
-/** Creates a connection to which segments have come. */
-export function createWire(...came: readonly (string | null)[]): Wire {
+/** Creates a connection on which these segments have arrived. */
+export function createWire(...arrived: readonly (string | null)[]): Wire {
   const segments: (Uint8Array | null)[] = [];
   let written = "";
   const closed = Promise.withResolvers<never>();
   closed.promise.catch(() => {});
   let isClosed = false;
-  let arrived = Promise.withResolvers<void>();
+  let more = Promise.withResolvers<void>();
 
   function push(segment: string | Uint8Array | null): void {
     segments.push(typeof segment === "string" ? latin1(segment) : segment);
-    arrived.resolve();
-    arrived = Promise.withResolvers();
+    more.resolve();
+    more = Promise.withResolvers();
   }
 
-  came.forEach(push);
+  arrived.forEach(push);
   return {
     written: () => written,
     isClosed: () => isClosed,
@@ -40,7 +40,7 @@ export function createWire(...came: readonly (string | null)[]): Wire {
     push,
     async read(target): Promise<number | null> {
       if (isClosed) throw new Deno.errors.BadResource("Bad resource ID");
-      while (segments.length === 0) await Promise.race([arrived.promise, closed.promise]);
+      while (segments.length === 0) await Promise.race([more.promise, closed.promise]);
       const [first] = segments;
       if (first === null || first === undefined) return null;
       const length = Math.min(first.length, target.length);
