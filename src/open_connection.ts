@@ -21,26 +21,23 @@ import type { Telemetry } from "./telemetry/telemetry.ts";
 import type { Tracing } from "./telemetry/tracing.ts";
 import type { Registry } from "./upstream/registry.ts";
 
-/** The parts of the service that connections and their exchanges need. */
-export interface OpenConnectionDeps {
-  /** The name and version of the service, for `hello`. */
-  readonly server: string;
-  /** `undefined` if clients need no credential. */
-  readonly authenticator: Authenticator | undefined;
-  readonly limiter: Limiter;
-  readonly registry: Registry;
-  readonly resolver: Resolver;
-  readonly forward: Forward;
-  readonly telemetry: Telemetry;
-  /** `undefined` if nothing is traced. */
-  readonly tracing: Tracing | undefined;
-  readonly clock: Clock;
-}
-
 /** Creates the function that opens the connection of a client whose WebSocket has opened. */
 export function createOpenConnection(
   config: Config,
-  deps: OpenConnectionDeps,
+  deps: {
+    /** The name and version of the service, for `hello`. */
+    readonly server: string;
+    /** `undefined` if clients need no credential. */
+    readonly authenticator: Authenticator | undefined;
+    readonly limiter: Limiter;
+    readonly registry: Registry;
+    readonly resolver: Resolver;
+    readonly forward: Forward;
+    readonly telemetry: Telemetry;
+    /** `undefined` if nothing is traced. */
+    readonly tracing: Tracing | undefined;
+    readonly clock: Clock;
+  },
 ): (socket: ClientSocket) => Connection {
   const { registry, resolver, clock } = deps;
   const policy = createPolicy({

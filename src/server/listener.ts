@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Cancel, type Clock, systemClock } from "../clock.ts";
+import { type Cancel, type Clock, keepProcessAlive, systemClock } from "../clock.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Handler } from "./router.ts";
 
@@ -122,13 +122,6 @@ export function probe({ hostname, port }: ListenTarget): number {
   } catch (error) {
     throw toListenError({ hostname, port }, error);
   }
-}
-
-/** Keeps the process running without a listener: a clock's timers do not. */
-function keepProcessAlive(): Disposable {
-  const { port1: port } = new MessageChannel();
-  port.onmessage = () => {}; // a port with a handler keeps the event loop running
-  return { [Symbol.dispose]: () => port.close() };
 }
 
 function toListenError({ hostname, port }: ListenTarget, error: unknown): ListenError {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Clock, systemClock } from "../clock.ts";
+import { type Clock, keepProcessAlive, systemClock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { countConnections } from "../limits/connection_places.ts";
 import { ListenError, probe } from "../server/listener.ts";
@@ -16,7 +16,7 @@ import { createSecretRedaction } from "../upstream/secret_redaction.ts";
 import type { FromWorker, SourceTexts, ToWorker } from "./messages.ts";
 import { createServiceTelemetry } from "./service_telemetry.ts";
 import { allocateSharedMemory, releaseWorker, toIsolateNumber } from "./shared_memory.ts";
-import { keepProcessAlive, type StartThread, startThread as startWorkerThread } from "./thread.ts";
+import { type StartThread, startThread as startWorkerThread } from "./thread.ts";
 import { createWorkerSlot, type WorkerSlot } from "./worker_slot.ts";
 
 /** A worker ended before all of them listened. */

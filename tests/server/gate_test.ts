@@ -246,7 +246,7 @@ for (const { name, error } of UNEXPECTED) {
   });
 }
 
-function noSeats(): Partial<GateDeps> {
+function noPlaces(): Partial<GateDeps> {
   return { places: createConnectionPlaces(0) };
 }
 
@@ -263,21 +263,21 @@ const FINDINGS: readonly {
   {
     name: "a foreign page",
     headers: { ...HANDSHAKE, origin: "https://evil.test" },
-    deps: { ...noSeats(), isDraining: () => true },
+    deps: { ...noPlaces(), isDraining: () => true },
     handshake: "origin_not_allowed",
     question: "origin_not_allowed",
   },
   {
     name: "a drain",
     headers: HANDSHAKE,
-    deps: { ...noSeats(), isDraining: () => true },
+    deps: { ...noPlaces(), isDraining: () => true },
     handshake: "draining",
     question: "draining",
   },
   {
     name: "no place left",
     headers: HANDSHAKE,
-    deps: noSeats(),
+    deps: noPlaces(),
     handshake: "too_many_connections",
     question: "too_many_connections",
   },
@@ -369,7 +369,7 @@ Deno.test("src/server has each text of a refusal once, so that no second gate st
   }
   const decisions = [
     gate({ isDraining: () => true }).takePlace(),
-    gate(noSeats()).takePlace(),
+    gate(noPlaces()).takePlace(),
     await gate({ authenticator: byName }).admit(new Headers(), ADDRESS),
     ...FINDINGS.map(({ headers = {}, deps }) =>
       gate(deps).findRefusal(new Request("http://127.0.0.1/ws", { headers }), true)
