@@ -4,6 +4,7 @@
  * @module
  */
 import * as z from "zod";
+import { isRequestableMethod } from "../http/grammar.ts";
 import { buildUpstreamUrl, isBelow } from "./path.ts";
 import type { RetryOptions } from "./retry.ts";
 
@@ -18,9 +19,6 @@ export interface FieldProblem {
 // Deno's timers hold a signed 32-bit number of milliseconds.
 const MAX_MS = 2_147_483_647;
 const MAX_BACKOFF_MS = 2000;
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Z]+$/;
-// Fetch refuses these (WHATWG Fetch, "forbidden method").
-const FORBIDDEN_METHODS: ReadonlySet<string> = new Set(["CONNECT", "TRACE", "TRACK"]);
 
 const text = z.string(must("be a string"));
 
@@ -80,7 +78,7 @@ function parseBaseUrl(text: string): URL {
 
 function parseMethod(text: string): string {
   const method = text.toUpperCase();
-  if (TOKEN.test(method) && !FORBIDDEN_METHODS.has(method)) return method;
+  if (isRequestableMethod(method)) return method;
   throw new TypeError("must be a method that can be allowed, like GET");
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isFieldValue, isToken, trimOws } from "../http/grammar.ts";
 import type { HeaderPairs } from "../protocol/mod.ts";
 
 /** Where definitions of upstreams and their secrets are read from. */
@@ -30,9 +31,6 @@ export interface UpstreamHeaders {
   readonly problems: readonly { readonly path: readonly string[]; readonly message: string }[];
 }
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// deno-lint-ignore no-control-regex -- the tab is the one control character allowed
-const FIELD_VALUE = /^[\x09\x20-\x7e\x80-\xff]+$/;
 // Fields of the framing and of one connection (RFC 9110 §7.6.1), which the HTTP client sets. With "accept-encoding"
 // or "range" it does not decode bodies, which is for the request to decide.
 const HOP_FIELD =
@@ -105,15 +103,15 @@ export function collectSecrets(name: string, { value, secrets }: Interpolated): 
 }
 
 function parseField(name: string, text: unknown, sources: UpstreamSources): Interpolated {
-  if (!TOKEN.test(name)) throw new TypeError("is not the name of a header field");
+  if (!isToken(name)) throw new TypeError("is not the name of a header field");
   if (HOP_FIELD.test(name)) {
     throw new TypeError("cannot be set: the HTTP client sets it");
   }
   if (typeof text !== "string") throw new TypeError("must be a string");
   const { value, secrets } = interpolate(text, sources);
-  const trimmed = value.replace(/^[\t ]+|[\t ]+$/g, ""); // as the HTTP client does: redaction must find the text that is sent
+  const trimmed = trimOws(value); // as the HTTP client does: redaction must find the text that is sent
   if (trimmed === "") throw new TypeError("must not be empty");
-  if (FIELD_VALUE.test(trimmed)) return { value: trimmed, secrets };
+  if (isFieldValue(trimmed)) return { value: trimmed, secrets };
   throw new TypeError("must not contain control characters, nor characters above U+00FF");
 }
 
