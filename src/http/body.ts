@@ -122,7 +122,7 @@ export async function* limitChunks(
 /** Returns copies of all chunks as one array of bytes. */
 export async function collectChunks(chunks: AsyncIterable<Bytes>): Promise<Bytes> {
   const copies: Bytes[] = [];
-  for await (const chunk of chunks) copies.push(chunk.slice()); // it is valid until the next is requested
+  for await (const chunk of chunks) copies.push(chunk.slice()); // it is valid only until the next is requested
   return concat(copies);
 }
 
