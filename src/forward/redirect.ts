@@ -52,7 +52,10 @@ export function refuseRedirect(mode: RedirectMode, redirects: number): void {
 export function followRedirect(hop: HopRequest, status: number, location: string): HopRequest {
   const url = URL.parse(location, hop.url);
   if (url === null || url.href.length > MAX_URL_LENGTH) {
-    throw new ProxyError("http_protocol_error", "The redirect's location is no URL to request");
+    throw new ProxyError(
+      "http_protocol_error",
+      "The location of the redirect is not a valid URL, or too long",
+    );
   }
   if (hop.url.protocol === "https:" && url.protocol === "http:") {
     throw new ProxyError("http_request_denied", "The redirect leads from https to http", {
@@ -62,18 +65,14 @@ export function followRedirect(hop: HopRequest, status: number, location: string
   const headers = url.origin === hop.url.origin
     ? hop.headers
     : filterCrossOriginHeaders(hop.headers);
-  const rewritten = status === STATUS_CODE.SeeOther
-    ? hop.method !== "GET" && hop.method !== "HEAD"
-    : hop.method === "POST" &&
-      (status === STATUS_CODE.MovedPermanently || status === STATUS_CODE.Found);
-  if (!rewritten && hop.body instanceof ReadableStream) {
-    throw new ProxyError(
-      "too_many_redirects",
-      "The redirect asks again for the body, which was streamed and is gone",
-    );
+  if (becomesGet(hop.method, status)) {
+    return { method: "GET", url, headers: filterBodyHeaders(headers), body: null };
   }
-  if (!rewritten) return { ...hop, url, headers };
-  return { method: "GET", url, headers: filterBodyHeaders(headers), body: null };
+  if (hop.body instanceof ReadableStream) {
+    const message = "The redirect needs the request body again, which was streamed";
+    throw new ProxyError("too_many_redirects", message);
+  }
+  return { ...hop, url, headers };
 }
 
 /**
@@ -91,4 +90,10 @@ export function asSent(error: unknown, method: string): unknown {
     retryable: error.retryable && isIdempotent(method),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
+}
+
+function becomesGet(method: string, status: number): boolean {
+  if (status === STATUS_CODE.SeeOther) return method !== "GET" && method !== "HEAD";
+  return method === "POST" &&
+    (status === STATUS_CODE.MovedPermanently || status === STATUS_CODE.Found);
 }

@@ -66,8 +66,7 @@ async function* gunzip(chunks: AsyncIterable<Bytes>, body: Body): AsyncGenerator
 
   pipeline(Readable.from(copied()), decoder).catch(() => {}); // the iteration below throws it as well
   try {
-    // Destroyed by its iterator, the decoder would wait for a server that may send nothing more.
-    for await (const chunk of decoder.iterator({ destroyOnReturn: false })) {
+    for await (const chunk of decoder) {
       yield new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     }
   } catch (thrown) {
@@ -76,6 +75,5 @@ async function* gunzip(chunks: AsyncIterable<Bytes>, body: Body): AsyncGenerator
     throw thrown instanceof ProxyError ? thrown : miscoded({ cause: thrown });
   } finally {
     body.discard();
-    decoder.destroy();
   }
 }

@@ -25,7 +25,7 @@ export function refused(options?: ProxyErrorOptions): ProxyError {
 
 /** Connecting took too long. */
 export function connectTimedOut(options?: ProxyErrorOptions): ProxyError {
-  const message = "The connection to the destination was not made in time";
+  const message = "Connecting to the destination took too long";
   return new ProxyError("connection_timeout", message, options);
 }
 
@@ -59,25 +59,25 @@ export function unsendable(): ProxyError {
 
 /** The connection ended before the head of the response had arrived. */
 export function terminated(options?: ProxyErrorOptions): ProxyError {
-  const message = "The destination closed the connection before it answered";
+  const message = "The destination closed the connection before it responded";
   return new ProxyError("connection_terminated", message, options);
 }
 
 /** The destination sent something other than HTTP. */
 export function notHttp(options?: ProxyErrorOptions): ProxyError {
-  const message = "The destination answered with something that is not HTTP";
+  const message = "The destination responded with something that is not HTTP";
   return new ProxyError("http_protocol_error", message, options);
 }
 
 /** The destination switched protocols (status 101), which no request asks for. */
 export function switchedProtocols(): ProxyError {
-  const message = "The destination switched protocols without being asked to";
+  const message = "The destination switched protocols, which the request does not ask for";
   return new ProxyError("http_protocol_error", message);
 }
 
 /** The connection ended inside the body of the response. */
 export function incomplete(options?: ProxyErrorOptions): ProxyError {
-  const message = "The destination broke off inside the response body";
+  const message = "The destination closed the connection inside the response body";
   return new ProxyError("http_response_incomplete", message, options);
 }
 
@@ -89,6 +89,6 @@ export function tooLarge(maxBytes: number): ProxyError {
 
 /** The body of the response is not coded as its `content-encoding` says. */
 export function miscoded(options?: ProxyErrorOptions): ProxyError {
-  const message = "The response body is not what its content-encoding says";
+  const message = "The response body is not coded as its content-encoding says";
   return new ProxyError("http_response_content_coding", message, options);
 }

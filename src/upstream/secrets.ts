@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isFieldValue, isToken } from "../http/grammar.ts";
+import { isFieldValue, isToken, trimOws } from "../http/grammar.ts";
 import type { HeaderPairs } from "../protocol/mod.ts";
 
 /** Where definitions of upstreams and their secrets are read from. */
@@ -109,7 +109,7 @@ function parseField(name: string, text: unknown, sources: UpstreamSources): Inte
   }
   if (typeof text !== "string") throw new TypeError("must be a string");
   const { value, secrets } = interpolate(text, sources);
-  const trimmed = value.replace(/^[\t ]+|[\t ]+$/g, ""); // as the HTTP client does: redaction must find the text that is sent
+  const trimmed = trimOws(value); // as the HTTP client does: redaction must find the text that is sent
   if (trimmed === "") throw new TypeError("must not be empty");
   if (isFieldValue(trimmed)) return { value: trimmed, secrets };
   throw new TypeError("must not contain control characters, nor characters above U+00FF");

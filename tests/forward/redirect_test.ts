@@ -63,7 +63,7 @@ Deno.test("followRedirect() follows a URL of the maximum length, and no longer U
   }
   // The limit applies to the URL after its spaces have been escaped.
   const blanks = " ".repeat(MAX_URL_LENGTH / 2);
-  assertThrows(() => followRedirect(from, 302, `/${blanks}y`), ProxyError, "no URL");
+  assertThrows(() => followRedirect(from, 302, `/${blanks}y`), ProxyError, "too long");
 });
 
 Deno.test("redirectLocation() returns the first location, for the five statuses that redirect", () => {

@@ -3,11 +3,10 @@
  */
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { gzipSync } from "node:zlib";
-import { type Body, mapErrors } from "../../src/http/body.ts";
+import { type Body, mapErrors, teeBody } from "../../src/http/body.ts";
 import { gunzipBody } from "../../src/http/coding.ts";
 import { createFetchTransport } from "../../src/http/fetch/transport.ts";
 import { createHttp1Client } from "../../src/http/h1/client.ts";
-import { teeBody } from "../../src/http/tee.ts";
 import type { Transport } from "../../src/http/transport.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
 import { startRaw } from "../helpers/upstream.ts";

@@ -53,7 +53,7 @@ export class FetchBody implements Body {
 
   discard(): void {
     const body = this.#reader ?? this.#response.body;
-    body?.cancel().catch(() => {}); // it is locked by `bytes`, which ends it, or it has failed, which reading throws
+    body?.cancel().catch(() => {}); // rejects while `bytes` reads the body, and when the body has failed
   }
 }
 

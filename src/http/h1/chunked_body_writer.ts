@@ -86,7 +86,7 @@ export class ChunkedBodyWriter {
       this.#failure = error;
       this.#connection.close();
     }
-    // If it was the write that failed, the response may have arrived all the same; reading it tells.
+    // A write that failed is not reported here: the response may have arrived all the same.
     this.close();
   }
 }

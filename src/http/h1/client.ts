@@ -119,7 +119,8 @@ export function createHttp1Client(
       if (body instanceof ReadableStream) {
         writer = new ChunkedBodyWriter(connection, head, body);
       } else {
-        connection.writeHead(head, body).catch(ignore); // reading the response tells
+        // A write that fails is not reported here: the response may have arrived all the same.
+        connection.writeHead(head, body).catch(ignore);
       }
       const response = await readHead(connection, method);
       const ended = (isReusable: boolean): void => {

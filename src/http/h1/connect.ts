@@ -46,7 +46,7 @@ export async function connectTcp(
     try {
       tcp.setNoDelay(true);
     } catch {
-      // On some systems this fails when the connection has already ended; reading from it tells.
+      // On some systems this fails when the connection has already ended; then reading from the connection fails too.
     }
     return tcp;
   } finally {

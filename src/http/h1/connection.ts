@@ -24,7 +24,7 @@ export class TcpConnection {
   start = 0;
   /** When the server is expected to close the connection, by the client's clock. */
   expiresAt = Infinity;
-  /** Ends both directions at once. A function of its own, so that it can be a listener. */
+  /** Ends both directions at once. Can be passed as a listener. */
   readonly close: () => void;
   readonly #tcp: Tcp;
   #memory = Buffer.allocUnsafeSlow(READ_BYTES);

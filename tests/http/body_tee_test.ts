@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
-import type { Body, Bytes } from "../../src/http/body.ts";
-import { teeBody } from "../../src/http/tee.ts";
+import { type Body, type Bytes, teeBody } from "../../src/http/body.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
 import { latin1 } from "../helpers/upstream.ts";
 import { fakeBody, readTexts, textOf } from "./fake_body.ts";
