@@ -21,22 +21,22 @@ export interface LifetimeOptions extends CredentialOptions {
   readonly telemetry: Telemetry;
 }
 
-/** The connection whose end this is. */
+/** The parts of a connection that its lifetime uses. */
 export interface LastingConnection extends FrameSink {
-  /** Names it in the log. */
+  /** Names the connection in the log. */
   readonly id: string;
   readonly identity: Identity | undefined;
   readonly inFlight: InFlight;
 }
 
-/** The end of a connection, as far as the server decides it. A class: every idle connection has one. */
+/** Decides when the server ends a connection. A class: every idle connection has one. */
 export class Lifetime implements CredentialListener {
   readonly #connection: LastingConnection;
   readonly #options: LifetimeOptions;
   readonly #credential: ConnectionCredential;
   #isDraining = false;
   #isExpired = false;
-  /** The code that the connection is to close with after its last exchange. */
+  /** The code to close with after the last exchange; `undefined` while the connection goes on. */
   #leaving: CloseCode | undefined = undefined;
 
   constructor(connection: LastingConnection, options: LifetimeOptions) {
@@ -51,7 +51,7 @@ export class Lifetime implements CredentialListener {
     return new ProxyError("draining", "The server is going away; open a new connection");
   }
 
-  /** Puts another credential in place of the one before, and tells the client. */
+  /** Replaces the credential, and tells the client the outcome. */
   renew(token: string): void {
     const { id: connection } = this.#connection;
     const { telemetry } = this.#options;
@@ -63,7 +63,7 @@ export class Lifetime implements CredentialListener {
       .catch((error) => telemetry.emit({ type: "failed", connection, error }));
   }
 
-  /** Announces the end: no new exchange starts, and the connection closes when the last one in flight has ended. */
+  /** Announces the end: no exchange starts any more, and the connection closes once the last one in flight has ended. */
   drain(graceMs: number): void {
     if (this.#isDraining) return;
     this.#isDraining = true;
@@ -75,7 +75,7 @@ export class Lifetime implements CredentialListener {
   expire(): void {
     const { inFlight, socket } = this.#connection;
     this.#isExpired = true;
-    // A client that does not read is not waited for.
+    // The server does not wait for a client that does not read.
     if (inFlight.size === 0 || socket.isWaiting()) return socket.close(1001);
     this.#failAll("draining", "The server went away before the exchange had ended");
   }
@@ -104,7 +104,7 @@ export class Lifetime implements CredentialListener {
     this.closeIfDone();
   }
 
-  /** Closes once the client has been handed everything, or at once when the grace is over. */
+  /** Closes once the client has read everything, or at once when the grace of the drain is over. */
   #leave(code: CloseCode): void {
     const { socket } = this.#connection;
     if (this.#isExpired) return socket.close(code);
@@ -113,7 +113,7 @@ export class Lifetime implements CredentialListener {
     });
   }
 
-  /** What `sent` says follows from the stage of each exchange. */
+  /** Fails the exchanges in flight; each error says how far its exchange had come. */
   #failAll(code: "draining" | "unauthorized", message: string): void {
     this.#connection.inFlight.failAll(
       new ProxyError(code, message, { sent: "no", retryable: true }),
@@ -126,7 +126,7 @@ export class Lifetime implements CredentialListener {
 
   #renewed(renewed: Identity | undefined): void {
     const { id: connection, identity, dialect } = this.#connection;
-    if (this.#leaving === 4501) this.#leaving = undefined; // it has arrived just in time
+    if (this.#leaving === 4501) this.#leaving = undefined; // the credential has arrived just in time
     this.#options.telemetry.emit({
       type: "authenticated",
       connection,

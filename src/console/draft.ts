@@ -44,7 +44,7 @@ export interface Draft extends DraftTarget {
 }
 
 /** Why a draft cannot be sent. */
-export interface FieldProblem {
+export interface DraftProblem {
   readonly field: "method" | "url" | "headers" | "body" | "timeout";
   readonly message: string;
 }
@@ -81,9 +81,9 @@ export function toTarget({ upstream, url }: DraftTarget): string {
 }
 
 /** Returns every reason why the draft cannot be sent. */
-export function findFieldProblems(draft: Draft, hasFile: boolean): FieldProblem[] {
+export function findFieldProblems(draft: Draft, hasFile: boolean): DraftProblem[] {
   const { method, bodyKind, bodyText, timeoutMs } = draft;
-  const problems: FieldProblem[] = [];
+  const problems: DraftProblem[] = [];
   if (!isToken(method)) problems.push({ field: "method", message: "Enter a method such as GET" });
   const url = findUrlProblem(draft);
   if (url !== undefined) problems.push({ field: "url", message: url });

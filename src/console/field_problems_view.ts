@@ -4,7 +4,7 @@
  * @module
  */
 import { byId, setAttributes } from "./dom.ts";
-import type { FieldProblem } from "./draft.ts";
+import type { DraftProblem } from "./draft.ts";
 
 const ELEMENT_IDS = {
   method: { input: "method-other", text: "url-problem" },
@@ -12,15 +12,15 @@ const ELEMENT_IDS = {
   headers: { input: "header-rows", text: "headers-problem" },
   body: { input: "body-text", text: "body-problem" },
   timeout: { input: "timeout", text: "timeout-problem" },
-} as const satisfies Record<FieldProblem["field"], { input: string; text: string }>;
+} as const satisfies Record<DraftProblem["field"], { input: string; text: string }>;
 
 /** Returns the input of a problem. */
-export function inputOf({ field }: FieldProblem): HTMLElement {
+export function inputOf({ field }: DraftProblem): HTMLElement {
   return byId(ELEMENT_IDS[field].input, HTMLElement);
 }
 
 /** Shows these problems and removes all others. */
-export function showFieldProblems(problems: readonly FieldProblem[]): void {
+export function showFieldProblems(problems: readonly DraftProblem[]): void {
   for (const { input, text } of Object.values(ELEMENT_IDS)) {
     const target = byId(text, HTMLElement);
     target.hidden = true;

@@ -1,5 +1,5 @@
 /**
- * The errors of exchanges: what a client may see of a failure, and what the failure says of the request.
+ * The errors of exchanges: what they say of the request, and what of a failure a client may see.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { type Stage, STAGES } from "./stage.ts";
 // From the least to the most.
 const SENT: readonly Sent[] = ["no", "maybe", "yes"];
 
-/** Returns the error of an exchange that had no more time in a stage. */
+/** Returns the error of an exchange whose time ran out in a stage. */
 export function timedOut(stage: Stage, timeoutMs: number, method: string): ProxyError {
   const { code, late, sent } = STAGES[stage];
   return new ProxyError(code, `${late} within ${timeoutMs} ms`, { sent, method });
 }
 
-/** Returns the error with `sent` at least as given; the request may be repeated then only if its method allows it. */
+/** Returns the error with `sent` at least as given. If that raises it, only idempotent methods stay retryable. */
 export function withSentOf(sent: Sent, error: ProxyError, method: string): ProxyError {
   if (SENT.indexOf(error.sent) >= SENT.indexOf(sent)) return error;
   const { code, message, retryAfterMs } = error;
@@ -28,7 +28,7 @@ export function withSentOf(sent: Sent, error: ProxyError, method: string): Proxy
   });
 }
 
-/** Returns what a client may see of something thrown; what it may not see goes to the log. */
+/** Returns a {@linkcode ProxyError} as it is. Anything else is logged, and a general error returned in its place. */
 export function toProxyError(
   thrown: unknown,
   telemetry: Telemetry,

@@ -45,7 +45,7 @@ export class Pace {
     return place;
   }
 
-  /** To be called by a place that was held. */
+  /** Called by a place that is given back. */
   left(): void {
     this.#taken--;
     this.#ended++;
@@ -82,7 +82,7 @@ export class Pace {
   }
 }
 
-/** A place among the exchanges that are under way. Disposed of, it is another's; the second time does nothing. */
+/** A place among the exchanges that are under way. Disposing of it gives it back; doing so twice has no effect. */
 export class Place implements Disposable {
   /** When the exchange began to wait, by the clock's `now()`. */
   since = 0;
@@ -106,14 +106,14 @@ export class Place implements Disposable {
     });
   }
 
-  /** Starts an exchange that waits, without a place, so that it can end. */
+  /** Starts an exchange that waits, without a place, so that it can end. Does nothing for one that has started. */
   giveUp(): void {
     if (!this.isWaiting) return;
     this.#state = "left";
     this.#start?.();
   }
 
-  /** To be called by the pace. */
+  /** Called by the pace when the exchange may start. */
   hold(): void {
     this.#state = "held";
     this.#start?.();

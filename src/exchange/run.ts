@@ -1,6 +1,6 @@
 /**
- * The way of an exchange from its request to the end of its response: limits, destination, place, request, outlet;
- * then its error, its span and its record.
+ * Runs an exchange from its request to the end of its response: limits, destination, place, request, outlet; then its
+ * error, its span and its record.
  *
  * @module
  */
@@ -25,7 +25,7 @@ import {
 } from "./request.ts";
 import { startSpan, withoutTrace } from "./trace.ts";
 
-/** What exchanges are made with. */
+/** The parts that exchanges are run with. */
 export interface ExchangeDeps extends RequestDeps {
   readonly limiter: Limiter;
   /** `undefined` when nothing is traced. */
@@ -35,7 +35,7 @@ export interface ExchangeDeps extends RequestDeps {
 
 /** Runs exchanges. */
 export interface Runner {
-  /** Runs an exchange until its last part was handed to the outlet and it was logged. */
+  /** Runs an exchange until the outlet has taken all of its response, or its error, and the exchange was logged. */
   run(exchange: Exchange, outlet: Outlet): Promise<void>;
   /** Logs and traces an exchange that is refused before it starts. */
   refuse(record: ExchangeRecord, error: ProxyError, request?: ProxyRequest): void;
