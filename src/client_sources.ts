@@ -24,10 +24,12 @@ import clientState from "./client/state.ts" with { type: "text" };
 import clientTimers from "./client/timers.ts" with { type: "text" };
 import clientTransport from "./client/transport.ts" with { type: "text" };
 import clientUpload from "./client/upload.ts" with { type: "text" };
+import protocolBase64 from "./protocol/base64.ts" with { type: "text" };
 import protocolBody from "./protocol/body.ts" with { type: "text" };
 import protocolChunk from "./protocol/chunk.ts" with { type: "text" };
 import protocolErrors from "./protocol/errors.ts" with { type: "text" };
 import protocolFrames from "./protocol/frames.ts" with { type: "text" };
+import protocolHandshake from "./protocol/handshake.ts" with { type: "text" };
 import protocolMod from "./protocol/mod.ts" with { type: "text" };
 import protocolRequest from "./protocol/request.ts" with { type: "text" };
 import protocolResponse from "./protocol/response.ts" with { type: "text" };
@@ -56,10 +58,12 @@ export const CLIENT_SOURCES: Readonly<Record<string, string>> = {
   "client/timers.ts": clientTimers,
   "client/transport.ts": clientTransport,
   "client/upload.ts": clientUpload,
+  "protocol/base64.ts": protocolBase64,
   "protocol/body.ts": protocolBody,
   "protocol/chunk.ts": protocolChunk,
   "protocol/errors.ts": protocolErrors,
   "protocol/frames.ts": protocolFrames,
+  "protocol/handshake.ts": protocolHandshake,
   "protocol/mod.ts": protocolMod,
   "protocol/request.ts": protocolRequest,
   "protocol/response.ts": protocolResponse,

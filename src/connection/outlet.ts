@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Dialect, WholeResponse } from "../dialect/dialect.ts";
+import type { Dialect } from "../dialect/dialect.ts";
 import type { StreamEvent } from "../forward/events.ts";
 import type { Limiter } from "../limits/limiter.ts";
 import {
@@ -15,6 +15,7 @@ import {
   ProxyError,
   type ResponseHead,
   type Timing,
+  type WholeResponse,
 } from "../protocol/mod.ts";
 import { type Exchange, failExchange } from "./in_flight.ts";
 import type { FrameSocket } from "./socket.ts";
@@ -117,7 +118,7 @@ export function createOutlet(exchange: Exchange, deps: OutletDeps): Outlet {
       deps.answered(exchange);
       const { requestId } = record;
       const make = (): string | undefined =>
-        exchange.cancelled ? undefined : stream?.encodeHead(streamId, head, timing, { requestId });
+        exchange.cancelled ? undefined : stream?.encodeHead(streamId, { head, timing, requestId });
       return socket.send(make, false); // parts follow it, and need not make way for it
     },
     bytes: sendBytes,

@@ -7,18 +7,16 @@
 import {
   type AuthenticatedFrame,
   type Chunk,
-  type EncodeOptions,
   type EndFrame,
   type EventFrame,
   type GoawayFrame,
   type GrantFrame,
   type HelloFrame,
-  type HttpResponse,
   type PongFrame,
   ProxyError,
   type ProxyRequest,
-  type ResponseHead,
-  type Timing,
+  type StreamedResponse,
+  type WholeResponse,
 } from "../protocol/mod.ts";
 
 /**
@@ -41,20 +39,9 @@ export type Incoming =
 /** Frames that belong to the connection, not to an exchange. */
 export type ConnectionFrame = HelloFrame | PongFrame | AuthenticatedFrame | GoawayFrame;
 
-/** A response that comes whole, and whether the client wants its body as bytes. */
-export interface WholeResponse extends EncodeOptions {
-  readonly response: HttpResponse;
-  readonly timing: Timing;
-}
-
 /** The frames of an exchange whose response comes in parts. */
 export interface StreamDialect {
-  encodeHead(
-    id: number,
-    head: ResponseHead,
-    timing: Timing,
-    options?: Pick<EncodeOptions, "requestId">,
-  ): string;
+  encodeHead(id: number, response: StreamedResponse): string;
   /**
    * A chunk of the body, or an event frame, an end or a grant.
    *

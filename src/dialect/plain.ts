@@ -10,6 +10,7 @@ import {
   type HttpResponse,
   ProxyError,
   type ProxyRequest,
+  type WholeResponse,
 } from "../protocol/mod.ts";
 import {
   addQuery,
@@ -28,7 +29,6 @@ import {
   isObject,
   parseObject,
   toInvalid,
-  type WholeResponse,
 } from "./dialect.ts";
 import { isPlainFrame } from "./accept.ts";
 import { findQueryFault, isQueryField } from "./fields.ts";

@@ -14,6 +14,7 @@ import {
   type RequestFrame,
   SUBPROTOCOL,
   toErrorFrame,
+  type WholeResponse,
 } from "../protocol/mod.ts";
 import { isRequestFrame } from "./accept.ts";
 import {
@@ -23,7 +24,6 @@ import {
   type Incoming,
   parseObject,
   toInvalid,
-  type WholeResponse,
 } from "./dialect.ts";
 import { clientFrameSchema, describeIssues, idSchema } from "./schema.ts";
 
@@ -46,7 +46,7 @@ export const v1: Dialect = {
     }
   },
   encodeResponse: (id: ExchangeId, whole: WholeResponse) =>
-    encodeResponse(toNumber(id) ?? 0, whole.response, whole.timing, whole),
+    encodeResponse(toNumber(id) ?? 0, whole),
   encodeError: (id: ExchangeId, error: ProxyError, requestId?: string) =>
     JSON.stringify(toErrorFrame(error, toNumber(id), requestId)),
   encodeConnectionFrame: (frame: ConnectionFrame) => JSON.stringify(frame),

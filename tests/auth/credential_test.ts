@@ -1,6 +1,7 @@
 import { assertEquals, assertFalse } from "@std/assert";
 import fc from "fast-check";
-import { type Credential, MAX_TOKEN_LENGTH, readCredential } from "../../src/auth/credential.ts";
+import { type Credential, readCredential } from "../../src/auth/credential.ts";
+import { MAX_TOKEN_LENGTH } from "../../src/protocol/mod.ts";
 
 interface Case {
   readonly name: string;

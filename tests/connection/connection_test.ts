@@ -4,11 +4,15 @@ import type { ExchangeContext } from "../../src/connection/exchange.ts";
 import type { Exchange } from "../../src/connection/in_flight.ts";
 import { createOutlet, sendWhole } from "../../src/connection/outlet.ts";
 import { createPace, type Pace, type Paced } from "../../src/connection/pace.ts";
-import type { WholeResponse } from "../../src/dialect/dialect.ts";
 import { v1 } from "../../src/dialect/v1.ts";
 import { createLimiter } from "../../src/limits/limiter.ts";
 import { createMemoryStore } from "../../src/limits/memory_store.ts";
-import { decodeChunk, encodeChunk, ProxyError } from "../../src/protocol/mod.ts";
+import {
+  decodeChunk,
+  encodeChunk,
+  ProxyError,
+  type WholeResponse,
+} from "../../src/protocol/mod.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import type { Frame } from "../helpers/client.ts";
 import { NO_LIMITS } from "../helpers/limits.ts";
