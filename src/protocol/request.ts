@@ -131,12 +131,12 @@ export function decodeRequest(frame: RequestFrame, text: string): ProxyRequest {
     bodyFollows,
   };
   const { timeoutMs, windowBytes } = frame;
-  if (timeoutMs === undefined && windowBytes === undefined) return request;
-  return {
-    ...request,
-    ...(timeoutMs !== undefined && { timeoutMs }),
-    ...(windowBytes !== undefined && { windowBytes }),
-  };
+  if (timeoutMs === undefined) {
+    return windowBytes === undefined ? request : { ...request, windowBytes };
+  }
+  return windowBytes === undefined
+    ? { ...request, timeoutMs }
+    : { ...request, timeoutMs, windowBytes };
 }
 
 const NO_HEADERS: HeaderPairs = [];
