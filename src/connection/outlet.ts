@@ -131,7 +131,7 @@ export class FrameOutlet implements Outlet {
   head(head: ResponseHead, timing: Timing): void | Promise<void> {
     const { requestId } = this.exchange.record;
     const make = (): string | undefined =>
-      this.#stream?.encodeHead(this.#streamId, head, timing, { requestId });
+      this.#stream?.encodeHead(this.#streamId, { head, timing, requestId });
     return this.#sink.socket.send(make, false); // parts follow it, and need not make way for it
   }
 
