@@ -27,6 +27,19 @@ function refuseToConnect(): {
   };
 }
 
+Deno.test("request() returns the head as received, and a body that stays coded", async () => {
+  const fields = ["Content-Encoding: gzip", "X-A: 1", "x-a: 2"];
+  await using server = startServer(() => ok("abc", ...fields).replace("OK", "Fine"));
+  using client = createTestClient();
+  const { status, statusText, headers, decoded, body } = await client.fetchHead(server.origin);
+  assertEquals([status, statusText, decoded], [200, "Fine", false]);
+  assertEquals(headers, [["content-length", "3"], ["content-encoding", "gzip"], ["x-a", "1"], [
+    "x-a",
+    "2",
+  ]]);
+  assertEquals([body.length, new TextDecoder().decode(await body.bytes(3))], [3, "abc"]);
+});
+
 Deno.test("request() sends a body with its length", async () => {
   for (const size of [0, 1, 4000, 100_000]) {
     const text = "b".repeat(size);
