@@ -93,6 +93,14 @@ Deno.test("request() tries every address, and fails with the last error", async 
   assertEquals([none.code, none.sent, count()], ["dns_error", "no", 3]);
 });
 
+Deno.test("request() fails with the error of the connection as the cause", async () => {
+  const reset = new Deno.errors.ConnectionReset("reset");
+  const wire = { ...createWire(), read: () => Promise.reject(reset) };
+  using client = createTestClient({ connect: () => Promise.resolve(wire) });
+  const { code, cause } = await assertRejects(() => client.fetch("http://a.invalid/"), ProxyError);
+  assertEquals([code, cause], ["connection_terminated", reset]);
+});
+
 const INTERIM: readonly { name: string; input: string }[] = [
   { name: "none", input: "" },
   { name: "100", input: "HTTP/1.1 100 Continue\r\n\r\n" },
