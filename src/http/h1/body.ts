@@ -71,7 +71,6 @@ class PlainReader implements BodyReader {
     if (this.#missing > connection.memory.length) connection.reserve(STREAM_BYTES);
     if (await connection.fill()) return this.#take();
     if (this.#hasLength) throw incomplete({ method: this.#method });
-    this.#missing = 0;
     return undefined;
   }
 }

@@ -42,7 +42,6 @@ export class ChunkedBodyWriter {
 
   /** Cancels the part of the body that has not been read. */
   close(): void {
-    if (this.#isClosed) return;
     this.#isClosed = true;
     if (!this.#isComplete) this.#reader.cancel().catch(() => {}); // the body has failed, which `failure` tells
   }

@@ -69,7 +69,6 @@ export class Pool implements Disposable {
     this.#stop?.();
     for (const { connection } of [...this.#idle.values()].flat()) connection.close();
     this.#idle.clear();
-    this.#size = 0;
   }
 
   #remove(key: string, connection: TcpConnection): void {

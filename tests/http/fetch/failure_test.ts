@@ -48,6 +48,12 @@ Deno.test(
   },
 );
 
+Deno.test("toRequestError() finds the reason at the beginning of the message", () => {
+  const cause = new Error("client error (Connect): something new");
+  const error = toRequestError(new TypeError("fetch failed", { cause }), "POST");
+  assertEquals([error.code, error.sent], ["destination_unavailable", "no"]);
+});
+
 // The texts of Deno when HTTP/2 fails after connecting.
 const HTTP2 = [
   { input: "stream closed because of a broken pipe", expected: TERMINATED },

@@ -103,3 +103,37 @@ Deno.test("next() reads more at a time when a body has filled the memory", async
   assertEquals(pieces.join(""), "a".repeat(0x1000 * 100));
   assert(pieces.length < 10, `${pieces.length} pieces`);
 });
+
+const LONG: readonly { name: string; framing: Framing; input: string }[] = [
+  { name: "of known length", framing: 1_000_000, input: "a".repeat(1_000_000) },
+  { name: "up to the end of the connection", framing: "close", input: "a".repeat(1_000_000) },
+  {
+    name: "in one chunk",
+    framing: "chunked",
+    input: `${(1_000_000).toString(16)}\r\n${"a".repeat(1_000_000)}\r\n0\r\n\r\n`,
+  },
+];
+
+for (const { name, framing, input } of LONG) {
+  Deno.test(`next() reads a long body ${name} in pieces of at least 64 KiB`, async () => {
+    const pieces = await readPieces(readerOf(framing, input, null));
+    assertEquals(pieces.join("").length, 1_000_000);
+    assert(pieces.length <= 17, `${pieces.length} pieces`);
+  });
+}
+
+const SHORT_BODIES: readonly { name: string; framing: Framing; segments: readonly string[] }[] = [
+  { name: "of known length", framing: 16_384, segments: ["a", "a".repeat(16_383)] },
+  { name: "in chunks", framing: "chunked", segments: [..."3\r\nabc\r\n0\r\n\r\n"] },
+  { name: "in one chunk", framing: "chunked", segments: ["4000\r\n", "a".repeat(9), "b"] },
+];
+
+for (const { name, framing, segments } of SHORT_BODIES) {
+  Deno.test(`next() takes no more memory for a short body ${name}`, async () => {
+    const connection = new TcpConnection(createWire(...segments));
+    const { length } = connection.memory;
+    const reader = createBodyReader(connection, framing, "GET");
+    for (let read = 0; read < 2; read++) await reader.next();
+    assertEquals(connection.memory.length, length);
+  });
+}

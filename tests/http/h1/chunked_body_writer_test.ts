@@ -183,3 +183,58 @@ Deno.test("ChunkedBodyWriter leaves the response readable when the server stops 
     assertEquals(wire.isClosed(), true);
   }
 });
+
+/** Waits until everything that is ready has run. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
+Deno.test("ChunkedBodyWriter writes nothing after close(), and is not complete", async () => {
+  const wire = createWire();
+  const { body, cancelled } = streamOf(["a"], "nothing");
+  const writer = new ChunkedBodyWriter(new TcpConnection(wire), "head ", body);
+  await turn();
+  assertEquals([wire.written(), writer.isComplete], ["head 1\r\na\r\n", false]);
+  writer.close();
+  writer.close();
+  await cancelled;
+  await turn();
+  assertEquals([wire.written(), writer.isComplete], ["head 1\r\na\r\n", false]);
+  assertEquals([writer.failure, wire.isClosed()], [undefined, false]);
+});
+
+Deno.test("ChunkedBodyWriter does not report what fails after close()", async () => {
+  const wire = createWire();
+  let fail = (): void => {};
+  const body = new ReadableStream<Bytes>({
+    pull: (controller) => {
+      fail = () => controller.error(new Error("late"));
+      return new Promise(() => {});
+    },
+    cancel: () => Promise.reject(new Error("cancelled late")),
+  }, { highWaterMark: 0 });
+  const writer = new ChunkedBodyWriter(new TcpConnection(wire), "head", body);
+  await turn();
+  writer.close();
+  fail();
+  await turn();
+  assertEquals([wire.written(), writer.failure, wire.isClosed()], ["head", undefined, false]);
+});
+
+Deno.test("ChunkedBodyWriter reports a body that fails, closes the connection and is not complete", async () => {
+  const wire = createWire();
+  const { body } = streamOf(["a"], "error");
+  const writer = new ChunkedBodyWriter(new TcpConnection(wire), "", body);
+  await turn();
+  assertEquals([writer.isComplete, wire.isClosed()], [false, true]);
+  assertEquals((writer.failure as Error).message, "broken");
+});
+
+Deno.test("ChunkedBodyWriter does not report a write that fails", async () => {
+  const write = (): Promise<number> => Promise.reject(new Deno.errors.BrokenPipe());
+  const wire = createWire();
+  const { body, cancelled } = streamOf(["a"], "nothing");
+  const writer = new ChunkedBodyWriter(new TcpConnection({ ...wire, write }), "head", body);
+  await cancelled;
+  assertEquals([writer.failure, writer.isComplete, wire.isClosed()], [undefined, false, false]);
+});

@@ -184,3 +184,18 @@ Deno.test("request() leaves no listener on its signal, however the exchange ends
     }
   }
 });
+
+Deno.test("request() sends nothing on an idle connection when it was aborted before", async () => {
+  const reason = new Error("enough");
+  let requests = 0;
+  await using server = startServer(() => {
+    requests++;
+    return ok("abc");
+  });
+  using client = createTestClient();
+  await client.fetch(server.origin);
+  const signal = AbortSignal.abort(reason);
+  assertStrictEquals(await assertRejects(() => client.fetch(server.origin, { signal })), reason);
+  await client.fetch(server.origin);
+  assertEquals([requests, server.connections()], [2, 2]);
+});

@@ -27,6 +27,19 @@ function refuseToConnect(): {
   };
 }
 
+Deno.test("request() returns the head as received, and a body that stays coded", async () => {
+  const fields = ["Content-Encoding: gzip", "X-A: 1", "x-a: 2"];
+  await using server = startServer(() => ok("abc", ...fields).replace("OK", "Fine"));
+  using client = createTestClient();
+  const { status, statusText, headers, decoded, body } = await client.fetchHead(server.origin);
+  assertEquals([status, statusText, decoded], [200, "Fine", false]);
+  assertEquals(headers, [["content-length", "3"], ["content-encoding", "gzip"], ["x-a", "1"], [
+    "x-a",
+    "2",
+  ]]);
+  assertEquals([body.length, new TextDecoder().decode(await body.bytes(3))], [3, "abc"]);
+});
+
 Deno.test("request() sends a body with its length", async () => {
   for (const size of [0, 1, 4000, 100_000]) {
     const text = "b".repeat(size);
@@ -78,6 +91,14 @@ Deno.test("request() tries every address, and fails with the last error", async 
     ProxyError,
   );
   assertEquals([none.code, none.sent, count()], ["dns_error", "no", 3]);
+});
+
+Deno.test("request() fails with the error of the connection as the cause", async () => {
+  const reset = new Deno.errors.ConnectionReset("reset");
+  const wire = { ...createWire(), read: () => Promise.reject(reset) };
+  using client = createTestClient({ connect: () => Promise.resolve(wire) });
+  const { code, cause } = await assertRejects(() => client.fetch("http://a.invalid/"), ProxyError);
+  assertEquals([code, cause], ["connection_terminated", reset]);
 });
 
 const INTERIM: readonly { name: string; input: string }[] = [

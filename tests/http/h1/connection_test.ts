@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { TcpConnection } from "../../../src/http/h1/connection.ts";
 import { type RawConnection, startRaw } from "../../helpers/upstream.ts";
 import { createWire } from "./wire.ts";
@@ -33,8 +33,10 @@ Deno.test("fill() adds new bytes to those that were not taken", async () => {
   assertEquals([await connection.fill(), textOf(connection)], [true, "ab"]);
   connection.start += 1;
   assertEquals([await connection.fill(), textOf(connection)], [true, "bcd"]);
+  assertEquals([connection.start, connection.end], [1, 4]); // nothing was moved
   connection.start = connection.end;
   assertEquals([await connection.fill(), textOf(connection)], [true, "ef"]);
+  assertEquals([connection.start, connection.end], [0, 2]); // the memory is used from its beginning
   assertEquals([await connection.fill(), textOf(connection)], [false, "ef"]);
 });
 
@@ -179,6 +181,27 @@ Deno.test("fill() reads new bytes after endIdle()", async () => {
     assertEquals([await connection.fill(), textOf(connection)], [true, text]);
     connection.start = connection.end;
   }
+});
+
+Deno.test("beginIdle() keeps the memory when there was no long body", async () => {
+  const connection = new TcpConnection(createWire("a"));
+  const { memory } = connection;
+  await connection.fill();
+  connection.beginIdle(() => {});
+  assertStrictEquals(connection.memory, memory);
+  assertEquals([connection.start, connection.end, connection.expiresAt], [0, 0, Infinity]);
+});
+
+Deno.test("reserve() leaves the memory alone while a byte is awaited since beginIdle()", async () => {
+  const wire = createWire();
+  const connection = new TcpConnection(wire);
+  connection.beginIdle(() => {});
+  const { memory } = connection;
+  connection.endIdle();
+  connection.reserve(100_000);
+  assertStrictEquals(connection.memory, memory);
+  wire.push("ab");
+  assertEquals([await connection.fill(), textOf(connection)], [true, "ab"]);
 });
 
 Deno.test("beginIdle() releases the memory of a long body", () => {

@@ -105,6 +105,14 @@ Deno.test("put() makes room by closing the connections that were idle longest", 
   assertEquals(connections[7]?.isClosed, false);
 });
 
+Deno.test("put() closes the connection when all others became idle recently", async () => {
+  await using world = start({ max: 2 });
+  const connections = await openAll(world, 4);
+  for (const [at, connection] of connections.entries()) world.pool.put(String(at), connection);
+  // The third is closed, since the first two have seen only one sweep. They see a second when the fourth needs room.
+  assertEquals(closed(connections), [true, true, true, false]);
+});
+
 Deno.test("put() counts a connection that was taken out or closed no longer", async () => {
   await using world = start({ max: 2 });
   const { pool } = world;

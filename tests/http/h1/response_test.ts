@@ -1,4 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { ProxyError } from "../../../src/protocol/mod.ts";
 import { TcpConnection } from "../../../src/http/h1/connection.ts";
 import { framingOf, Http1Body } from "../../../src/http/h1/response.ts";
 import type { Framing } from "../../../src/http/h1/response_head.ts";
@@ -16,10 +17,11 @@ interface World {
 async function respond(
   framing: Framing,
   segments: readonly (string | null)[],
-  { method = "GET", status = 200 } = {},
+  { method = "GET", status = 200, taken = 0 } = {},
 ): Promise<World> {
   const connection = new TcpConnection(createWire(...segments));
   if (segments.length > 0) await connection.fill();
+  connection.start += taken;
   const { signal } = new AbortController();
   const ends: boolean[] = [];
   const body = new Http1Body(framingOf(method, { status, framing }), {
@@ -121,4 +123,60 @@ Deno.test("bytes() uses little more memory than a body has, even if it arrives a
   assert(bytes.buffer.byteLength < 20_000, `${bytes.buffer.byteLength} bytes`);
   const other = await respond("close", [..."a".repeat(10_000), null]);
   assert((await other.body.bytes(10_000)).buffer.byteLength <= 10_000);
+});
+
+const ARRIVED: readonly {
+  readonly name: string;
+  readonly framing: Framing;
+  readonly input: readonly string[];
+  readonly isHere: boolean;
+}[] = [
+  { name: "that has arrived", framing: 3, input: ["headabc"], isHere: true },
+  { name: "that more bytes follow", framing: 3, input: ["headabcd"], isHere: true },
+  { name: "that has arrived partly", framing: 6, input: ["headabc", "def"], isHere: false },
+  { name: "that has not arrived", framing: 3, input: ["head", "abc"], isHere: false },
+  {
+    name: "in chunks",
+    framing: "chunked",
+    input: ["head3\r\nabc\r\n0\r\n\r\n"],
+    isHere: false,
+  },
+];
+
+for (const { name, framing, input, isHere } of ARRIVED) {
+  Deno.test(`bytes() of a body ${name} returns ${isHere ? "no" : "a"} promise`, async () => {
+    const { body } = await respond(framing, input, { taken: 4 });
+    assertEquals(body.isHere, isHere);
+    const bytes = body.bytes(10);
+    assertEquals(bytes instanceof Promise, !isHere);
+    const expected = framing === 6 ? "abcdef" : "abc";
+    assertEquals(new TextDecoder().decode(await bytes), expected);
+  });
+}
+
+Deno.test("bytes() copies a body that is here, since the memory of a connection is reused", async () => {
+  const { body, connection } = await respond(3, ["abc"]);
+  const bytes = await body.bytes(3);
+  connection.memory.fill(0);
+  assertEquals(new TextDecoder().decode(bytes), "abc");
+});
+
+Deno.test("Http1Body reads nothing after it was discarded or read", async () => {
+  for (const finish of [(body: Http1Body) => body.discard(), (body: Http1Body) => body.bytes(3)]) {
+    const { body, ends, connection } = await respond(3, ["abc", "more"]);
+    await finish(body);
+    assertEquals(ends, [true]);
+    assertEquals([await body.bytes(9), await Array.fromAsync(body.chunks(9))], [
+      new Uint8Array(),
+      [],
+    ]);
+    body.discard();
+    assertEquals([ends, connection.start, connection.end], [[true], 3, 3]);
+  }
+});
+
+Deno.test("bytes() throws directly when the length of a body exceeds the limit, and ends it", async () => {
+  const { body, ends } = await respond(3, ["abc"]);
+  const { code } = assertThrows(() => body.bytes(2), ProxyError);
+  assertEquals([code, ends], ["http_response_body_size", [false]]);
 });
