@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { SUBPROTOCOL } from "../../src/protocol/mod.ts";
+import { createFakeClock } from "../helpers/clock.ts";
 import { createBench, EMPTY, type Run, TIMING } from "../helpers/connection.ts";
 import { createFakeBody, settle } from "../helpers/exchange.ts";
 
@@ -161,7 +162,9 @@ Deno.test("receive() closes with 4509 for a request whose id is in flight, well-
 });
 
 Deno.test("closed() ends the connection once: nothing is taken after it", async () => {
-  const { connection, request, run, telemetry, started, clock, closings } = createBench();
+  const clock = createFakeClock();
+  clock.advance(100);
+  const { connection, request, run, telemetry, started, closings } = createBench({ clock });
   request(1);
   clock.advance(2.5);
   connection.closed(1006);

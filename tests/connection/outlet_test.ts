@@ -292,10 +292,14 @@ Deno.test("ready() waits for a client that does not read, and sends nothing", as
 Deno.test("whole() sends a response frame at once, and counts its body", () => {
   for (const stream of [true, false, "events"] as const) {
     const { outlet, texts, counted } = createBench({ request: { stream } });
-    const response = { ...EMPTY, body: new TextEncoder().encode("[1]") };
+    const headers = [["content-type", "application/json"]] as const;
+    const response = { ...EMPTY, headers, body: new TextEncoder().encode("[1]") };
     assertEquals(outlet.whole(response, TIMING), undefined);
     const whole = { response, timing: TIMING, asBytes: stream === true, requestId: "c-1" };
     assertEquals([texts(), counted()], [[v1.encodeResponse(7, whole)], 3]);
+    assertEquals(texts()[0]?.includes('"json":[1]'), stream !== true);
+    outlet.whole(EMPTY, TIMING);
+    assertEquals(counted(), 3);
   }
 });
 
@@ -345,14 +349,26 @@ Deno.test("fail() sends an error frame, also after the exchange was aborted", ()
   assertEquals([type, id, code, requestId], ["error", 7, "draining", "c-1"]);
 });
 
-Deno.test("head() does not make parts wait, and a whole response does", () => {
-  for (const isHead of [true, false]) {
+Deno.test("ready() and head() do not make parts wait, and a whole response does", () => {
+  for (const [method, expected] of [["ready", 4], ["head", 4], ["whole", 1]] as const) {
     const { outlet, chunks } = createBench();
-    if (isHead) outlet.head(HEAD, TIMING);
+    if (method === "ready") outlet.ready();
+    else if (method === "head") outlet.head(HEAD, TIMING);
     else outlet.whole(EMPTY, TIMING);
     outlet.bytes(random(200_000), true);
-    assertEquals(chunks().length, isHead ? 4 : 1);
+    assertEquals(chunks().length, expected);
   }
+});
+
+Deno.test("bytes() waits until a chunk was taken before it takes the credit of the next", async () => {
+  const { exchange, outlet, chunks, fill, drain } = createBench();
+  fill();
+  const sending = outlet.bytes(random(70_000), true);
+  await settle();
+  assertEquals([exchange.record.responseBytes, chunks().length], [65_536, 0]);
+  await drain();
+  await sending;
+  assertEquals([exchange.record.responseBytes, sizes(chunks())], [70_000, [65_536, [4464, "fin"]]]);
 });
 
 const SIZES = [

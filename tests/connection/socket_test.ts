@@ -331,6 +331,16 @@ Deno.test("sendPart() is paced while frames are sent, and not otherwise", async 
   await Promise.all(paced);
 });
 
+Deno.test("sendPart() lets 65,536 bytes go in each tick while it is paced", () => {
+  for (const [bytes, isPaced] of [[65_535, false], [65_536, true]] as const) {
+    const { socket } = createBench();
+    socket.send(() => "frame");
+    socket.sendPart(() => undefined);
+    socket.sendPart(() => new Uint8Array(bytes));
+    assertEquals(socket.sendPart(() => "x") instanceof Promise, isPaced);
+  }
+});
+
 Deno.test("sendPart() is paced for 250 ms after a frame, and not after a frame that parts follow", () => {
   for (
     const [isTraffic, afterMs, isPaced] of [

@@ -137,6 +137,13 @@ const FORMS: readonly {
     expected: [`whole ${LONG}`],
   },
   {
+    name: "an event stream whole that the request does not stream",
+    stream: false,
+    body: () => createFakeBody(["data: a\n\n"], { isHere: false }),
+    head: { headers: EVENT_STREAM },
+    expected: ["whole data: a\n\n"],
+  },
+  {
     name: "a streamed body in its chunks",
     stream: true,
     body: () => createFakeBody(["a", "b"], { isHere: false }),

@@ -142,6 +142,12 @@ for (const toEvents of [toServerSentEvents, toLines]) {
   });
 }
 
+Deno.test("toServerSentEvents() gives the first event as much room as any other", async () => {
+  const event = utf8(`data: ${"x".repeat(99)}\n\n`);
+  const events = await Array.fromAsync(toServerSentEvents(reused([event, event]), 100));
+  assertEquals(events.map(({ data }) => data.length), [99, 99]);
+});
+
 const MANY_LINES = [
   { name: "short lines", line: "data: x\n", most: 50 },
   { name: "lines without a colon", line: "data\n", most: 100 },
@@ -221,6 +227,14 @@ const EVENTS: readonly { name: string; input: string; expected: StreamEvent[] }[
     name: "a retry time of digits is returned once, also one that arrived without data",
     input: "retry: 7\n\nretry: 1e3\nretry: -1\ndata: a\n\ndata: b\n\n",
     expected: [{ event: "message", data: "a", retryMs: 7 }, { event: "message", data: "b" }],
+  },
+  {
+    name: "a retry time has at most 15 digits",
+    input: "retry: 999999999999999\ndata: a\n\nretry: 1000000000000000\ndata: b\n\n",
+    expected: [
+      { event: "message", data: "a", retryMs: 999_999_999_999_999 },
+      { event: "message", data: "b" },
+    ],
   },
   {
     name: "comments, other fields and types without data make no event",

@@ -32,6 +32,7 @@ const STAGES: readonly { readonly stage: Stage; readonly sent: Sent; readonly la
 Deno.test("an exchange starts in the stage limit, before anything was sent", () => {
   const { exchange } = create();
   assertEquals([exchange.stage, exchange.sent, exchange.isCancelled], ["limit", "no", false]);
+  assertEquals([exchange.queueMs, exchange.dnsMs, exchange.waitMs], [0, undefined, 0]);
 });
 
 for (const { stage, sent, late } of STAGES) {

@@ -88,6 +88,19 @@ Deno.test("64 more start when few have ended for ten turns", async () => {
   assertEquals(await turn(), false);
 });
 
+Deno.test("more than 16 that have ended put off the next 64, by ten turns", async () => {
+  const { enter, leave, turn, started } = createBench();
+  for (const number of range(1, 200)) enter(number);
+  for (let turns = 1; turns < 10; turns++) await turn();
+  leave(...range(1, 17));
+  await turn();
+  assertEquals(started, range(1, 81), "as many as have ended");
+  for (let turns = 1; turns < 10; turns++) await turn();
+  assertEquals(started, range(1, 81));
+  await turn();
+  assertEquals(started, range(1, 145));
+});
+
 Deno.test("no more start than end while many end", async () => {
   const { enter, leave, turn, started } = createBench();
   for (const number of range(1, 500)) enter(number);

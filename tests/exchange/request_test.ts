@@ -45,6 +45,7 @@ function createBench(
   deps: Partial<RequestDeps> = {},
 ): Bench {
   const clock = createFakeClock();
+  clock.advance(1000);
   const exchange = createBlankExchange(request, { wheel: createWheel(clock) });
   const forwarded: Bench["forwarded"] = [];
   const makeRequest = createMakeRequest(RUNNER_LIMITS, {

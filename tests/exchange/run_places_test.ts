@@ -165,6 +165,11 @@ for (const end of ["fail", "cancel"] as const) {
     ]);
     if (end === "cancel") assertEquals(outlet.parts, []);
     else assertEquals(outlet.last("fail").error, DRAINING, 'sent: "no", retryable');
+    assertEquals(
+      [exchange.stage, exchange.record.decision],
+      ["place", "none"],
+      "no hop was checked",
+    );
     // It took no place: exactly one is free when one of the others has ended.
     bench.calls[0]?.respond();
     await running[0]?.done;

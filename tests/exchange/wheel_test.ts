@@ -75,10 +75,11 @@ Deno.test("one timer serves deadlines that come and go", () => {
 });
 
 Deno.test("an earlier deadline takes the place of the timer, and the later one is not lost", () => {
-  const { set, advance, clock } = createBench();
+  const { set, advance, clock, timers } = createBench();
   const called: number[] = [];
   for (const delayMs of [800, 80, 400]) set(delayMs, () => called.push(delayMs));
-  assertEquals(clock.delays, [80], "one timer waits");
+  set(79, () => {}); // in the same tick
+  assertEquals([clock.delays, timers()], [[80], 2], "one timer waits");
   for (const delayMs of [80, 400, 800]) {
     advance(delayMs - clock.now());
     assertEquals(called.at(-1), delayMs);

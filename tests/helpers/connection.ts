@@ -178,13 +178,14 @@ export interface BenchOptions {
   readonly authenticator?: Authenticator;
   /** Whether a request fails as soon as its exchange is aborted. Default `true`. */
   readonly obeysSignal?: boolean;
+  readonly clock?: FakeClock;
 }
 
 /** Creates a connection of wsfetch.v1 that has sent its `hello`. Frames wait with more than one byte in the buffer. */
 export function createBench(
-  { before = () => {}, identity, authenticator, obeysSignal = true }: BenchOptions = {},
+  { before = () => {}, identity, authenticator, obeysSignal = true, clock = createFakeClock() }:
+    BenchOptions = {},
 ): Bench {
-  const clock = createFakeClock();
   const telemetry = recordTelemetry({ before });
   const webSocket = createFakeWebSocket();
   const { transport, calls } = createFakeDestination({ obeysSignal });
