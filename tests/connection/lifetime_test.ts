@@ -315,7 +315,7 @@ Deno.test("the end of a drain's grace fails what is in flight, by how far it has
     const { connection, request, run, frames } = bench;
     request(1, { method });
     connection.drain(5);
-    connection.expire();
+    connection.endGrace();
     await run(0).done;
     const { id, code, sent, retryable, message } = frames().at(-1);
     assertEquals([id, code, sent, retryable], [1, "draining", "maybe", method === "GET"]);
@@ -328,7 +328,7 @@ Deno.test("the end of a drain's grace closes an idle connection at once, though 
   const bench = createBench();
   bench.webSocket.buffered = 1;
   bench.connection.drain(5);
-  bench.connection.expire();
+  bench.connection.endGrace();
   assertEquals(closesOf(bench), [1001]);
 });
 
@@ -339,7 +339,7 @@ Deno.test("the end of a drain's grace does not wait for a client that does not r
   webSocket.buffered = 2;
   connection.drain(1);
   assertEquals(closesOf(bench), []);
-  connection.expire();
+  connection.endGrace();
   assertEquals([closesOf(bench), run(0).exchange.signal.aborted], [[1001], true]);
 });
 
