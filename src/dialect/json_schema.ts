@@ -4,7 +4,8 @@
  * @module
  */
 import type { FrameSchema } from "./frame_schema.ts";
-import type { FrameMember, JsonSchema } from "./member.ts";
+import type { FrameMember } from "./member.ts";
+import type { JsonSchema } from "./value_check.ts";
 
 /**
  * Returns the schema of a frame as JSON Schema (draft 2020-12).
