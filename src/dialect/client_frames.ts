@@ -12,31 +12,32 @@ import {
   type PingFrame,
   type RequestFrame,
 } from "../protocol/mod.ts";
-import { headerFields, method, query } from "./fields.ts";
+import { headersCheck, methodCheck, queryCheck } from "./fields.ts";
 import { FrameSchema } from "./frame_schema.ts";
+import { memberWithDefault, optionalMember, requiredMember } from "./member.ts";
+import { oneCombination, onlyWith } from "./rules.ts";
 import {
   amountValue,
   anyValue,
   integerValue,
   oneOfValues,
-  optionalMember,
-  requiredMember,
+  shortString,
   stringValue,
-} from "./member.ts";
-import { oneCombination, onlyWith } from "./rules.ts";
+  type ValueCheck,
+} from "./value_check.ts";
 
 // A pong repeats the text of a ping. RFC 6455 §5.5 allows 125 bytes in a WebSocket ping.
 const MAX_PING_LENGTH = 125;
 
 /** The values of the `id` of an exchange. */
-export const exchangeId = integerValue(1, MAX_ID);
+export const exchangeIdCheck: ValueCheck<number> = integerValue(1, MAX_ID);
 
 const request = new FrameSchema<RequestFrame>(
   "Asks the server to make an HTTP request; starts the exchange `id`.",
   {
     type: requiredMember(oneOfValues("request"), "The type of the frame."),
     id: requiredMember(
-      exchangeId,
+      exchangeIdCheck,
       `An integer from 1 to ${MAX_ID} that no other exchange in flight has.`,
     ),
     url: optionalMember(
@@ -51,13 +52,13 @@ const request = new FrameSchema<RequestFrame>(
       stringValue(),
       "A path below the base URL of the upstream, with its query; begins with `/`.",
     ),
-    method: optionalMember(
-      method,
-      "The HTTP method; the server converts it to upper case. Default: `GET`.",
-      { byDefault: "GET" },
+    method: memberWithDefault(
+      methodCheck,
+      "GET",
+      "The HTTP method; the server converts it to upper case.",
     ),
-    headers: optionalMember(headerFields, "The header fields of the request."),
-    query: optionalMember(query, "Parameters to append to the query of the URL."),
+    headers: optionalMember(headersCheck, "The header fields of the request."),
+    query: optionalMember(queryCheck, "Parameters to append to the query of the URL."),
     json: optionalMember(
       anyValue(),
       "A JSON body; the server sends it byte for byte as it stands in the frame.",
@@ -77,15 +78,15 @@ const request = new FrameSchema<RequestFrame>(
         "`bodyFollows` the time starts again after each chunk until the destination has taken the " +
         "last one. The server sets the default and the maximum.",
     ),
-    redirect: optionalMember(
+    redirect: memberWithDefault(
       oneOfValues("follow", "manual", "error"),
-      "How to handle redirects. Default: `follow`.",
-      { byDefault: "follow" },
+      "follow",
+      "How to handle redirects.",
     ),
-    stream: optionalMember(
+    stream: memberWithDefault(
       oneOfValues(false, true, "events", "lines"),
-      "How to send the body of the response. Default: `false`, whole in the response frame.",
-      { byDefault: false },
+      false,
+      "How to send the body of the response.",
     ),
     windowBytes: optionalMember(
       amountValue("bytes", 0),
@@ -94,14 +95,7 @@ const request = new FrameSchema<RequestFrame>(
   },
   [
     oneCombination("a request has one destination", ["url"], ["upstream", "path"]),
-    oneCombination(
-      "a request has one body",
-      [],
-      ["json"],
-      ["text"],
-      ["base64"],
-      ["bodyFollows"],
-    ),
+    oneCombination("a request has one body", [], ["json"], ["text"], ["base64"], ["bodyFollows"]),
     onlyWith("windowBytes", "stream", true),
   ],
 );
@@ -110,7 +104,7 @@ const cancel = new FrameSchema<CancelFrame>(
   "Cancels the exchange `id`; the server sends nothing more for it.",
   {
     type: requiredMember(oneOfValues("cancel"), "The type of the frame."),
-    id: requiredMember(exchangeId, "The id of the exchange."),
+    id: requiredMember(exchangeIdCheck, "The id of the exchange."),
   },
 );
 
@@ -119,7 +113,7 @@ const grant = new FrameSchema<GrantFrame>(
     "with `windowBytes`; from a server, for an upload.",
   {
     type: requiredMember(oneOfValues("grant"), "The type of the frame."),
-    id: requiredMember(exchangeId, "The id of the exchange."),
+    id: requiredMember(exchangeIdCheck, "The id of the exchange."),
     bytes: requiredMember(
       amountValue("bytes", 1),
       "The additional credit in payload bytes, from 1 to 2^53 - 1.",
@@ -132,7 +126,7 @@ const ping = new FrameSchema<PingFrame>(
   {
     type: requiredMember(oneOfValues("ping"), "The type of the frame."),
     data: optionalMember(
-      stringValue({ maxLength: MAX_PING_LENGTH }),
+      shortString(MAX_PING_LENGTH),
       "A text that the server returns in its `PongFrame`.",
     ),
   },

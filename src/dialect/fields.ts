@@ -7,7 +7,13 @@
 import { FIELD_VALUE, isFieldValue, isToken, TOKEN } from "../protocol/grammar.ts";
 import type { HeaderFields, Query } from "../protocol/mod.ts";
 import { isObject } from "./dialect.ts";
-import { customValue, type Fault, type JsonSchema, toFault, type ValueCheck } from "./member.ts";
+import {
+  customValue,
+  type Fault,
+  type JsonSchema,
+  toFault,
+  type ValueCheck,
+} from "./value_check.ts";
 
 // Deno's HTTP client ends the process at about 24,600 field names; servers accept far fewer.
 const MAX_FIELDS = 1000;
@@ -41,10 +47,10 @@ const NOT_A_PARAMETER = toFault("must be a string, a number, a boolean or a list
 const NOT_EXACT = toFault("cannot be represented exactly as a number; send it as a string");
 
 /** An HTTP method. */
-export const method: ValueCheck<string> = customValue(findNameFault, NAME_SCHEMA);
+export const methodCheck: ValueCheck<string> = customValue(findNameFault, NAME_SCHEMA);
 
 /** Header fields (RFC 9110 §5), as pairs or as an object. */
-export const headerFields: ValueCheck<HeaderFields> = customValue(findFieldsFault, {
+export const headersCheck: ValueCheck<HeaderFields> = customValue(findFieldsFault, {
   anyOf: [
     {
       type: "array",
@@ -61,7 +67,7 @@ export const headerFields: ValueCheck<HeaderFields> = customValue(findFieldsFaul
 });
 
 /** Query parameters. The limit for their number includes every item of a list, which JSON Schema cannot say. */
-export const query: ValueCheck<Query> = customValue(findQueryFault, {
+export const queryCheck: ValueCheck<Query> = customValue(findQueryFault, {
   type: "object",
   maxProperties: MAX_FIELDS,
   additionalProperties: {

@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { type Fault, type FrameMember, toFault, type TypedMember } from "./member.ts";
+import type { FrameMember, TypedMember } from "./member.ts";
 import type { CreateRule, FrameRule } from "./rules.ts";
+import { type Fault, toFault } from "./value_check.ts";
 
 /**
  * The members of a frame, by name. The compiler refuses a name that is missing or unknown, a value of another

@@ -3,8 +3,22 @@
  *
  * @module
  */
+import { CLIENT_FRAMES } from "./client_frames.ts";
 import type { FrameSchema } from "./frame_schema.ts";
-import type { FrameMember, JsonSchema } from "./member.ts";
+import { PLAIN_FRAME } from "./plain_frame.ts";
+import type { FrameMember } from "./member.ts";
+import type { JsonSchema } from "./value_check.ts";
+
+/** Returns the JSON Schemas of all frames that a client sends, by type, and of the plain dialect's as `plain`. */
+export function toJsonSchemas(): Readonly<Record<string, JsonSchema>> {
+  return {
+    ...Object.fromEntries(
+      Object.entries<FrameSchema<unknown>>(CLIENT_FRAMES)
+        .map(([type, schema]) => [type, toJsonSchema(schema)]),
+    ),
+    plain: toJsonSchema(PLAIN_FRAME),
+  };
+}
 
 /**
  * Returns the schema of a frame as JSON Schema (draft 2020-12).

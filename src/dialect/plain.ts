@@ -30,9 +30,9 @@ import {
   parseObject,
   toInvalid,
 } from "./dialect.ts";
-import { query } from "./fields.ts";
+import { queryCheck } from "./fields.ts";
 import { describeFault } from "./frame_schema.ts";
-import { toFault } from "./member.ts";
+import { toFault } from "./value_check.ts";
 import { PLAIN_FRAME, type PlainFrame } from "./plain_frame.ts";
 
 // An error repeats the id, so that a long id would be sent back to its client.
@@ -114,8 +114,8 @@ function toRequest(frame: PlainFrame, text: string): ProxyRequest {
 
 function addData(target: Target, data: unknown, method: string): Target {
   if (!isObject(data)) refuseBodyOf(method);
-  if (query.accepts(data)) return addQuery(target, data);
-  const { path, message } = query.find(data) ?? toFault("is not valid");
+  if (queryCheck.accepts(data)) return addQuery(target, data);
+  const { path, message } = queryCheck.find(data) ?? toFault("is not valid");
   throw new ProxyError("bad_request", describeFault({ path: ["data", ...path], message }));
 }
 

@@ -4,17 +4,10 @@
  * @module
  */
 import type { HeaderFields } from "../protocol/mod.ts";
-import { headerFields, method } from "./fields.ts";
+import { headersCheck, methodCheck } from "./fields.ts";
 import { FrameSchema } from "./frame_schema.ts";
-import {
-  anyValue,
-  customValue,
-  optionalMember,
-  requiredMember,
-  stringValue,
-  toFault,
-  type ValueCheck,
-} from "./member.ts";
+import { optionalMember, requiredMember } from "./member.ts";
+import { anyValue, customValue, stringValue, toFault, type ValueCheck } from "./value_check.ts";
 
 /** A request in the plain dialect. */
 export interface PlainFrame {
@@ -30,11 +23,11 @@ export interface PlainFrame {
   readonly id?: string | number;
 }
 
-const notAnId = toFault("must be a string or a number");
+const NOT_AN_ID = toFault("must be a string or a number");
 
-// A number may be one that JavaScript cannot represent: it is returned as text.
-const plainId: ValueCheck<string | number> = customValue(
-  (value) => typeof value === "string" || typeof value === "number" ? undefined : notAnId,
+// Numbers that JavaScript cannot represent are valid too, since the id is copied as text.
+const plainIdCheck: ValueCheck<string | number> = customValue(
+  (value) => typeof value === "string" || typeof value === "number" ? undefined : NOT_AN_ID,
   { type: ["string", "number"] },
 );
 
@@ -44,12 +37,15 @@ export const PLAIN_FRAME = new FrameSchema<PlainFrame>("A request in the plain d
     stringValue(),
     "An absolute http or https URL, or `name:/path` for a path below a named upstream.",
   ),
-  method: requiredMember(method, "The HTTP method; the server converts it to upper case."),
+  method: requiredMember(methodCheck, "The HTTP method; the server converts it to upper case."),
   data: optionalMember(
     anyValue(),
     "With GET and HEAD, parameters to append to the query; else the body: a string, or any other JSON " +
       "value.",
   ),
-  headers: optionalMember(headerFields, "The header fields of the request."),
-  id: optionalMember(plainId, "A string or a number that the server returns as it is written."),
+  headers: optionalMember(headersCheck, "The header fields of the request."),
+  id: optionalMember(
+    plainIdCheck,
+    "A string or a number that the server returns as it is written.",
+  ),
 });

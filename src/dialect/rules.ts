@@ -3,46 +3,48 @@
  *
  * @module
  */
-import type { Fault, JsonSchema } from "./member.ts";
+import type { Fault, JsonSchema } from "./value_check.ts";
 
+/** The parts of a {@linkcode FrameRule}. A set of members has one bit for each member. */
 interface RuleDefinition {
-  /** The members that the rule is about, one bit for each. */
-  readonly bits: number;
-  /** The sets of these members that a frame may have. */
+  /** The set of members that the rule is about. */
+  readonly members: number;
+  /** The subsets of `members` that a frame may have. */
   readonly allowed: readonly number[];
-  /** Returns what is wrong with a frame that has another set of them. */
-  readonly explain: (found: number) => Fault;
-  /** What a frame with any of these members must have besides. */
+  /** A member, with its value, that a frame with any of `members` must have. */
   readonly condition?: { readonly name: string; readonly value: unknown };
+  /** Returns what is wrong with a frame that has the subset `found` and breaks the rule. */
+  readonly explain: (found: number) => Fault;
   /** The same rule as JSON Schema. */
   readonly schema: JsonSchema;
 }
 
 /** A rule between the members of a frame. */
 export class FrameRule {
+  /** The same rule as JSON Schema. */
   readonly schema: JsonSchema;
-  readonly #bits: number;
+  readonly #members: number;
   readonly #allowed: readonly number[];
-  readonly #explain: (found: number) => Fault;
   readonly #condition: RuleDefinition["condition"];
+  readonly #explain: (found: number) => Fault;
 
-  constructor({ bits, allowed, explain, condition, schema }: RuleDefinition) {
+  constructor({ members, allowed, condition, explain, schema }: RuleDefinition) {
     this.schema = schema;
-    this.#bits = bits;
+    this.#members = members;
     this.#allowed = allowed;
-    this.#explain = explain;
     this.#condition = condition;
+    this.#explain = explain;
   }
 
   /**
    * Returns what is wrong with a frame, or `undefined` if the frame follows the rule.
    *
-   * @param present The set of members that the frame has, one bit for each.
+   * @param present The set of members that the frame has.
    */
   find(present: number, frame: Readonly<Record<string, unknown>>): Fault | undefined {
-    const found = present & this.#bits;
-    const condition = this.#condition;
+    const found = present & this.#members;
     if (!this.#allowed.includes(found)) return this.#explain(found);
+    const condition = this.#condition;
     if (condition === undefined || found === 0) return undefined;
     return frame[condition.name] === condition.value ? undefined : this.#explain(found);
   }
@@ -63,16 +65,17 @@ export function oneCombination<const Name extends string>(
 ): CreateRule<Name> {
   const names = [...new Set(combinations.flat())];
   return (bitOf) => {
-    const toBits = (list: readonly Name[]): number =>
+    const toSet = (list: readonly Name[]): number =>
       list.reduce((bits, name) => bits | bitOf(name), 0);
     return new FrameRule({
-      bits: toBits(names),
-      allowed: combinations.map(toBits),
-      explain(found) {
+      members: toSet(names),
+      allowed: combinations.map(toSet),
+      explain(found): Fault {
         const has = (name: Name): boolean => (found & bitOf(name)) !== 0;
-        const started = combinations.find((list) => (found & ~toBits(list)) === 0);
-        if (started !== undefined) {
-          return { path: started.filter((name) => !has(name)).slice(0, 1), message: "is missing" };
+        const incomplete = combinations.find((list) => (found & ~toSet(list)) === 0);
+        if (incomplete !== undefined) {
+          const missing = incomplete.filter((name) => !has(name));
+          return { path: missing.slice(0, 1), message: "is missing" };
         }
         const [first = "", second = ""] = names.filter(has);
         return { path: [first], message: `cannot be combined with "${second}": ${reason}` };
@@ -96,11 +99,11 @@ export function onlyWith<const Name extends string>(
   value: string | boolean,
 ): CreateRule<Name> {
   return (bitOf) => {
-    const bits = bitOf(name);
+    const bit = bitOf(name);
     const message = `requires ${JSON.stringify(other)}: ${JSON.stringify(value)}`;
     return new FrameRule({
-      bits,
-      allowed: [0, bits],
+      members: bit,
+      allowed: [0, bit],
       condition: { name: other, value },
       explain: () => ({ path: [name], message }),
       schema: {

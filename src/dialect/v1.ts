@@ -16,7 +16,7 @@ import {
   toErrorFrame,
   type WholeResponse,
 } from "../protocol/mod.ts";
-import { CLIENT_FRAMES, exchangeId } from "./client_frames.ts";
+import { CLIENT_FRAMES, exchangeIdCheck } from "./client_frames.ts";
 import {
   type ConnectionFrame,
   type Dialect,
@@ -77,7 +77,7 @@ function toRequest(frame: RequestFrame, text: string): Incoming {
 function toInvalidFrame({ type, id }: Record<string, unknown>, message: string): Incoming {
   return {
     type: "invalid",
-    id: type === "request" && exchangeId.accepts(id) ? id : undefined,
+    id: type === "request" && exchangeIdCheck.accepts(id) ? id : undefined,
     error: new ProxyError("bad_request", message),
   };
 }

@@ -65,7 +65,7 @@ export interface RequestFrame {
   readonly timeoutMs?: number;
   /** How to handle redirects. Default: `follow`. */
   readonly redirect?: RedirectMode;
-  /** How to send the body of the response. Default: `false`, whole in the response frame. */
+  /** How to send the body of the response. Default: `false`. */
   readonly stream?: StreamMode;
   /** With `stream: true`: the initial credit in payload bytes. Absent: the server needs no credit. */
   readonly windowBytes?: number;

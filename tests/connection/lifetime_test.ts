@@ -79,7 +79,7 @@ Deno.test("exchanges that are in flight too long after the grace fail as unautho
   await run(0).done;
   const { id, code, message, sent, retryable } = frames().at(-1);
   assertEquals([id, code, sent, retryable], [1, "unauthorized", "maybe", false]);
-  assertEquals(message, "The credential has expired");
+  assertEquals(message, "The credential has expired; open a connection with a new one");
   await settle();
   assertEquals(closesOf(bench), [4501]);
 });
@@ -319,7 +319,10 @@ Deno.test("the end of a drain's grace fails what is in flight, by how far it has
     await run(0).done;
     const { id, code, sent, retryable, message } = frames().at(-1);
     assertEquals([id, code, sent, retryable], [1, "draining", "maybe", method === "GET"]);
-    assertEquals(message, "The server went away before the exchange had ended");
+    assertEquals(
+      message,
+      "The server is going away and has ended this exchange; open a new connection",
+    );
     assertEquals(closesOf(bench), [1001]);
   }
 });

@@ -95,15 +95,19 @@ for (const id of [...WRONG_IDS, `"${"x".repeat(255)}"`, "1".repeat(257)]) {
 const LONG_URL = `{"url":"http://x/${"a".repeat(65_526)}","method":"PUT","data":1}`;
 const LONG_QUERY = `{"url":"http://x/","method":"GET","data":{"a":"${"\u00e9".repeat(11_000)}"}}`;
 const INVALID: readonly [data: string | ArrayBuffer, code: ErrorCode, message: string][] = [
-  [new ArrayBuffer(5), "bad_frame", "Binary frames mean nothing here; send one JSON object"],
+  [new ArrayBuffer(5), "bad_frame", "The plain dialect has no binary frames; send one JSON object"],
   ["hello", "bad_frame", "The frame is not JSON; send one JSON object"],
   ["[]", "bad_frame", "The frame is not a JSON object; send one JSON object"],
   ["{}", "bad_request", '"url" is missing; "method" is missing'],
   ['{"url":"/","method":"GET"}', "bad_request", '"url" is not an absolute URL'],
   [LONG_URL, "bad_request", '"url" has more than 65534 characters'],
   [LONG_QUERY, "bad_request", '"url" has more than 65534 characters'],
-  ['{"url":"","method":"A","json":1}', "bad_request", '"json" is not known here'],
-  ['{"url":"","method":"A","__proto__":1}', "bad_request", '"__proto__" is not known here'],
+  ['{"url":"","method":"A","json":1}', "bad_request", '"json" is not a member of this frame'],
+  [
+    '{"url":"","method":"A","__proto__":1}',
+    "bad_request",
+    '"__proto__" is not a member of this frame',
+  ],
   ['{"__proto__":{"url":"http://x/","method":"A"}}', "bad_request", '"url" is missing'],
 ];
 

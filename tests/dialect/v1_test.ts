@@ -102,8 +102,8 @@ for (const { name, data, message } of MALFORMED) {
 
 const WRONG: readonly { frame: object; id?: number; message: string }[] = [
   { frame: { type: "request", id: 7 }, id: 7, message: '"url" is missing' },
-  { frame: { ...REQUEST, idd: 8 }, id: 7, message: '"idd" is not known' },
-  { frame: { ...REQUEST, ["__proto__"]: {} }, id: 7, message: '"__proto__" is not known' },
+  { frame: { ...REQUEST, idd: 8 }, id: 7, message: '"idd" is not a member' },
+  { frame: { ...REQUEST, ["__proto__"]: {} }, id: 7, message: '"__proto__" is not a member' },
   { frame: { ...REQUEST, json: null }, id: 7, message: "A GET request cannot have a body" },
   { frame: { ...REQUEST, text: "" }, id: 7, message: "A GET request cannot have a body" },
   { frame: { ...REQUEST, method: "PUT", base64: "*" }, id: 7, message: '"base64" is not valid' },
@@ -113,7 +113,7 @@ const WRONG: readonly { frame: object; id?: number; message: string }[] = [
     message: `"id" must be an integer from 1 to ${MAX_ID}`,
   })),
   { frame: { type: "cancel" }, message: '"id" is missing' },
-  { frame: { type: "cancel", id: 7, url: "" }, message: '"url" is not known' },
+  { frame: { type: "cancel", id: 7, url: "" }, message: '"url" is not a member' },
   { frame: { ...REQUEST, bodyFollows: true }, id: 7, message: "A GET request cannot have a body" },
   ...[["json", "text"], ["json", "base64"], ["text", "base64"], ["json", "bodyFollows"], [
     "text",
@@ -126,12 +126,16 @@ const WRONG: readonly { frame: object; id?: number; message: string }[] = [
       [second]: second === "bodyFollows" ? true : "",
     },
     id: 7,
-    message: `"${first}" cannot stand beside "${second}": a request has one body`,
+    message: `"${first}" cannot be combined with "${second}": a request has one body`,
   })),
-  { frame: { ...REQUEST, windowBytes: 1 }, id: 7, message: '"windowBytes" means something only' },
-  { frame: { type: "grant", id: 7 }, message: '"bytes" must be a whole number of bytes' },
+  {
+    frame: { ...REQUEST, windowBytes: 1 },
+    id: 7,
+    message: '"windowBytes" requires "stream": true',
+  },
+  { frame: { type: "grant", id: 7 }, message: '"bytes" is missing' },
   { frame: { type: "grant", id: 7, bytes: 0 }, message: '"bytes" must be at least 1' },
-  { frame: { type: "ping", id: 7 }, message: '"id" is not known' },
+  { frame: { type: "ping", id: 7 }, message: '"id" is not a member' },
   { frame: { type: "ping", data: "x".repeat(126) }, message: '"data" must be at most 125' },
 ];
 

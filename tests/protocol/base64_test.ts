@@ -1,45 +1,44 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { decodeResponse, encodeRequest, ProxyError } from "../../src/protocol/mod.ts";
+import fc from "fast-check";
+import { fromBase64, toBase64 } from "../../src/protocol/base64.ts";
 
-const BYTES = Uint8Array.from({ length: 20_000 }, (_, at) => at % 256);
-const REQUEST = { method: "POST", url: new URL("http://a.example/"), headers: [], body: BYTES };
+const { toBase64: nativeTo } = Uint8Array.prototype;
+const { fromBase64: nativeFrom } = Uint8Array;
 
-function toResponseText(base64: string): string {
-  return JSON.stringify({
-    type: "response",
-    id: 1,
-    status: 200,
-    statusText: "",
-    url: "http://a.example/",
-    redirected: false,
-    headers: [],
-    timing: { waitMs: 1, totalMs: 1 },
-    base64,
-  });
-}
-
-/** Runs a test without the base64 methods of Uint8Array, as on Node.js before 25. */
-function withoutBase64(test: () => void): void {
-  const from = Object.getOwnPropertyDescriptor(Uint8Array, "fromBase64");
-  const to = Object.getOwnPropertyDescriptor(Uint8Array.prototype, "toBase64");
-  if (from === undefined || to === undefined) throw new Error("The platform has no base64");
-  Reflect.deleteProperty(Uint8Array, "fromBase64");
-  Reflect.deleteProperty(Uint8Array.prototype, "toBase64");
+/** Calls `test` as on this runtime, then as on a runtime without base64 for bytes. */
+function onBothRuntimes(test: () => void): void {
+  test();
   try {
+    Object.assign(Uint8Array.prototype, { toBase64: undefined });
+    Object.assign(Uint8Array, { fromBase64: undefined });
     test();
   } finally {
-    Object.defineProperty(Uint8Array, "fromBase64", from);
-    Object.defineProperty(Uint8Array.prototype, "toBase64", to);
+    Object.assign(Uint8Array.prototype, { toBase64: nativeTo });
+    Object.assign(Uint8Array, { fromBase64: nativeFrom });
   }
 }
 
-Deno.test("encodeRequest() and decodeResponse() work without the base64 methods of Uint8Array", () => {
-  const frame = encodeRequest(1, REQUEST);
-  const base64 = BYTES.toBase64();
-  withoutBase64(() => {
-    assertEquals(encodeRequest(1, REQUEST), frame);
-    assertEquals(decodeResponse(toResponseText(base64)).response.body, BYTES);
-    const error = assertThrows(() => decodeResponse(toResponseText("*")), ProxyError);
-    assertEquals(error.code, "bad_frame");
+Deno.test("toBase64() writes the alphabet of RFC 4648 §4 with padding", () => {
+  onBothRuntimes(() => {
+    assertEquals(toBase64(Uint8Array.of()), "");
+    assertEquals(toBase64(Uint8Array.of(0xfb)), "+w==");
+    assertEquals(toBase64(Uint8Array.of(0xff, 0xef)), "/+8=");
+    assertEquals(toBase64(Uint8Array.of(0, 1, 2)), "AAEC");
+  });
+});
+
+Deno.test("fromBase64() returns the bytes that toBase64() was given", () => {
+  onBothRuntimes(() => {
+    const bytes = fc.oneof(
+      fc.uint8Array(),
+      fc.constantFrom(8191, 8192, 8193, 20_000).map((size) => new Uint8Array(size).fill(0xa5)),
+    ).map((bytes) => Uint8Array.from(bytes));
+    fc.assert(fc.property(bytes, (bytes) => assertEquals(fromBase64(toBase64(bytes)), bytes)));
+  });
+});
+
+Deno.test("fromBase64() throws for what is not base64", () => {
+  onBothRuntimes(() => {
+    for (const text of ["*", "YQ===", "-_-_"]) assertThrows(() => fromBase64(text));
   });
 });

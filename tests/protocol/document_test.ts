@@ -2,7 +2,7 @@
  * PROTOCOL.md says what the code does: every frame, code and close code of one is in the other.
  */
 import { assert, assertEquals } from "@std/assert";
-import { clientFrameSchema } from "../../src/dialect/schema.ts";
+import { CLIENT_FRAMES } from "../../src/dialect/client_frames.ts";
 import { CLOSE_CODES, ERROR_CODES, HTTP_ERRORS, type ServerFrame } from "../../src/protocol/mod.ts";
 
 const DOCUMENT = await Deno.readTextFile(
@@ -39,12 +39,9 @@ function rowsOf(section: string): string[][] {
 }
 
 Deno.test("PROTOCOL.md has a section for every type of frame, and no other", () => {
-  const clientTypes = clientFrameSchema.options.map((option) =>
-    option.def.innerType.shape.type.value
-  );
   const headings = [...sectionOf("## wsfetch.v1 frames").matchAll(/^### (.+)$/gm)]
     .map(([, name]) => name).filter((name) => name !== "Reserved");
-  const types = new Set([...clientTypes, ...Object.keys(SERVER_FRAMES)]);
+  const types = new Set([...Object.keys(CLIENT_FRAMES), ...Object.keys(SERVER_FRAMES)]);
   assertEquals(headings.toSorted(), [...types].toSorted());
 });
 
