@@ -22,10 +22,13 @@ import clientSocket from "./client/socket.ts" with { type: "text" };
 import clientState from "./client/state.ts" with { type: "text" };
 import clientTimers from "./client/timers.ts" with { type: "text" };
 import clientUploadSender from "./client/upload_sender.ts" with { type: "text" };
+import protocolBase64 from "./protocol/base64.ts" with { type: "text" };
 import protocolBody from "./protocol/body.ts" with { type: "text" };
 import protocolChunk from "./protocol/chunk.ts" with { type: "text" };
 import protocolErrors from "./protocol/errors.ts" with { type: "text" };
 import protocolFrames from "./protocol/frames.ts" with { type: "text" };
+import protocolGrammar from "./protocol/grammar.ts" with { type: "text" };
+import protocolHandshake from "./protocol/handshake.ts" with { type: "text" };
 import protocolMod from "./protocol/mod.ts" with { type: "text" };
 import protocolRequest from "./protocol/request.ts" with { type: "text" };
 import protocolResponse from "./protocol/response.ts" with { type: "text" };
@@ -52,10 +55,13 @@ export const CLIENT_SOURCES: Readonly<Record<string, string>> = {
   "client/state.ts": clientState,
   "client/timers.ts": clientTimers,
   "client/upload_sender.ts": clientUploadSender,
+  "protocol/base64.ts": protocolBase64,
   "protocol/body.ts": protocolBody,
   "protocol/chunk.ts": protocolChunk,
   "protocol/errors.ts": protocolErrors,
   "protocol/frames.ts": protocolFrames,
+  "protocol/grammar.ts": protocolGrammar,
+  "protocol/handshake.ts": protocolHandshake,
   "protocol/mod.ts": protocolMod,
   "protocol/request.ts": protocolRequest,
   "protocol/response.ts": protocolResponse,

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { ProxyError } from "../protocol/mod.ts";
-import { MAX_TOKEN_LENGTH } from "./credential.ts";
+import { MAX_TOKEN_LENGTH, ProxyError } from "../protocol/mod.ts";
 
 /** The owner of a connection. */
 export interface Identity {

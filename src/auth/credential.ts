@@ -4,9 +4,7 @@
  *
  * @module
  */
-
-/** The maximum length of a token, in characters. */
-export const MAX_TOKEN_LENGTH = 8192;
+import { BEARER_PREFIX, decodeBearerProtocol, isBearerToken } from "../protocol/mod.ts";
 
 /** The credential that a handshake presents. */
 export type PresentedCredential =
@@ -14,17 +12,8 @@ export type PresentedCredential =
   | { readonly type: "token"; readonly token: string }
   | { readonly type: "malformed"; readonly message: string };
 
-const B64TOKEN = /^[\w\-.~+/]+=*$/; // RFC 6750 §2.1
 const BEARER_SCHEME = /^bearer(?=[\s,]|$)/i; // RFC 9110 §11.1: the name of a scheme is case-insensitive
 const OTHER_BEARER = /,\s*bearer(?:\s|$)/i;
-const BEARER_PROTOCOL = "bearer.";
-const BASE64URL = /^[\w-]+$/;
-const MAX_ENCODED_LENGTH = Math.ceil(MAX_TOKEN_LENGTH * 4 / 3);
-
-/** Returns whether a text is a token that `Authorization: Bearer` can carry (`b64token`, RFC 6750 §2.1). */
-export function isToken(text: string): boolean {
-  return text.length <= MAX_TOKEN_LENGTH && B64TOKEN.test(text);
-}
 
 /**
  * Reads the bearer token of a handshake: that of `Authorization: Bearer <token>`, or of the subprotocol
@@ -33,7 +22,7 @@ export function isToken(text: string): boolean {
 export function readCredential(headers: Headers): PresentedCredential {
   const protocols = (headers.get("sec-websocket-protocol") ?? "").split(",")
     .map((protocol) => protocol.trim())
-    .filter((protocol) => protocol.startsWith(BEARER_PROTOCOL));
+    .filter((protocol) => protocol.startsWith(BEARER_PREFIX));
   const authorization = readAuthorization(headers.get("authorization") ?? "");
   const [protocol] = protocols;
   if (protocol === undefined || authorization.type === "malformed") return authorization;
@@ -44,7 +33,10 @@ export function readCredential(headers: Headers): PresentedCredential {
   if (protocols.length > 1) {
     return malformed("Offer one subprotocol with a credential, not several");
   }
-  return readProtocol(protocol.slice(BEARER_PROTOCOL.length));
+  const token = decodeBearerProtocol(protocol);
+  return token === undefined
+    ? malformed('The subprotocol must be "bearer." and a token in base64url without padding')
+    : { type: "token", token };
 }
 
 function readAuthorization(value: string): PresentedCredential {
@@ -55,31 +47,9 @@ function readAuthorization(value: string): PresentedCredential {
       : { type: "none" };
   }
   const [, token] = /^\w+ +(.*)$/.exec(value) ?? [];
-  return token !== undefined && isToken(token)
+  return token !== undefined && isBearerToken(token)
     ? { type: "token", token }
     : malformed('"Authorization" must be "Bearer", a space and one token (RFC 6750 §2.1)');
-}
-
-function readProtocol(encoded: string): PresentedCredential {
-  const token = encoded.length <= MAX_ENCODED_LENGTH ? decode(encoded) : undefined;
-  return token !== undefined && isToken(token)
-    ? { type: "token", token }
-    : malformed('The subprotocol must be "bearer." and a token in base64url without padding');
-}
-
-/** Decodes base64url. Returns `undefined` if the text is not the canonical encoding of UTF-8. */
-function decode(encoded: string): string | undefined {
-  if (!BASE64URL.test(encoded)) return undefined;
-  try {
-    // "strict" refuses extra bits at the end, but requires the padding that a subprotocol cannot contain.
-    const bytes = Uint8Array.fromBase64(encoded + "=".repeat((4 - encoded.length % 4) % 4), {
-      alphabet: "base64url",
-      lastChunkHandling: "strict",
-    });
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined; // without the error, which may quote most of a token
-  }
 }
 
 function malformed(message: string): PresentedCredential {

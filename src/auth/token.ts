@@ -4,8 +4,8 @@
  * @module
  */
 import { createHash, timingSafeEqual } from "node:crypto";
+import { isBearerToken } from "../protocol/mod.ts";
 import type { CredentialCheck, Identity } from "./authenticator.ts";
-import { isToken } from "./credential.ts";
 
 /** A token that is valid. */
 export interface TokenRule {
@@ -85,7 +85,7 @@ function toDigest(value: string, name: string): Uint8Array {
     if (DIGEST.test(hex)) return Uint8Array.fromHex(hex);
     throw new TypeError(`The digest of ${JSON.stringify(name)} must be 64 hexadecimal digits`);
   }
-  if (isToken(value)) return hash(value);
+  if (isBearerToken(value)) return hash(value);
   throw new TypeError(
     `The token of ${
       JSON.stringify(name)

@@ -4,7 +4,13 @@
  *
  * @module
  */
-import { encodeRequest, isIdempotent, ProxyError, type StreamMode } from "../protocol/mod.ts";
+import {
+  encodeRequest,
+  isIdempotent,
+  ProxyError,
+  type StreamMode,
+  timeoutTooLong,
+} from "../protocol/mod.ts";
 import {
   type ConnectionLoss,
   type ExchangeConnection,
@@ -84,11 +90,7 @@ export class PendingExchange implements QueuedExchange {
         new ProxyError("frame_too_large", "The URL and the headers exceed the size of a frame"),
       );
     }
-    if (timeoutMs > maxTimeoutMs) {
-      return this.#end(
-        new ProxyError("bad_request", `"timeoutMs" must be at most ${maxTimeoutMs}`),
-      );
-    }
+    if (timeoutMs > maxTimeoutMs) return this.#end(timeoutTooLong(maxTimeoutMs));
     connection.send(frame); // may lose the connection
     if (!bodyFollows || body === null || this.#connection !== connection) return;
     this.#upload = new UploadSender(
@@ -137,14 +139,14 @@ export class PendingExchange implements QueuedExchange {
   /** Ends the exchange without calling the receiver, and tells the server to stop. */
   cancel(): void {
     if (this.#isOver) return;
-    this.#tell("cancel");
+    this.#sendControl("cancel");
     if (this.#connection === undefined) this.#queue.withdraw(this);
     this.#finish();
   }
 
   /** Grants the server credit for the response body. */
   grant(bytes: number): void {
-    this.#tell("grant", bytes);
+    this.#sendControl("grant", bytes);
   }
 
   #encode(bytes: Uint8Array<ArrayBuffer> | null, bodyFollows: boolean): string {
@@ -152,7 +154,7 @@ export class PendingExchange implements QueuedExchange {
     return encodeRequest(this.#id, { ...this.#request, ...this.#mode, body, bodyFollows });
   }
 
-  #tell(type: "cancel" | "grant", bytes?: number): void {
+  #sendControl(type: "cancel" | "grant", bytes?: number): void {
     this.#connection?.send(JSON.stringify({ type, id: this.#id, bytes }));
   }
 

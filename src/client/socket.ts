@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { SUBPROTOCOL } from "../protocol/mod.ts";
+import { encodeBearerProtocol, SUBPROTOCOL } from "../protocol/mod.ts";
 
 /** The part of a WebSocket that the client uses. The platform's class has it, and that of the npm package `ws`. */
 export interface ClientWebSocket {
@@ -46,7 +46,7 @@ export async function openSocket(
   },
 ): Promise<ClientWebSocket> {
   const value = typeof token === "function" ? await token() : token;
-  const protocols = value === undefined ? [] : [`bearer.${toBase64Url(value)}`];
+  const protocols = value === undefined ? [] : [encodeBearerProtocol(value)];
   const socket = new WebSocket(url, [SUBPROTOCOL, ...protocols]);
   socket.binaryType = "arraybuffer";
   return socket;
@@ -62,9 +62,4 @@ export function toSocketUrl(url: string | URL): string {
   absolute.protocol = absolute.protocol.replace(/^http/, "ws");
   if (/^wss?:$/.test(absolute.protocol)) return absolute.href;
   throw new TypeError(`"${url}" is not a URL like "wss://host/ws"`);
-}
-
-function toBase64Url(text: string): string {
-  const binary = String.fromCharCode(...new TextEncoder().encode(text));
-  return btoa(binary).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
 }

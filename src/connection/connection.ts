@@ -29,35 +29,33 @@ import {
 
 /** The client of a connection. */
 export interface ConnectedClient {
-  /** Open. */
+  /** An open WebSocket. */
   readonly webSocket: ServerWebSocket;
   readonly dialect: Dialect;
   /** Names the connection in the log. */
   readonly id: string;
   /** The authenticated identity; `undefined` when the client was not authenticated. */
   readonly identity: Identity | undefined;
-  /** What limits count by. */
+  /** The key that limits are counted by. */
   readonly key: string;
   /** Named upstreams that this identity may use. */
   readonly upstreams: readonly string[];
-  /** Called when the server has sent everything and begun to close, before the client has closed. */
-  readonly closing?: () => void;
 }
 
-/** What all connections share. */
+/** The settings and parts that all connections share. */
 export interface ConnectionDeps extends LifetimeOptions, OutletDeps {
   readonly runner: Runner;
   readonly wheel: Wheel;
-  /** What serves them, for `hello`: `wsfetch/0.1.0`. */
+  /** Name and version of the server, for `hello`: `wsfetch/0.1.0`. */
   readonly server: string;
   readonly limits: Limits;
   readonly socket: FrameSocketOptions;
 }
 
 const MAX_MALFORMED = 16;
-/** Frames that no exchange bounds (refusals, pongs) may wait in this number beside those of exchanges in flight. */
+/** How many frames may wait that belong to no exchange in flight: refusals and pongs. */
 export const MAX_WAITING_REPLIES = 1000;
-// A frame of so many times fewer UTF-16 units than the bytes that are allowed needs no counting.
+// Of one UTF-16 unit in UTF-8. The bytes of a text that is short enough anyway need not be counted.
 const MAX_BYTES_PER_UNIT = 3;
 
 /** A connection from its first frame to its close. No method throws. A class: there are many idle ones. */
@@ -68,7 +66,6 @@ export class Connection implements LastingConnection, FrameSocketListener {
   readonly socket: FrameSocket;
   readonly inFlight: InFlight = new InFlight();
   readonly #caller: Caller;
-  readonly #closing: (() => void) | undefined;
   readonly #deps: ConnectionDeps;
   readonly #lifetime: Lifetime;
   readonly #openedAt: number;
@@ -80,13 +77,12 @@ export class Connection implements LastingConnection, FrameSocketListener {
 
   /** Opens the connection of a client and greets it. */
   constructor(client: ConnectedClient, deps: ConnectionDeps) {
-    const { webSocket, dialect, id, identity, key, upstreams, closing } = client;
+    const { webSocket, dialect, id, identity, key, upstreams } = client;
     this.id = id;
     this.dialect = dialect;
     this.identity = identity;
     this.socket = new FrameSocket(webSocket, deps.socket, this);
     this.#caller = { connection: id, subject: identity?.subject, key };
-    this.#closing = closing;
     this.#deps = deps;
     this.#lifetime = new Lifetime(this, deps);
     this.#openedAt = deps.clock.now();
@@ -151,14 +147,14 @@ export class Connection implements LastingConnection, FrameSocketListener {
     });
   }
 
-  /** Announces the end: no new exchange starts, and the connection closes when the last one in flight has ended. */
+  /** Announces the end: no exchange starts any more, and the connection closes once the last one in flight has ended. */
   drain(graceMs: number): void {
     if (!this.#isGone) this.#lifetime.drain(graceMs);
   }
 
   /** Ends every exchange in flight with an error, after {@linkcode Connection.drain}. */
-  expire(): void {
-    this.#lifetime.expire();
+  endGrace(): void {
+    this.#lifetime.endGrace();
   }
 
   paused(): void {
@@ -169,7 +165,6 @@ export class Connection implements LastingConnection, FrameSocketListener {
     this.#closedWith = code;
     this.#lifetime.close();
     this.inFlight.cancelAll();
-    this.#closing?.();
   }
 
   #greet(upstreams: readonly string[]): void {
@@ -190,7 +185,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
     const { runner, wheel, telemetry } = this.#deps;
     const init = { request, id: toNumber(id), sequence: ++this.#exchanges };
     const exchange = new Exchange(init, this.#caller, wheel);
-    const refusal = this.#lifetime.findRefusal() ?? this.#findCrowding();
+    const refusal = this.#lifetime.findRefusal() ?? this.#findOverload();
     if (refusal !== undefined) return this.#refuse(id, refusal, exchange);
     const outlet = new FrameOutlet({ exchange, id }, this, this.#deps);
     this.inFlight.add(outlet);
@@ -205,27 +200,27 @@ export class Connection implements LastingConnection, FrameSocketListener {
     this.#lifetime.closeIfDone();
   }
 
-  #findCrowding(): ProxyError | undefined {
+  #findOverload(): ProxyError | undefined {
     const { maxInFlight } = this.#deps.limits;
     if (this.inFlight.size < maxInFlight) return undefined;
     const message = `${maxInFlight} exchanges are in flight; wait for one to end`;
     return new ProxyError("too_many_in_flight", message);
   }
 
-  /** A chunk that cannot be taken fails the exchange that waits for it: its body would have a gap. */
+  /** Refuses a message. If it is a chunk of an upload, the exchange fails: the body would have a gap. */
   #refuseMessage(data: string | ArrayBuffer, id: ExchangeId, error: ProxyError): void {
     const outlet = typeof data !== "string" && data.byteLength >= 4
       ? this.inFlight.find(new DataView(data).getUint32(0))
       : undefined;
     if (outlet !== undefined) return outlet.abort(error);
-    // A malformed request that has an id is an exchange all the same, which has failed.
+    // A malformed request that has an id is logged as an exchange that has failed.
     if (id !== undefined) return this.#refuse(id, error);
     this.#deps.telemetry.emit({ type: "malformed", connection: this.id, code: error.code });
     this.#sendError(id, error);
     if (error.code === "bad_frame" && ++this.#malformed >= MAX_MALFORMED) this.socket.close(4500);
   }
 
-  /** Refuses an exchange; without `exchange`, a request that could not be read. */
+  /** Refuses an exchange, or without `exchange` a request that could not be read. */
   #refuse(id: ExchangeId, error: ProxyError, exchange?: Exchange): void {
     const record = exchange?.record ??
       createRecord(this.#caller, { id: toNumber(id), sequence: ++this.#exchanges });

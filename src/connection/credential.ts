@@ -1,11 +1,11 @@
 /**
- * The credential of a connection: until when it is valid, and how another takes its place.
+ * The credential of a connection: how long it is valid, and how another replaces it.
  *
  * @module
  */
 import type { Authenticator, Identity } from "../auth/authenticator.ts";
 import type { Cancel, Clock } from "../clock.ts";
-import { type HelloFrame, ProxyError } from "../protocol/mod.ts";
+import { ProxyError } from "../protocol/mod.ts";
 
 /** How long credentials and what was started with them may last. */
 export interface CredentialOptions {
@@ -18,15 +18,15 @@ export interface CredentialOptions {
   readonly clock: Clock;
 }
 
-/** Is told when a credential was not renewed in time. */
+/** Is called when a credential was not renewed in time. */
 export interface CredentialListener {
   /** The grace is over: the connection is to close once its exchanges have ended. */
-  credentialExpired(): void;
+  renewalTimeOver(): void;
   /** The exchanges have taken too long as well. */
-  credentialOverdue(): void;
+  finishTimeOver(): void;
 }
 
-/** What the connection was authenticated with. A class: every idle connection has one. */
+/** The credential of a connection. A class: every idle connection has one. */
 export class ConnectionCredential {
   readonly #identity: Identity | undefined;
   readonly #options: CredentialOptions;
@@ -36,7 +36,7 @@ export class ConnectionCredential {
   #isRenewing = false;
   #isClosed = false;
 
-  /** @param identity The authenticated identity; `undefined` when clients are not authenticated: nothing expires then. */
+  /** @param identity The authenticated identity; `undefined` when clients are not authenticated, and nothing expires. */
   constructor(
     identity: Identity | undefined,
     options: CredentialOptions,
@@ -60,7 +60,7 @@ export class ConnectionCredential {
   }
 
   /**
-   * Puts another credential of the same identity in its place.
+   * Replaces the credential by another of the same identity.
    *
    * @throws {ProxyError} `unauthorized`; retryable only when the credential could not be checked now.
    */
@@ -92,8 +92,8 @@ export class ConnectionCredential {
     const { authGraceMs, finishMs } = this.#options;
     const end = this.#expiresAt + authGraceMs;
     this.#at(end, () => {
-      this.#listener.credentialExpired();
-      if (!this.#isClosed) this.#at(end + finishMs, () => this.#listener.credentialOverdue());
+      this.#listener.renewalTimeOver();
+      if (!this.#isClosed) this.#at(end + finishMs, () => this.#listener.finishTimeOver());
     });
   }
 
@@ -112,10 +112,10 @@ export class ConnectionCredential {
   }
 }
 
-/** Returns who a client is, in the members of a frame. */
+/** Returns the members of a frame that say who a client is, and when its credential expires. */
 export function describeIdentity(
   identity: Identity | undefined,
-): Pick<HelloFrame, "identity" | "expiresAt"> {
+): { readonly identity: string | null; readonly expiresAt: string | null } {
   const { subject = null, expiresAt } = identity ?? {};
   return {
     identity: subject,

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** A number of bytes that is granted, taken and waited for. */
+/** A number of bytes that can be granted, taken and waited for. */
 export class Credit {
   #available: number;
   #isClosed = false;
@@ -22,7 +22,7 @@ export class Credit {
     this.#wake?.();
   }
 
-  /** Takes at most so many bytes and at least one: at once when there are any, else as a promise. After `close`: 0. */
+  /** Takes at least one byte and at most `maxBytes`. Returns a promise when there are none; 0 after `close`. */
   take(maxBytes: number): number | Promise<number> {
     if (this.#isClosed) return 0;
     if (this.#available > 0) return this.#takeNow(maxBytes);

@@ -8,7 +8,7 @@ import type { ProxyError } from "../protocol/mod.ts";
 import type { FrameOutlet } from "./outlet.ts";
 
 /**
- * Exchanges by a number. No Map: V8 links each table that a Map outgrows to the next, so that a table that has become
+ * Exchanges by a number. Not a Map: V8 links each table that a Map outgrows to the next, so that a table that has become
  * old keeps all later ones alive until a full collection.
  */
 interface Table {
@@ -19,14 +19,14 @@ interface Table {
 /** The exchanges in flight, by the outlets that they have on this connection. */
 export class InFlight {
   readonly #byId: Table = { outlets: {}, size: 0 };
-  readonly #others: Table = { outlets: {}, size: 0 }; // by their sequence: those that no id leads to
+  readonly #others: Table = { outlets: {}, size: 0 }; // by their number in the connection: those without an id, or whose id was freed
 
-  /** How many there are; a cancelled one is in flight until its request has really ended. */
+  /** The number of exchanges. A cancelled exchange counts until its request has really ended. */
   get size(): number {
     return this.#byId.size + this.#others.size;
   }
 
-  /** Reports whether an id is in use. */
+  /** Reports whether an id is in use; only a number can be. */
   has(id: ExchangeId): boolean {
     return typeof id === "number" && this.find(id) !== undefined;
   }
@@ -41,7 +41,7 @@ export class InFlight {
     else put(this.#others, sequenceOf(outlet), outlet);
   }
 
-  /** Forgets an exchange that has ended. */
+  /** Removes an exchange that has ended, and closes its outlet. */
   delete(outlet: FrameOutlet): void {
     const { id } = outlet;
     outlet.close();
@@ -49,7 +49,7 @@ export class InFlight {
     else remove(this.#others, sequenceOf(outlet));
   }
 
-  /** Cancels an exchange and frees its id. Does nothing when it has ended: then the two frames have crossed. */
+  /** Cancels an exchange and frees its id. Does nothing when it has ended already: then the two frames have crossed. */
   cancel(id: number): void {
     const outlet = this.find(id);
     if (outlet === undefined) return;
@@ -62,7 +62,7 @@ export class InFlight {
     for (const outlet of this.#all()) outlet.cancel();
   }
 
-  /** Ends every exchange with an error, which its client is sent. */
+  /** Ends every exchange with an error, which the client is sent. */
   failAll(error: ProxyError): void {
     for (const outlet of this.#all()) outlet.abort(error);
   }

@@ -1,5 +1,5 @@
 /**
- * The outlet of an exchange of a connection: puts its response into frames, under credit, and in turn with others.
+ * The outlet of an exchange of a connection: sends its response in frames, under credit, and in turn with others.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import { Credit } from "./credit.ts";
 import type { FrameSocket } from "./socket.ts";
 import { Upload } from "./upload.ts";
 
-/** What the outlets of all connections share. */
+/** The settings and parts that all outlets share. */
 export interface OutletDeps {
   readonly limiter: Limiter;
   readonly telemetry: Telemetry;
@@ -39,16 +39,16 @@ export interface OutletDeps {
   readonly maxStreamBytes: number;
 }
 
-/** Where the frames of a connection go. */
+/** The parts of a connection that its outlets send frames through. */
 export interface FrameSink {
   readonly dialect: Dialect;
   readonly socket: FrameSocket;
 }
 
-// Event types that the body has not named.
+// Event types that are not part of the body.
 const OWN_TYPES: ReadonlySet<string> = new Set(["message", "line"]);
 
-/** The outlet of one exchange, and the connection's hold on it. */
+/** The outlet of one exchange, through which the connection also feeds and ends it. */
 export class FrameOutlet implements Outlet {
   readonly exchange: Exchange;
   readonly id: ExchangeId;
@@ -58,7 +58,7 @@ export class FrameOutlet implements Outlet {
   readonly #deps: OutletDeps;
   #scratch: Uint8Array<ArrayBuffer> | undefined = undefined;
 
-  /** Also gives the exchange its body when that follows in chunks. */
+  /** Also creates the upload of an exchange whose body follows in chunks. */
   constructor(
     { exchange, id }: { readonly exchange: Exchange; readonly id: ExchangeId },
     sink: FrameSink,
@@ -74,12 +74,12 @@ export class FrameOutlet implements Outlet {
     exchange.upload = this.#upload?.body;
   }
 
-  /** Takes credit for the payload that the client is sent. */
+  /** Adds credit for the payload that the client is sent. */
   grant(bytes: number): void {
     this.#credit?.grant(bytes);
   }
 
-  /** Takes a chunk of the request body. One that cannot be taken fails the exchange. */
+  /** Takes a chunk of the request body. The exchange fails when the chunk is not allowed. */
   takeChunk(chunk: Chunk): void {
     const { record } = this.exchange;
     record.requestBytes += chunk.payload.byteLength;
@@ -104,7 +104,7 @@ export class FrameOutlet implements Outlet {
     this.#release();
   }
 
-  /** To be called when the exchange has ended: what has not been read of its body is dropped. */
+  /** To be called when the exchange has ended: drops what has not been read of the request body. */
   close(): void {
     this.#upload?.close();
   }
@@ -131,7 +131,7 @@ export class FrameOutlet implements Outlet {
   head(head: ResponseHead, timing: Timing): void | Promise<void> {
     const { requestId } = this.exchange.record;
     const make = (): string | undefined =>
-      this.#stream?.encodeHead(this.#streamId, head, timing, { requestId });
+      this.#stream?.encodeHead(this.#streamId, { head, timing, requestId });
     return this.#sink.socket.send(make, false); // parts follow it, and need not make way for it
   }
 
@@ -145,7 +145,8 @@ export class FrameOutlet implements Outlet {
       const wanted = Math.min(rest.byteLength, MAX_CHUNK_BYTES);
       const taking = credit === undefined ? wanted : credit.take(wanted);
       const size = typeof taking === "number" ? taking : await this.#waitForCredit(taking);
-      if (size === 0) return; // the exchange has failed meanwhile
+      if (size === 0 && exchange.isCancelled) return;
+      if (size === 0) throw exchange.signal.reason; // with FIN, a body that was cut off would look whole
       const payload = rest.subarray(0, size);
       rest = rest.subarray(size);
       const spending = this.#spend(size);
@@ -178,12 +179,12 @@ export class FrameOutlet implements Outlet {
     );
   }
 
-  /** Only a dialect that streams has requests that stream, and its ids are numbers. */
+  /** The id for parts of a stream: only dialects whose ids are numbers have them. */
   get #streamId(): number {
     return typeof this.id === "number" ? this.id : 0;
   }
 
-  /** `undefined` once the client wants nothing more. */
+  /** `undefined` once the exchange is cancelled, or when the dialect does not stream. */
   get #stream(): StreamDialect | undefined {
     return this.exchange.isCancelled ? undefined : this.#sink.dialect.stream;
   }
@@ -192,7 +193,7 @@ export class FrameOutlet implements Outlet {
     return this.#sink.socket.sendPart(() => this.#stream?.encodePart(part, this.#scratch));
   }
 
-  /** Counts the bytes of a part; it may be sent when the returned promise has fulfilled. */
+  /** Counts the bytes of a part, which may be sent once the returned promise has fulfilled. */
   #spend(bytes: number): void | Promise<void> {
     const { caller, signal, record } = this.exchange;
     const spending = this.#deps.limiter.spend(caller.key, bytes, signal);
@@ -200,7 +201,7 @@ export class FrameOutlet implements Outlet {
     return spending === undefined ? spent() : spending.then(spent);
   }
 
-  /** A client that takes nothing must not hold a place at an upstream for ever. */
+  /** Fails the exchange when the client grants nothing for too long: it could hold a place at an upstream for ever. */
   async #waitForCredit(taking: Promise<number>): Promise<number> {
     const { clock, creditIdleMs } = this.#deps;
     const message = `The client granted no credit within ${creditIdleMs} ms`;
@@ -213,7 +214,7 @@ export class FrameOutlet implements Outlet {
     return size;
   }
 
-  /** Creates a body that the client sends in chunks; the client is granted more as it is read. */
+  /** Creates the upload of a body that follows in chunks. The client is granted more as the body is read. */
   #expectBody(): Upload {
     const { exchange, id } = this;
     const { windowBytes, maxStreamBytes: maxBytes } = this.#deps;
@@ -240,7 +241,7 @@ export class FrameOutlet implements Outlet {
   }
 }
 
-/** Returns how many bytes of the body an event carries: every text can be long, and each event repeats the last id. */
+/** Returns how many bytes of the body an event carries. Any text can be long, and every event repeats the last id. */
 function sizeOf({ event, data, lastEventId = "" }: StreamEvent): number {
   const type = OWN_TYPES.has(event) ? "" : event;
   return new TextEncoder().encode(type + lastEventId + data).byteLength;

@@ -1,32 +1,37 @@
 /**
- * A WebSocket that takes frames no faster than its client reads them. What waits is kept here and not in
- * the WebSocket's own buffer, which cannot be emptied once a client has stopped reading.
+ * Sends frames over a WebSocket no faster than the client reads them. Frames wait here and not in the WebSocket's own
+ * buffer, from which nothing can be dropped once a client has stopped reading.
  *
  * @module
  */
 import type { Cancel, Clock } from "../clock.ts";
 import { CLOSE_CODES, type CloseCode } from "../protocol/mod.ts";
 
-/** The part of a WebSocket that is needed here. */
-export type ServerWebSocket = Pick<WebSocket, "send" | "close" | "bufferedAmount" | "readyState">;
-
 /** A message as a WebSocket takes it. */
 export type SocketMessage = string | Uint8Array<ArrayBuffer>;
 
-/** How frame sockets work. */
+/** The members of a WebSocket that the server uses. */
+export interface ServerWebSocket {
+  readonly bufferedAmount: number;
+  readonly readyState: number;
+  send(message: SocketMessage): void;
+  close(code: number, reason: string): void;
+}
+
+/** Limits of a frame socket. */
 export interface FrameSocketOptions {
   /** While more than this is buffered, frames wait. */
   readonly highWaterBytes: number;
-  /** A client that reads nothing for so long while frames wait is closed with 4029. */
+  /** A client that reads nothing for this long while frames wait is closed with 4029. In milliseconds. */
   readonly sendTimeoutMs: number;
-  /** The most frames of `send` that may wait; one more closes with 4029 too. */
+  /** The most frames of `send` that may wait. One more closes with 4029 too. */
   readonly maxWaiting: number;
   readonly clock: Clock;
 }
 
-/** Is told what a frame socket does by itself. */
+/** Is called when a frame socket acts by itself. */
 export interface FrameSocketListener {
-  /** The server closes the WebSocket. */
+  /** The socket closes the WebSocket. */
   closing(code: CloseCode): void;
   /** Frames start to wait, because the client does not read what was sent. */
   paused(): void;
@@ -37,18 +42,18 @@ interface WaitingFrame {
   readonly done: () => void;
 }
 
-// Beyond the WebSocket's buffer is the system's, of some megabytes, whose state is unknown. While other frames are
-// sent, parts are paced so that they do not fill it and the frames need not wait for them.
+// After the WebSocket's buffer comes that of the system, of some megabytes, whose state is unknown. While other frames
+// are sent, parts are paced so that they do not fill it and delay the frames.
 const PACE_MS = 250;
 const PACED_BYTES_PER_TICK = 65_536;
 
-// A buffer that is emptied has no event. It is polled in each turn of the event loop while a fast client reads, and
-// less and less often when nothing moves.
+// No event tells that the buffer was emptied. It is polled in each turn of the event loop at first, for clients that
+// read fast, and less and less often when nothing moves.
 const MAX_POLLED_TURNS = 100;
 const MAX_POLL_MS = 16;
 const TICK_MS = 1;
 
-// Of every connection whose client reads; nothing is ever put into it.
+// Shared by all sockets on which nothing waits; it stays empty.
 const NONE: WaitingFrame[] = [];
 
 /** Sends frames. No method throws. A class: every idle connection has one. */
@@ -78,12 +83,12 @@ export class FrameSocket {
   }
 
   /**
-   * Sends a frame, in the order of the calls. Returns nothing when it was handed to the WebSocket at once; else a
-   * promise that fulfils when it was, or never will be.
+   * Sends a frame, in the order of the calls. Returns nothing when the frame was handed to the WebSocket at once; else
+   * a promise that fulfils when it was, or was dropped.
    *
-   * @param make Returns the frame when it can be handed over, so that what waits is not held twice; `undefined` when
-   * there is nothing to send after all.
-   * @param isTraffic Whether parts make way for more frames like it for a while. Default `true`.
+   * @param make Returns the frame; called when it can be handed over, so that a frame that waits is not held twice.
+   * Returns `undefined` when there is nothing to send any more.
+   * @param isTraffic Whether parts are paced for a while, for more frames like this one. Default `true`.
    */
   send(make: () => string | undefined, isTraffic = true): void | Promise<void> {
     if (!this.#isOpen) return;
@@ -97,7 +102,8 @@ export class FrameSocket {
   /**
    * Sends a part of a stream: after every frame of `send`, and in turn with the parts of other streams.
    *
-   * @param make Returns the part when its turn has come; `undefined` when there is nothing to send after all.
+   * @param make Returns the part; called when its turn has come. Returns `undefined` when there is nothing to send any
+   * more.
    */
   sendPart(make: () => SocketMessage | undefined): void | Promise<void> {
     if (!this.#isOpen) return;
@@ -165,7 +171,7 @@ export class FrameSocket {
     if (message !== undefined && webSocket.readyState === WebSocket.OPEN) webSocket.send(message);
   }
 
-  /** Hands over what waits, as far as the buffer allows; reports whether anything left a queue. */
+  /** Hands over the frames that wait, as far as the buffer allows. Reports whether any left a queue. */
   #flush(): boolean {
     let moved = false;
     while (this.#frames.length > 0 ? !this.#isFull() : this.#parts.length > 0 && this.#mayPart()) {

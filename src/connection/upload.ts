@@ -7,31 +7,31 @@ import { type Chunk, ProxyError } from "../protocol/mod.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** How a body arrives, and what is told of it. */
+/** Limits of an upload, and its callbacks. */
 export interface UploadOptions {
   /** Credit to start with, in payload bytes. */
   readonly windowBytes: number;
   /** The most payload bytes in all. */
   readonly maxBytes: number;
-  /** Called with the credit that the client is granted. */
+  /** Called with the payload bytes that the client is granted. */
   readonly grant: (bytes: number) => void;
   /** Called when the request has taken a chunk. */
   readonly taken: () => void;
 }
 
-/** Payload that waits to be read: a chunk, or small ones packed together. */
+/** Payload that waits to be read: a chunk, or several small ones. */
 interface Packet {
   readonly memory: Bytes;
   used: number;
 }
 
-// Chunks smaller than this are packed while they wait, or a byte of credit could cost a hundred of memory.
+// Chunks smaller than this are packed while they wait: else a byte of credit could cost a hundred bytes of memory.
 const SMALL_BYTES = 4096;
 const PACK_BYTES = 16_384;
 
-/** A body on its way. */
+/** A request body that is still arriving. */
 export class Upload {
-  /** Each chunk is valid until the next is asked for. */
+  /** The body. Each chunk is valid until the next is asked for. */
   readonly body: ReadableStream<Bytes>;
   readonly #options: UploadOptions;
   readonly #waiting: Packet[] = [];
@@ -107,7 +107,7 @@ export class Upload {
     controller.close();
   }
 
-  /** The reader asks for more once it is done with what it has: a long body must not leave all its chunks in memory. */
+  /** Frees the last chunk: a reader that asks for more is done with it, and the collector may be slow. */
   #free(): void {
     this.#lent?.transfer(0);
     this.#lent = undefined;
@@ -119,7 +119,7 @@ export class Upload {
     this.#lent = memory.buffer;
     taken();
     this.#ungranted += used;
-    // Few grants, and yet none so late that a client that sends at full speed has to stop.
+    // Grants are few, and none is so late that a client at full speed has to stop.
     if (this.#isFinished || this.#ungranted < windowBytes / 2) return;
     this.#credit += this.#ungranted;
     grant(this.#ungranted);

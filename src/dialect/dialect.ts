@@ -1,33 +1,30 @@
 /**
- * A dialect: how one subprotocol writes requests and answers. Its `decode` is where untrusted text
- * becomes a typed request.
+ * A dialect: the frames of one subprotocol. Its `decode` turns untrusted text into a typed request.
  *
  * @module
  */
 import {
   type AuthenticatedFrame,
   type Chunk,
-  type EncodeOptions,
   type EndFrame,
   type EventFrame,
   type GoawayFrame,
   type GrantFrame,
   type HelloFrame,
-  type HttpResponse,
   type PongFrame,
   ProxyError,
   type ProxyRequest,
-  type ResponseHead,
-  type Timing,
+  type StreamedResponse,
+  type WholeResponse,
 } from "../protocol/mod.ts";
 
 /**
- * What a client calls an exchange. A number is unique among the exchanges in flight; a string is JSON
- * text to be handed back as it is; `undefined`: the exchange has no name.
+ * The id that a client has given to an exchange. A number is unique among the exchanges in flight; a string
+ * is JSON text that is returned as it is written; `undefined`: the client has given no id.
  */
 export type ExchangeId = number | string | undefined;
 
-/** What a frame from the client turned out to be. */
+/** A decoded message of a client. */
 export type Incoming =
   | { readonly type: "request"; readonly id: ExchangeId; readonly request: ProxyRequest }
   | { readonly type: "cancel"; readonly id: number }
@@ -35,30 +32,19 @@ export type Incoming =
   | { readonly type: "chunk"; readonly chunk: Chunk }
   | { readonly type: "ping"; readonly data?: string }
   | { readonly type: "auth"; readonly token: string }
-  /** To be answered with this error. */
+  /** A frame that is not valid: the server sends this error. */
   | { readonly type: "invalid"; readonly id: ExchangeId; readonly error: ProxyError };
 
-/** Frames that belong to the connection, not to an exchange. */
+/** Frames of the server that belong to the connection and not to an exchange. */
 export type ConnectionFrame = HelloFrame | PongFrame | AuthenticatedFrame | GoawayFrame;
 
-/** A response that comes whole, and whether the client wants its body as bytes. */
-export interface WholeResponse extends EncodeOptions {
-  readonly response: HttpResponse;
-  readonly timing: Timing;
-}
-
-/** The frames of an exchange whose response comes in parts. */
+/** The frames of a response whose body is sent in parts. */
 export interface StreamDialect {
-  encodeHead(
-    id: number,
-    head: ResponseHead,
-    timing: Timing,
-    options?: Pick<EncodeOptions, "requestId">,
-  ): string;
+  encodeHead(id: number, response: StreamedResponse): string;
   /**
-   * A chunk of the body, or an event frame, an end or a grant.
+   * Returns the message of a chunk, or of an event, end or grant frame.
    *
-   * @param scratch Memory for a chunk, where there is some to use again.
+   * @param scratch The memory to write a chunk to; allocated if absent.
    */
   encodePart(
     part: Chunk | EventFrame | EndFrame | GrantFrame,
@@ -66,25 +52,25 @@ export interface StreamDialect {
   ): string | Uint8Array<ArrayBuffer>;
 }
 
-/** One way to write frames. Nothing here throws. */
+/** Decodes and encodes the messages of one subprotocol. None of these functions throws. */
 export interface Dialect {
-  /** Its name in the log. */
+  /** The name of the dialect in the log. */
   readonly name: string;
-  /** Reads one WebSocket message. */
+  /** Decodes a WebSocket message of the client. */
   decode(data: string | ArrayBuffer): Incoming;
   encodeResponse(id: ExchangeId, whole: WholeResponse): string;
-  /** `requestId`: the exchange's name in the log. */
+  /** Encodes an error frame; `requestId` is the name of the exchange in the log. */
   encodeError(id: ExchangeId, error: ProxyError, requestId?: string): string;
-  /** `undefined`: this dialect has no such frame. */
+  /** Encodes a frame of the connection; `undefined` if the dialect has no such frame. */
   encodeConnectionFrame(frame: ConnectionFrame): string | undefined;
-  /** Absent: nothing streams in this dialect, and no request asks for it. */
+  /** Absent: the dialect cannot stream, and its requests never ask for it. */
   readonly stream?: StreamDialect;
 }
 
 /**
- * Parses a text message into a JSON object.
+ * Parses a text message as a JSON object.
  *
- * @throws {ProxyError} `bad_frame`
+ * @throws {ProxyError} `bad_frame`: the message is not a JSON object.
  */
 export function parseObject(data: string): Record<string, unknown> {
   let value: unknown;
@@ -99,15 +85,15 @@ export function parseObject(data: string): Record<string, unknown> {
   return value;
 }
 
-/** Says whether a value is a JSON object. */
+/** Reports whether a parsed JSON value is an object. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**
- * Turns the {@linkcode ProxyError} of a decoder into an `invalid` frame; throws everything else again.
+ * Returns the {@linkcode ProxyError} that a decoder has thrown as an `invalid` frame; rethrows any other error.
  *
- * @param id The exchange to tie the error to.
+ * @param id The exchange that the error belongs to, if any.
  */
 export function toInvalid(id: ExchangeId, thrown: unknown): Incoming {
   if (thrown instanceof ProxyError) return { type: "invalid", id, error: thrown };

@@ -1,6 +1,6 @@
 /**
- * The plain dialect, for a person at a terminal and for clients of the original service:
- * `{url, method, data}` in, `{status_code, headers, content}` out.
+ * The plain dialect, for a person at a terminal and for clients of the service that wsfetch replaced:
+ * a request is `{url, method, data}`, a response is `{status_code, headers, content}`.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import {
   type HttpResponse,
   ProxyError,
   type ProxyRequest,
+  type WholeResponse,
 } from "../protocol/mod.ts";
 import {
   addQuery,
@@ -28,19 +29,16 @@ import {
   isObject,
   parseObject,
   toInvalid,
-  type WholeResponse,
 } from "./dialect.ts";
-import { isPlainFrame } from "./accept.ts";
-import { findQueryFault, isQueryField } from "./fields.ts";
-import {
-  describeIssues,
-  MAX_PLAIN_ID_LENGTH,
-  type PlainFrame,
-  plainFrameSchema,
-  quotePath,
-} from "./schema.ts";
+import { query } from "./fields.ts";
+import { describeFault } from "./frame_schema.ts";
+import { toFault } from "./member.ts";
+import { PLAIN_FRAME, type PlainFrame } from "./plain_frame.ts";
 
-/** The plain dialect as PROTOCOL.md has it. */
+// An error repeats the id, so that a long id would be sent back to its client.
+const MAX_ID_LENGTH = 256;
+
+/** The plain dialect; PROTOCOL.md describes it. */
 export const plain: Dialect = {
   name: "plain",
   decode(data): Incoming {
@@ -66,23 +64,23 @@ export const plain: Dialect = {
 
 function decode(data: string | ArrayBuffer): Incoming {
   if (typeof data !== "string") {
-    throw new ProxyError("bad_frame", "Binary frames mean nothing here; send one JSON object");
+    throw new ProxyError(
+      "bad_frame",
+      "The plain dialect has no binary frames; send one JSON object",
+    );
   }
   const value = parseObject(data);
   const id = typeof value.id === "string" || typeof value.id === "number"
     ? sliceMember(data, "id")?.trim()
     : undefined;
-  if (id !== undefined && id.length > MAX_PLAIN_ID_LENGTH) {
-    throw new ProxyError(
-      "bad_request",
-      `"id" must be at most ${MAX_PLAIN_ID_LENGTH} characters of JSON`,
-    );
+  if (id !== undefined && id.length > MAX_ID_LENGTH) {
+    throw new ProxyError("bad_request", `"id" must be at most ${MAX_ID_LENGTH} characters of JSON`);
   }
   try {
-    if (isPlainFrame(value)) return { type: "request", id, request: toRequest(value, data) };
-    const { success, data: frame, error } = plainFrameSchema.safeParse(value);
-    if (!success) throw new ProxyError("bad_request", describeIssues(error));
-    return { type: "request", id, request: toRequest(frame, data) };
+    if (!PLAIN_FRAME.accepts(value)) {
+      throw new ProxyError("bad_request", PLAIN_FRAME.describe(value));
+    }
+    return { type: "request", id, request: toRequest(value, data) };
   } catch (error) {
     return toInvalid(id, error);
   }
@@ -116,18 +114,14 @@ function toRequest(frame: PlainFrame, text: string): ProxyRequest {
 
 function addData(target: Target, data: unknown, method: string): Target {
   if (!isObject(data)) refuseBodyOf(method);
-  if (!isQueryField(data)) throw new ProxyError("bad_request", describeDataFault(data));
-  return addQuery(target, data);
+  if (query.accepts(data)) return addQuery(target, data);
+  const { path, message } = query.find(data) ?? toFault("is not valid");
+  throw new ProxyError("bad_request", describeFault({ path: ["data", ...path], message }));
 }
 
-function describeDataFault(data: unknown): string {
-  const { path, message } = findQueryFault(data) ?? { path: [], message: "" };
-  return `${quotePath(["data", ...path])} ${message}`;
-}
-
-/** An object of strings, but a list of strings for `set-cookie`, which cannot be joined (RFC 9110 §5.3). */
+/** Joins repeated fields, except `set-cookie`, whose values become a list (RFC 9110 §5.3). */
 function toHeaderObject(pairs: HeaderPairs): Record<string, string | readonly string[]> {
-  // A field may be called like a member of every object.
+  // Without a prototype, because `__proto__` is a valid field name.
   const fields: Record<string, string | readonly string[]> = Object.create(null);
   for (const [name, value] of pairs) {
     const before = fields[name];

@@ -14,8 +14,9 @@ import {
   type RequestFrame,
   SUBPROTOCOL,
   toErrorFrame,
+  type WholeResponse,
 } from "../protocol/mod.ts";
-import { isRequestFrame } from "./accept.ts";
+import { CLIENT_FRAMES, exchangeId } from "./client_frames.ts";
 import {
   type ConnectionFrame,
   type Dialect,
@@ -23,19 +24,16 @@ import {
   type Incoming,
   parseObject,
   toInvalid,
-  type WholeResponse,
 } from "./dialect.ts";
-import { clientFrameSchema, describeIssues, idSchema } from "./schema.ts";
 
-const TYPES = [
-  "request",
-  "cancel",
-  "grant",
-  "ping",
-  "auth",
-] as const satisfies readonly ClientFrame["type"][];
+const TYPES = Object.keys(CLIENT_FRAMES).map((type) => `"${type}"`).join(", ");
 
-/** wsfetch.v1 as PROTOCOL.md has it. */
+/** The schema of each type of frame; a `type` that a client sends can be any value. */
+const SCHEMAS: ReadonlyMap<unknown, (typeof CLIENT_FRAMES)[ClientFrame["type"]]> = new Map(
+  Object.entries(CLIENT_FRAMES),
+);
+
+/** The dialect wsfetch.v1; PROTOCOL.md describes it. */
 export const v1: Dialect = {
   name: SUBPROTOCOL,
   decode(data): Incoming {
@@ -46,7 +44,7 @@ export const v1: Dialect = {
     }
   },
   encodeResponse: (id: ExchangeId, whole: WholeResponse) =>
-    encodeResponse(toNumber(id) ?? 0, whole.response, whole.timing, whole),
+    encodeResponse(toNumber(id) ?? 0, whole),
   encodeError: (id: ExchangeId, error: ProxyError, requestId?: string) =>
     JSON.stringify(toErrorFrame(error, toNumber(id), requestId)),
   encodeConnectionFrame: (frame: ConnectionFrame) => JSON.stringify(frame),
@@ -60,16 +58,10 @@ export const v1: Dialect = {
 function decode(data: string | ArrayBuffer): Incoming {
   if (typeof data !== "string") return { type: "chunk", chunk: decodeChunk(data) };
   const value = parseObject(data);
-  if (isRequestFrame(value)) return toRequest(value, data);
-  if (!TYPES.some((type) => type === value.type)) {
-    throw new ProxyError(
-      "bad_frame",
-      `"type" must be one of ${TYPES.map((type) => `"${type}"`).join(", ")}`,
-    );
-  }
-  const { success, data: frame, error } = clientFrameSchema.safeParse(value);
-  if (!success) return invalid(value, describeIssues(error));
-  return frame.type === "request" ? toRequest(frame, data) : frame;
+  const schema = SCHEMAS.get(value.type);
+  if (schema === undefined) throw new ProxyError("bad_frame", `"type" must be one of ${TYPES}`);
+  if (!schema.accepts(value)) return toInvalidFrame(value, schema.describe(value));
+  return value.type === "request" ? toRequest(value, data) : value;
 }
 
 function toRequest(frame: RequestFrame, text: string): Incoming {
@@ -81,12 +73,11 @@ function toRequest(frame: RequestFrame, text: string): Incoming {
   }
 }
 
-/** A malformed request ends its exchange; a malformed frame of another type must not end one. */
-function invalid(value: Record<string, unknown>, message: string): Incoming {
-  const id = idSchema.safeParse(value.id);
+/** An invalid request ends its exchange; an invalid frame of another type must not end an exchange. */
+function toInvalidFrame({ type, id }: Record<string, unknown>, message: string): Incoming {
   return {
     type: "invalid",
-    id: value.type === "request" && id.success ? id.data : undefined,
+    id: type === "request" && exchangeId.accepts(id) ? id : undefined,
     error: new ProxyError("bad_request", message),
   };
 }

@@ -1,5 +1,6 @@
 /**
- * The check of each hop: the operator's word for a named upstream, the policy for everything else.
+ * The check of each hop before it is made: a named upstream is decided on by its definition, any other host by the
+ * policy.
  *
  * @module
  */
@@ -8,26 +9,21 @@ import type { Check, Route } from "../forward/hop.ts";
 import type { Decision, Policy } from "../policy/policy.ts";
 import { ProxyError } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import type { Upstream } from "../upstream/registry.ts";
+import type { Upstream, UpstreamDecision } from "../upstream/registry.ts";
 import { type Exchange, roundMs } from "./exchange.ts";
 import { shorten } from "./record.ts";
 
-/** What decides on hops, and what is told of the decisions. */
-export interface CheckDeps {
-  readonly policy: Policy;
-  readonly telemetry: Telemetry;
-}
-
 /**
- * Creates the {@linkcode Check} of one exchange. It keeps the stage of the exchange: `lookup` while a name is looked
- * up, `head` once the hop may be made.
+ * Creates the {@linkcode Check} of one exchange. The check sets the stage of the exchange: `lookup` while a name is
+ * looked up, `head` once the hop may be made.
  *
- * @param upstream The upstream that the request names. Once a redirect has left it, it is a host like any other.
+ * @param upstream The upstream that the request names. Once a redirect has led elsewhere, the policy decides on the
+ * host of the upstream too.
  */
 export function createCheck(
   exchange: Exchange,
   upstream: Upstream | undefined,
-  { policy, telemetry }: CheckDeps,
+  { policy, telemetry }: { readonly policy: Policy; readonly telemetry: Telemetry },
 ): Check {
   let isAtUpstream = upstream !== undefined;
 
@@ -41,18 +37,18 @@ export function createCheck(
     return { headers: decision.headers, isAtUpstream: true };
   }
 
-  function obey(url: URL, decision: Decision): Route {
+  function toRoute(url: URL, decision: Decision): Route {
     note(exchange, url, decision, telemetry);
     if (!decision.allow) throw new ProxyError(decision.code, decision.message);
     exchange.stage = "head";
     return decision;
   }
 
-  async function obeyLater(url: URL, deciding: Promise<Decision>): Promise<Route> {
+  async function toRouteLater(url: URL, deciding: Promise<Decision>): Promise<Route> {
     const startedMs = exchange.elapsedMs();
     const decision = await abortable(deciding, exchange.signal);
     exchange.dnsMs = roundMs((exchange.dnsMs ?? 0) + exchange.elapsedMs() - startedMs);
-    return obey(url, decision);
+    return toRoute(url, decision);
   }
 
   return function check(url, method): Route | Promise<Route> {
@@ -60,15 +56,15 @@ export function createCheck(
     if (route !== undefined) return route;
     exchange.stage = "lookup";
     const decision = policy.decide(url);
-    return decision instanceof Promise ? obeyLater(url, decision) : obey(url, decision);
+    return decision instanceof Promise ? toRouteLater(url, decision) : toRoute(url, decision);
   };
 }
 
-/** Notes a decision in the record of the exchange, and tells of it before the hop is made. */
+/** Records a decision with its exchange and reports it, before the hop is made. */
 function note(
   { record }: Exchange,
   url: URL,
-  { allow, reason }: Pick<Decision, "allow" | "reason">,
+  { allow, reason }: Decision | UpstreamDecision,
   telemetry: Telemetry,
 ): void {
   const host = shorten(url.host);

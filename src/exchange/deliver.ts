@@ -13,7 +13,7 @@ import { type Exchange, roundMs } from "./exchange.ts";
 import type { Outlet } from "./outlet.ts";
 import { readAhead } from "./read_ahead.ts";
 
-/** How much is delivered. */
+/** Limits of what is delivered. */
 export interface DeliverLimits {
   /** Bytes of a decoded response body that is delivered whole, and of one event of a stream. */
   readonly maxResponseBytes: number;
@@ -53,14 +53,14 @@ export function createDeliver(
     exchange.stage = "stream";
     exchange.setDeadline(streamIdleMs);
     for await (const chunk of chunks) {
-      exchange.clearDeadline(); // the time that the client takes is not the destination's silence
+      exchange.clearDeadline(); // the destination is not silent while the client reads
       yield chunk;
       exchange.setDeadline(streamIdleMs);
     }
     exchange.clearDeadline();
   }
 
-  /** Most bodies have arrived with their heads: then there is nothing to wait for. */
+  /** Returns no promise when the body has arrived with its head, as most bodies have. */
   function deliverWhole(
     exchange: Exchange,
     { head, body }: ForwardResponse,
@@ -87,7 +87,7 @@ export function createDeliver(
       : undefined;
     const whole = await ahead?.whole();
     if (whole !== undefined) return await sendWhole(exchange, head, whole, outlet);
-    // A stream lasts, and mostly waits for others.
+    // A stream can last long, and mostly waits for its destination or its client.
     exchange.place?.[Symbol.dispose]();
     await outlet.head(head, toTiming(exchange, false));
     if (mode === true) return await sendBytes(ahead?.chunks() ?? chunks, outlet);
@@ -116,7 +116,7 @@ export function createDeliver(
   };
 }
 
-/** Events are delivered only of an event stream that was granted; of any other response the client gets the whole. */
+/** Returns whether a body is delivered in parts. Events are read from a 200 of type `text/event-stream` alone. */
 function isStreamed(
   { status, headers }: ResponseHead,
   { length, isHere }: Body,
@@ -151,7 +151,7 @@ async function sendBytes(chunks: AsyncIterable<Bytes>, outlet: Outlet): Promise<
   await outlet.bytes(new Uint8Array(), true);
 }
 
-/** Returns what a response frame says of the time that the exchange took. */
+/** Returns the times that a response reports. */
 function toTiming(exchange: Exchange, isWhole: boolean): Timing {
   const { queueMs, dnsMs, waitMs } = exchange;
   const totalMs = exchange.elapsedMs();

@@ -1,8 +1,8 @@
 /**
- * Bytes as server-sent events (WHATWG HTML §9.2.6) or as lines.
+ * Parses a stream of bytes into server-sent events (WHATWG HTML §9.2.6) or into lines.
  *
- * The parsers of the platform and of `@std` are not used: Deno's streaming decoder takes U+FEFF off every
- * chunk, a transform that fails drops the events it had made, and each costs quadratic time on a long line.
+ * The parsers of the platform and of `@std` are not used: Deno's streaming decoder removes U+FEFF from every
+ * chunk, a transform that fails drops the events before the failure, and each takes quadratic time for a long line.
  *
  * @module
  */
@@ -10,16 +10,16 @@ import { ProxyError } from "../protocol/mod.ts";
 
 /** An event or a line. */
 export interface StreamEvent {
-  /** The event's type, `message` unless it names one; `line` for a line. */
+  /** The type of the event, `message` if the stream names none; `line` for a line. */
   readonly event: string;
   readonly data: string;
-  /** The last id that the stream has set, where it has set one; `""`: it has taken it back. */
+  /** The last id that the stream has set; `""` when the stream has reset it, absent when it has set none. */
   readonly lastEventId?: string;
   /** The reconnection time that the stream has set since the last event, in milliseconds. */
   readonly retryMs?: number;
 }
 
-/** Cuts a stream of bytes into events; none may be longer than `maxEventLength`, in characters. */
+/** Parses a stream of bytes into events, none of which may be longer than `maxEventLength` characters. */
 export type ToEvents = (
   chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
   maxEventLength: number,
@@ -28,8 +28,8 @@ export type ToEvents = (
 const BYTE_ORDER_MARK = "\ufeff";
 
 /**
- * Gives the server-sent events of a stream as soon as each is complete. One that the stream's end cuts off
- * is dropped, as the algorithm has it.
+ * Returns the server-sent events of a stream, each as soon as it is complete. An event that the end of the stream
+ * cuts off is dropped, as the standard requires.
  *
  * @throws {ProxyError} `http_response_body_size`: an event is too long.
  */
@@ -71,7 +71,7 @@ export async function* toServerSentEvents(
 }
 
 /**
- * Gives the lines of a stream of UTF-8, each without its LF or CR LF; the last may lack one.
+ * Returns the lines of a stream of UTF-8, each without its LF or CR LF. The last line needs none.
  *
  * @throws {ProxyError} `http_response_body_size`: a line is too long.
  */
@@ -80,12 +80,12 @@ export async function* toLines(
   maxEventLength: number,
 ): AsyncGenerator<StreamEvent> {
   for await (const data of readLines(chunks, { ends: /\r?\n/g, maxEventLength, lastToo: true })) {
-    if (data.length > maxEventLength) throw tooLong(maxEventLength); // it may come in one piece
+    if (data.length > maxEventLength) throw tooLong(maxEventLength); // a line in one piece was not counted
     yield { event: "line", data };
   }
 }
 
-/** A field; a comment has the name `""`. */
+/** Parses a line into a field; a comment has the name `""`. */
 function parseField(line: string): { readonly name: string; readonly value: string } {
   const colon = line.indexOf(":");
   if (colon < 0) return { name: line, value: "" };
@@ -95,17 +95,19 @@ function parseField(line: string): { readonly name: string; readonly value: stri
   };
 }
 
-interface LineOptions {
-  /** What ends a line; global. */
-  readonly ends: RegExp;
-  readonly maxEventLength: number;
-  /** Whether what stands behind the last end is a line too. */
-  readonly lastToo?: boolean;
-}
-
+/**
+ * Returns the lines of a stream.
+ *
+ * @param ends Matches the end of a line; global.
+ * @param lastToo Whether text after the last end is a line too. Default `false`.
+ */
 async function* readLines(
   chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
-  { ends, maxEventLength, lastToo = false }: LineOptions,
+  { ends, maxEventLength, lastToo = false }: {
+    readonly ends: RegExp;
+    readonly maxEventLength: number;
+    readonly lastToo?: boolean;
+  },
 ): AsyncGenerator<string> {
   const pieces: string[] = []; // of the line that has no end yet
   let length = 0;
@@ -135,7 +137,7 @@ async function* readLines(
   if (lastToo && last !== "") yield last;
 }
 
-/** Gives the text of a stream of UTF-8, without a byte order mark at its start. */
+/** Returns the text of a stream of UTF-8, without a byte order mark at its start. */
 async function* decode(chunks: AsyncIterable<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   let isStart = true;

@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { withSentOf } from "../http/sent.ts";
 import type { ProxyError, ProxyRequest, Sent } from "../protocol/mod.ts";
-import { timedOut, withSentOf } from "./errors.ts";
+import { timedOut } from "./errors.ts";
 import type { Place } from "./pace.ts";
 import {
   type Caller,
@@ -16,7 +17,7 @@ import {
 import { type Stage, STAGES } from "./stage.ts";
 import type { Deadline, DeadlineOwner, Wheel } from "./wheel.ts";
 
-/** What a client asked for. */
+/** The request of an exchange, and its number. */
 export interface ExchangeInit extends ExchangeNumber {
   readonly request: ProxyRequest;
 }
@@ -28,9 +29,9 @@ export class Exchange implements DeadlineOwner {
   request: ProxyRequest;
   /** The body when it arrives in pieces; `undefined` when the request holds all of it. Set before the exchange runs. */
   upload: ReadableStream<Uint8Array<ArrayBuffer>> | undefined = undefined;
-  /** What the log will say of the exchange; filled in on its way. */
+  /** The record for the log, filled in as the exchange goes on. */
   readonly record: ExchangeRecord;
-  /** How far the exchange has come. What the destination may have seen follows from it. */
+  /** How far the exchange has come, and so what the destination may have seen. */
   stage: Stage = "limit";
   /** By the clock's `now()`. */
   readonly startedAt: number;
@@ -40,9 +41,9 @@ export class Exchange implements DeadlineOwner {
   dnsMs: number | undefined = undefined;
   /** Milliseconds from the request frame to the response head. */
   waitMs = 0;
-  /** The client wants no response any more. */
+  /** Whether the client has cancelled the exchange, and wants no response. */
   isCancelled = false;
-  /** Where the exchange waits for its turn, and then its place. */
+  /** The place of the exchange, held or waited for; `undefined` before it enters the pace. */
   place: Place | undefined = undefined;
   readonly #wheel: Wheel;
   readonly #controller = new AbortController();
@@ -75,7 +76,7 @@ export class Exchange implements DeadlineOwner {
 
   /** Ends the exchange without an error: the client wants no response. */
   cancel(): void {
-    // The abort alone would not do: the exchange may have been aborted by its deadline just before.
+    // The signal does not show this: a deadline may have aborted the exchange just before.
     this.isCancelled = true;
     this.#abort(undefined);
   }
@@ -83,7 +84,7 @@ export class Exchange implements DeadlineOwner {
   /**
    * Sets the time that the exchange has from here on, in place of the time before.
    *
-   * @param timeoutMs What the error says when the time is over.
+   * @param timeoutMs The time that the error names when the deadline has passed.
    * @param delayMs Milliseconds until then.
    * @param from The clock's `now()` if it was just read.
    */

@@ -25,8 +25,8 @@ export interface Outlet {
   bytes(bytes: Uint8Array<ArrayBuffer>, fin: boolean): void | Promise<void>;
   /** Takes an event of the body. */
   event(event: StreamEvent): void | Promise<void>;
-  /** Ends a response that came in events. */
+  /** Ends a response that was delivered in events. */
   end(): void | Promise<void>;
-  /** Ends the exchange with an error, whatever was taken before. */
+  /** Ends the exchange with an error, at any point of the response. */
   fail(error: ProxyError): void | Promise<void>;
 }

@@ -16,7 +16,7 @@ export interface ReadAhead {
   chunks(): AsyncIterable<Bytes>;
 }
 
-// A head that is held back for so long is not noticed.
+// A client does not notice that the head is this late.
 const WAIT_MS = 5;
 
 /** Creates a {@linkcode ReadAhead} of a body of this length. */
@@ -33,7 +33,7 @@ export function readAhead(
       // A body that breaks off is not whole: its error arrives with its chunks.
       const soon = await Promise.race([pending.catch(() => undefined), late]);
       if (soon === undefined || soon.done === true) return false;
-      pieces.push(soon.value.slice()); // a chunk is valid until the next is asked for
+      pieces.push(soon.value.slice()); // a chunk is valid only until the next is asked for
       received += soon.value.byteLength;
       pending = iterator.next();
     }

@@ -1,5 +1,5 @@
 /**
- * What the log says of an exchange.
+ * The record of an exchange: what is logged of it.
  *
  * @module
  */
@@ -12,14 +12,14 @@ export interface Caller {
   readonly connection: string;
   /** The authenticated identity; `undefined` when the client was not authenticated. */
   readonly subject: string | undefined;
-  /** What limits count by: the identity, else the client's address. */
+  /** The key that limits are counted by: the identity, else the client's address. */
   readonly key: string;
 }
 
-/** The event of an exchange, filled in on its way. */
+/** The event of an exchange, filled in as the exchange goes on. */
 export type ExchangeRecord = { -readonly [K in keyof ExchangedEvent]: ExchangedEvent[K] };
 
-/** What a request says that is logged. */
+/** The parts of a request that are logged. */
 export interface LoggedRequest {
   readonly method: string;
   /** Host and port; empty for a named upstream. */
@@ -36,10 +36,10 @@ export interface ExchangeNumber {
   readonly sequence: number;
 }
 
-// The log takes no more of a method and of a host.
+// At most so much of a method or host is logged.
 const MAX_LOGGED_LENGTH = 255;
 
-// Of a request that could not be read.
+// For a request that could not be read.
 const UNREADABLE: LoggedRequest = {
   method: "",
   host: "",
@@ -76,7 +76,7 @@ export function createRecord(
   };
 }
 
-/** Returns what is logged of a request; its path is not. */
+/** Returns the parts of a request that are logged; its path is none of them. */
 export function toLoggedRequest({ method, target, body }: ProxyRequest): LoggedRequest {
   const isUrl = target instanceof URL;
   return {
@@ -87,7 +87,7 @@ export function toLoggedRequest({ method, target, body }: ProxyRequest): LoggedR
   };
 }
 
-/** Shortens a text to what the log takes of it. */
+/** Returns the part of a text that is logged. */
 export function shorten(text: string): string {
   return text.length <= MAX_LOGGED_LENGTH ? text : text.slice(0, MAX_LOGGED_LENGTH);
 }

@@ -1,18 +1,20 @@
 /**
- * Makes the request of an exchange and returns the response. Nothing is delivered here, so that whoever needs a
- * response without a client can have it.
+ * Makes the request of an exchange and returns the response. Nothing is delivered here, so that a response can be had
+ * without a client that takes it.
  *
  * @module
  */
 import type { Forward, ForwardResponse } from "../forward/forward.ts";
-import { ProxyError, type ProxyRequest } from "../protocol/mod.ts";
+import type { Policy } from "../policy/policy.ts";
+import { ProxyError, type ProxyRequest, timeoutTooLong } from "../protocol/mod.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Registry, Upstream } from "../upstream/registry.ts";
-import { type CheckDeps, createCheck } from "./check.ts";
+import { createCheck } from "./check.ts";
 import { timedOut } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Caller } from "./record.ts";
 
-/** What a request may be. */
+/** Limits of a request. */
 export interface RequestLimits {
   /** Upper-case. */
   readonly allowMethods: readonly string[];
@@ -24,13 +26,15 @@ export interface RequestLimits {
   readonly maxTimeoutMs: number;
 }
 
-/** What makes requests. */
-export interface RequestDeps extends CheckDeps {
+/** The parts that make requests. */
+export interface RequestDeps {
+  readonly policy: Policy;
+  readonly telemetry: Telemetry;
   readonly registry: Registry;
   readonly forward: Forward;
 }
 
-/** Where a request goes first. */
+/** The first destination of a request. */
 export interface FirstHop {
   readonly url: URL;
   /** The upstream that the request names; `undefined` when it names a URL. */
@@ -38,15 +42,16 @@ export interface FirstHop {
 }
 
 /**
- * Makes the request of an exchange within its time, which goes on until the body has been read.
+ * Makes the request of an exchange and returns the response once its head has arrived. The deadline that is set for
+ * the request also limits the time to read the body.
  *
- * @throws {ProxyError} What keeps the response from arriving; and the reason of the exchange's signal.
+ * @throws {ProxyError} The failure of the request, or the reason of the exchange's signal.
  */
 export type MakeRequest = (exchange: Exchange, hop: FirstHop) => Promise<ForwardResponse>;
 
-// Deadlines of few different delays are cheap.
+// The fewer different delays there are, the cheaper a deadline is.
 const DELAY_STEP_MS = 16;
-// An error quotes at most so much of a method.
+// An error quotes at most so many characters of a method.
 const MAX_QUOTED_LENGTH = 32;
 
 /** Creates a {@linkcode MakeRequest}. */
@@ -60,7 +65,7 @@ export function createMakeRequest(limits: RequestLimits, deps: RequestDeps): Mak
     startDeadline(exchange, timeoutMs);
     exchange.stage = "lookup";
     const check = createCheck(exchange, upstream, deps);
-    // A client may be what an upload waits for.
+    // An upload may be late because its client is, and a client may allow the upstream less time than it needs.
     const countsTimeouts = upload === undefined && timeoutMs >= ownTimeoutMs;
     const response = await deps.forward(
       { method, url, headers, redirect, body: upload ?? request.body },
@@ -74,7 +79,7 @@ export function createMakeRequest(limits: RequestLimits, deps: RequestDeps): Mak
   };
 }
 
-/** The time that a request waited for its turn is a part of its time. */
+/** Sets the deadline of a request. The time that it waited for its turn counts. */
 function startDeadline(exchange: Exchange, timeoutMs: number): void {
   const now = exchange.now();
   const waitedMs = now - exchange.startedAt;
@@ -99,7 +104,7 @@ export function findFirstHop(
 }
 
 /**
- * Refuses a request that is larger or longer than it may be, or has another method.
+ * Refuses a request whose method, body or time-out is not allowed.
  *
  * @throws {ProxyError} `unsupported_method`, `request_too_large`, `bad_request`
  */
@@ -121,6 +126,6 @@ export function refuseRequest(
     );
   }
   if (timeoutMs !== undefined && timeoutMs > maxTimeoutMs) {
-    throw new ProxyError("bad_request", `"timeoutMs" must be at most ${maxTimeoutMs}`);
+    throw timeoutTooLong(maxTimeoutMs);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The way of an exchange from its request to the end of its response: limits, destination, place, request, outlet;
- * then its error, its span and its record.
+ * Runs an exchange from its request to the end of its response: limits, destination, place, request, outlet; then its
+ * error, its span and its record.
  *
  * @module
  */
@@ -25,7 +25,7 @@ import {
 } from "./request.ts";
 import { startSpan, withoutTrace } from "./trace.ts";
 
-/** What exchanges are made with. */
+/** The parts that exchanges are run with. */
 export interface ExchangeDeps extends RequestDeps {
   readonly limiter: Limiter;
   /** `undefined` when nothing is traced. */
@@ -35,7 +35,7 @@ export interface ExchangeDeps extends RequestDeps {
 
 /** Runs exchanges. */
 export interface Runner {
-  /** Runs an exchange until its last part was handed to the outlet and it was logged. */
+  /** Runs an exchange until the outlet has taken all of its response, or its error, and the exchange was logged. */
   run(exchange: Exchange, outlet: Outlet): Promise<void>;
   /** Logs and traces an exchange that is refused before it starts. */
   refuse(record: ExchangeRecord, error: ProxyError, request?: ProxyRequest): void;
@@ -52,6 +52,7 @@ export function createRunner(limits: RequestLimits & DeliverLimits, deps: Exchan
     const { request, caller } = exchange;
     const admitting = limiter.admitExchange(caller.key);
     using _lease = leaseOf(admitting instanceof Promise ? await admitting : admitting);
+    exchange.signal.throwIfAborted();
 
     // A request that is refused does not wait for a place.
     refuseRequest(request, limits);
@@ -59,7 +60,7 @@ export function createRunner(limits: RequestLimits & DeliverLimits, deps: Exchan
 
     exchange.stage = "place";
     using place = exchange.place = pace.enter();
-    const waiting = place.granted();
+    const waiting = place.waitForStart();
     if (waiting !== undefined) await waiting;
     exchange.signal.throwIfAborted();
 
@@ -83,9 +84,9 @@ export function createRunner(limits: RequestLimits & DeliverLimits, deps: Exchan
   async function fail(exchange: Exchange, thrown: unknown, outlet: Outlet): Promise<void> {
     if (exchange.isCancelled) return;
     const { signal, record } = exchange;
+    record.outcome = "error";
     const reason = signal.aborted && !(thrown instanceof ProxyError) ? signal.reason : thrown;
     const error = toProxyError(reason, telemetry, record.connection);
-    record.outcome = "error";
     record.code = error.code;
     const sending = outlet.fail(error);
     if (sending !== undefined) await sending;
@@ -105,11 +106,12 @@ export function createRunner(limits: RequestLimits & DeliverLimits, deps: Exchan
         record.outcome = "response";
       } catch (thrown) {
         await fail(exchange, thrown, outlet);
+      } finally {
+        if (exchange.isCancelled) record.outcome = "cancelled";
+        record.totalMs = exchange.elapsedMs();
+        span?.end(record);
+        telemetry.emit(record);
       }
-      if (exchange.isCancelled) record.outcome = "cancelled";
-      record.totalMs = exchange.elapsedMs();
-      span?.end(record);
-      telemetry.emit(record);
     },
     refuse(record, error, request): void {
       const span = startSpan(record, request, tracing);

@@ -1,5 +1,6 @@
 /**
- * The trace that an exchange belongs to: its span, and the header fields that name its caller's (W3C Trace Context).
+ * The trace that an exchange belongs to: its span, and the header fields by which the client names its own trace (W3C
+ * Trace Context).
  *
  * @module
  */
@@ -9,7 +10,7 @@ import type { ExchangeRecord } from "./record.ts";
 
 const TRACE_FIELDS: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
 
-/** Starts the span of an exchange and notes its trace in the record; `undefined` when nothing is traced. */
+/** Starts the span of an exchange and records its trace; returns `undefined` when nothing is traced. */
 export function startSpan(
   record: ExchangeRecord,
   request: ProxyRequest | undefined,
@@ -21,13 +22,13 @@ export function startSpan(
   return span;
 }
 
-/** Leaves the trace's fields out: `fetch` writes those of the active span, and would only add to them. */
+/** Returns the request without the client's trace fields: `fetch` adds those of the active span, and replaces none. */
 export function withoutTrace(request: ProxyRequest): ProxyRequest {
   const headers = request.headers.filter(([name]) => !TRACE_FIELDS.has(name.toLowerCase()));
   return { ...request, headers };
 }
 
-/** Returns what the client said of its trace; fields of one name are one, joined by commas (RFC 9110 §5.3). */
+/** Returns the trace fields of a request; fields of the same name are joined by commas (RFC 9110 §5.3). */
 function traceOf({ headers }: ProxyRequest): Record<string, string> {
   const fields: Record<string, string> = {};
   for (const [name, value] of headers) {

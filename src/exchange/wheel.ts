@@ -6,13 +6,13 @@
  */
 import type { Cancel, Clock } from "../clock.ts";
 
-/** Has a deadline. */
+/** An object that has deadlines. */
 export interface DeadlineOwner {
   /** Called when the deadline has passed. */
   deadlinePassed(): void;
 }
 
-/** A deadline that was set; to be handed back to {@linkcode Wheel.clear}. */
+/** A deadline that was set, for {@linkcode Wheel.clear}. */
 export interface Deadline {
   readonly tick: number;
   readonly owner: DeadlineOwner;
@@ -23,16 +23,16 @@ export interface Wheel {
   /** The time by the wheel's clock, in milliseconds. */
   now(): number;
   /**
-   * Sets a deadline in `delayMs` milliseconds; its owner is told then, or up to a tick of 8 ms later.
+   * Sets a deadline in `delayMs` milliseconds. Its owner is called then, or up to a tick of 8 ms later.
    *
    * @param from The time by the wheel's clock if it was just read.
    */
   set(delayMs: number, owner: DeadlineOwner, from?: number): Deadline;
-  /** Forgets a deadline; one that has passed or was forgotten is left alone. */
+  /** Cancels a deadline. Does nothing when it has passed or was cancelled before. */
   clear(deadline: Deadline): void;
 }
 
-/** A ring: the last link is the first one's `before`, and so on round the queue itself. */
+/** An element of a doubly linked ring, which begins and ends with its queue. */
 interface Link {
   before: Link;
   after: Link;
@@ -49,14 +49,14 @@ interface Entry extends Link, Deadline {
 }
 
 const TICK_MS = 8;
-// A client may name any delay; with more queues than these, the empty ones are dropped.
+// A client may name any delay. When there are more queues than this, the empty ones are dropped.
 const MAX_IDLE_QUEUES = 64;
 
 /**
  * Creates a {@linkcode Wheel}.
  *
- * Deadlines are links, not members of a Map or Set: V8 links each table that one of those outgrows to the next, so
- * that a table that has become old keeps all later ones alive until a full collection.
+ * Deadlines are links, not members of a Map or Set: V8 links each table that a Map outgrows to the next, so that a
+ * table that has become old keeps all later ones alive until a full collection.
  */
 export function createWheel(clock: Clock): Wheel {
   const queues = new Map<number, Queue>();
@@ -78,7 +78,7 @@ export function createWheel(clock: Clock): Wheel {
     for (const { after } of queues.values()) if (isEntry(after)) wakeAt(after.tick);
   }
 
-  /** Returns all of them in the order of their time: an owner may set and clear others. */
+  /** Returns the entries that are due, in the order of their time, as a copy: owners may set and clear others. */
   function findDue(current: number): readonly Entry[] {
     const due: Entry[] = [];
     for (const { after } of queues.values()) {
@@ -119,7 +119,7 @@ export function createWheel(clock: Clock): Wheel {
       return entry;
     },
     clear(deadline): void {
-      const entry = deadline as Entry; // only `set` makes them
+      const entry = deadline as Entry; // only `set` creates deadlines
       if (entry.isWaiting) unlink(entry);
     },
   };
@@ -127,7 +127,7 @@ export function createWheel(clock: Clock): Wheel {
 
 function createQueue(): Queue {
   const queue: { -readonly [K in keyof Queue]?: Queue[K] } = { isQueue: true };
-  queue.before = queue as Queue; // complete once both of its ends are itself
+  queue.before = queue as Queue; // it is complete once both of its ends are set
   queue.after = queue as Queue;
   return queue as Queue;
 }

@@ -1,33 +1,35 @@
 /**
- * A body inside a JSON frame: as JSON where it is JSON, else as text where it is UTF-8, else as base64.
+ * A body inside a JSON frame: as JSON if it is JSON, else as text if it is valid UTF-8, else as base64.
  *
  * @module
  */
+import { fromBase64, toBase64 } from "./base64.ts";
 import { type ErrorCode, ProxyError } from "./errors.ts";
 
-/** How a frame holds a body. `text`: the JSON text, the text, or the base64 itself. */
+/** How a frame holds a body: under which member, and as what. */
 export interface BodyForm {
   readonly kind: "json" | "text" | "base64";
+  /** The JSON text, the text, or the base64. */
   readonly text: string;
 }
 
-/** The members of a frame that hold a body: at most one of them. */
+/** The members of a frame that hold a body; at most one of them is present. */
 export interface BodyMembers {
   readonly json?: unknown;
   readonly text?: string;
   readonly base64?: string;
 }
 
-// A byte order mark is kept, so that the bytes can be had back exactly.
+// `ignoreBOM` keeps a byte order mark in the text, so that decoding is reversible.
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const STRICT_UTF8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 const REPLACEMENT = "\ufffd";
 
 /**
- * Gives the form in which a frame holds a body. All three are exact: the bytes can be had back.
+ * Returns the form in which a frame holds a body. The bytes can be restored exactly from each form.
  *
- * @param contentType The body's `content-type`.
- * @param bytes The body, with no content coding.
+ * @param contentType The value of the body's `content-type` field.
+ * @param bytes The body without content coding.
  */
 export function formBody(contentType: string | undefined, bytes: Uint8Array): BodyForm {
   const text = decodeUtf8(bytes);
@@ -38,19 +40,19 @@ export function formBody(contentType: string | undefined, bytes: Uint8Array): Bo
   return { kind: "text", text };
 }
 
-/** Gives bytes as the member of a frame that holds them: `text` when they are UTF-8, else `base64`. */
+/** Returns the member of a frame that holds these bytes: `text` if they are valid UTF-8, else `base64`. */
 export function encodeBytes(bytes: Uint8Array): BodyMembers {
   const text = decodeUtf8(bytes);
   return text === undefined ? { base64: toBase64(bytes) } : { text };
 }
 
 /**
- * Gives the bytes of the body that a frame holds, or `null` when it holds none.
+ * Returns the bytes of the body that a frame holds, or `null` if the frame has no body.
  *
  * @param frame The frame's members.
- * @param json The text of `json` as it stands in the frame.
- * @param code The code of the error.
- * @throws {ProxyError} `base64` is not valid base64.
+ * @param json The JSON text of `json` as it stands in the frame; `undefined` if the frame has no `json`.
+ * @param code The code of the error that is thrown.
+ * @throws {ProxyError} `code`: the member `base64` is not valid base64.
  */
 export function decodeBody(
   frame: BodyMembers,
@@ -67,22 +69,7 @@ export function decodeBody(
   }
 }
 
-// Node.js has `toBase64` and `fromBase64` since 25, browsers since 2025: `btoa` and `atob` stand in.
-function toBase64(bytes: Uint8Array): string {
-  if (typeof bytes.toBase64 === "function") return bytes.toBase64();
-  let binary = "";
-  for (let at = 0; at < bytes.length; at += 8192) {
-    binary += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  }
-  return btoa(binary);
-}
-
-function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  if (typeof Uint8Array.fromBase64 === "function") return Uint8Array.fromBase64(text);
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-}
-
-// JSON MIME type, WHATWG MIME Sniffing §4.6.
+// A JSON MIME type, WHATWG MIME Sniffing §4.6.
 const JSON_TYPE = /^\s*(?:application\/json|text\/json|[^;\s]+\+json)\s*(?:;|$)/i;
 
 function isJsonType(contentType: string): boolean {
@@ -94,17 +81,20 @@ function isJson(text: string): boolean {
     JSON.parse(text);
     return true;
   } catch {
-    return false; // a body that says it is JSON and is not goes as text
+    return false; // labelled as JSON, but not JSON: the body is sent as text
   }
 }
 
-/** The lenient decoder is four times as fast; only where it may have mended something does it matter. */
+/**
+ * Returns the text that bytes encode in UTF-8, or `undefined` if they are not valid UTF-8. Decodes leniently
+ * first, which is four times as fast, and strictly only if the result may contain a replacement.
+ */
 function decodeUtf8(bytes: Uint8Array): string | undefined {
   const text = UTF8.decode(bytes);
   if (!text.includes(REPLACEMENT)) return text;
   try {
     return STRICT_UTF8.decode(bytes);
   } catch {
-    return undefined; // not text: the caller sends base64
+    return undefined; // not UTF-8: the caller sends base64
   }
 }

@@ -5,13 +5,14 @@
  */
 import { ProxyError } from "./errors.ts";
 
-/** The most payload that the server puts into one chunk, in bytes. */
+/** The largest payload of a chunk that a server sends, in bytes. */
 export const MAX_CHUNK_BYTES = 65_536;
 
-/** A chunk of an exchange's body. */
+/** A chunk of the request or response body of an exchange. */
 export interface Chunk {
+  /** The id of the exchange. */
   readonly id: number;
-  /** The last chunk of this body. */
+  /** Whether this is the last chunk of the body. */
   readonly fin: boolean;
   readonly payload: Uint8Array<ArrayBuffer>;
 }
@@ -19,13 +20,13 @@ export interface Chunk {
 const HEAD_BYTES = 5;
 const FIN = 1;
 
-/** The size of a message that holds {@linkcode MAX_CHUNK_BYTES} of payload. */
+/** The size of a message with {@linkcode MAX_CHUNK_BYTES} of payload, in bytes. */
 export const MAX_CHUNK_MESSAGE_BYTES = HEAD_BYTES + MAX_CHUNK_BYTES;
 
 /**
- * Gives the bytes of a chunk; the payload is copied.
+ * Returns the binary message of a chunk; the payload is copied.
  *
- * @param into Memory to write them to, where there is some to use again.
+ * @param into The memory to write the message to; allocated if absent.
  *
  * @example
  * ```ts
@@ -47,9 +48,9 @@ export function encodeChunk(
 }
 
 /**
- * Gives the chunk that a binary message holds; the payload shares its memory.
+ * Returns the chunk that a binary message holds; the payload shares the memory of the message.
  *
- * @throws {ProxyError} `bad_frame`: the message is too short, or has flags that mean nothing.
+ * @throws {ProxyError} `bad_frame`: the message is shorter than 5 bytes or sets undefined flags.
  */
 export function decodeChunk(message: ArrayBuffer): Chunk {
   if (message.byteLength < HEAD_BYTES) {
@@ -58,10 +59,7 @@ export function decodeChunk(message: ArrayBuffer): Chunk {
   const view = new DataView(message);
   const flags = view.getUint8(HEAD_BYTES - 1);
   if (flags > FIN) {
-    throw new ProxyError(
-      "bad_frame",
-      "Of the flags of a binary frame only bit 0 (FIN) has a meaning",
-    );
+    throw new ProxyError("bad_frame", "A binary frame may set no flag but bit 0 (FIN)");
   }
   return {
     id: view.getUint32(0),

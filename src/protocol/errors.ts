@@ -1,24 +1,25 @@
 /**
- * How things fail: the codes of error frames, the codes that close a connection, the refusals before
- * the upgrade, and the one error class that carries a code.
+ * Failures: the codes of error frames, the codes that close a connection, the codes of refusals before the
+ * upgrade, and the error class that carries a code.
  *
  * @module
  */
+
 /**
- * May the destination have acted on the request? `no`: no byte of it can have reached the destination;
- * `maybe`: it may have; `yes`: the destination answered.
+ * Whether the destination may have acted on the request. `no`: no byte of the request can have reached the
+ * destination; `maybe`: some may have; `yes`: the destination responded.
  */
 export type Sent = "no" | "maybe" | "yes";
 
 interface ErrorTraits {
   readonly sent: Sent;
-  /** `"idempotent"`: only when the method is (RFC 9110 §9.2.2). */
+  /** `"idempotent"`: `true` if the method is idempotent (RFC 9110 §9.2.2), else `false`. */
   readonly retryable: boolean | "idempotent";
 }
 
 /**
- * Every code of an error frame and what it says unless the error itself knows better. Failures towards
- * the destination carry the names of RFC 9209 §2.3.
+ * Every code of an error frame with its defaults, which a {@linkcode ProxyError} can override. The codes of
+ * failures between the service and the destination are the names of RFC 9209 §2.3.
  */
 export const ERROR_CODES = {
   bad_frame: { sent: "no", retryable: false },
@@ -55,7 +56,7 @@ export const ERROR_CODES = {
 /** A code of an error frame. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** Codes with which the server closes a connection (RFC 6455 §7.4) and the reasons it gives. */
+/** The codes with which the server closes a connection (RFC 6455 §7.4), and their reasons. */
 export const CLOSE_CODES = {
   1001: "Going away",
   4029: "The client does not read",
@@ -67,7 +68,7 @@ export const CLOSE_CODES = {
 /** A code with which the server closes a connection. */
 export type CloseCode = keyof typeof CLOSE_CODES;
 
-/** Refusals over HTTP, before or instead of an upgrade: the code in the body and its status. */
+/** The codes of refusals over HTTP, before or instead of an upgrade, and their status codes. */
 export const HTTP_ERRORS = {
   bad_request: 400,
   bad_handshake: 400,
@@ -86,7 +87,7 @@ export const HTTP_ERRORS = {
 /** The code of a refusal over HTTP. */
 export type HttpErrorCode = keyof typeof HTTP_ERRORS;
 
-// RFC 9110 §9.2.2, less TRACE, which fetch refuses.
+// RFC 9110 §9.2.2 without TRACE, which the Fetch standard forbids.
 const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set([
   "GET",
   "HEAD",
@@ -95,24 +96,25 @@ const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set([
   "DELETE",
 ]);
 
-/** Says whether a request with this upper-case method may be repeated without further effect (RFC 9110 §9.2.2). */
+/** Reports whether repeating a request with this upper-case method has no further effect (RFC 9110 §9.2.2). */
 export function isIdempotent(method: string): boolean {
   return IDEMPOTENT_METHODS.has(method);
 }
 
-/** What an error knows beyond its code. */
+/** What a {@linkcode ProxyError} carries beyond its code and message. */
 export interface ProxyErrorOptions {
   readonly cause?: unknown;
-  /** Instead of the code's own. */
+  /** Default: that of the code in {@linkcode ERROR_CODES}. */
   readonly sent?: Sent;
-  /** Instead of the code's own. */
+  /** Default: that of the code in {@linkcode ERROR_CODES}. */
   readonly retryable?: boolean;
-  /** The request's method, which decides `retryable` for the codes that depend on it. */
+  /** The upper-case method of the request; decides `retryable` for the codes that depend on the method. */
   readonly method?: string;
+  /** How long the client should wait before it sends the request again. */
   readonly retryAfterMs?: number;
 }
 
-/** The failure of an exchange: what goes into its error frame. */
+/** The failure of an exchange or of a frame, with everything that its error frame says. */
 export class ProxyError extends Error {
   override readonly name = "ProxyError";
   readonly code: ErrorCode;
@@ -131,22 +133,24 @@ export class ProxyError extends Error {
   }
 }
 
-/** A failure; ends the exchange `id`, or could not be tied to one. */
+/** Reports a failure and ends the exchange `id`. */
 export interface ErrorFrame {
   readonly type: "error";
+  /** Absent: the failure belongs to no exchange. */
   readonly id?: number;
-  /** The exchange's name in the server's log. */
+  /** The name of the exchange in the server's log. */
   readonly requestId?: string;
   readonly code: ErrorCode;
+  /** Says to a person what is wrong and what to do. */
   readonly message: string;
-  /** May the same request succeed if it is sent again? */
+  /** Whether the same request may succeed if the client sends it again. */
   readonly retryable: boolean;
-  /** May the upstream have acted on the request? */
   readonly sent: Sent;
+  /** How long the client should wait before it sends the request again. */
   readonly retryAfterMs?: number;
 }
 
-/** Gives the error frame of a failure, tied to the exchange `id` where there is one. */
+/** Returns the error frame of a failure; absent arguments are left out of the frame. */
 export function toErrorFrame(error: ProxyError, id?: number, requestId?: string): ErrorFrame {
   return {
     type: "error",

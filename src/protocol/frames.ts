@@ -1,6 +1,5 @@
 /**
- * The frames of wsfetch.v1 as TypeScript sees them: what a client may send and what a server answers.
- * PROTOCOL.md, beside this file, says what each one means.
+ * The types of all wsfetch.v1 frames. PROTOCOL.md, in the same folder, describes what each frame means.
  *
  * @module
  */
@@ -9,164 +8,178 @@ import type { ErrorFrame } from "./errors.ts";
 /** The WebSocket subprotocol (RFC 6455 §1.9) that selects this protocol. */
 export const SUBPROTOCOL = "wsfetch.v1";
 
-/** The largest `id` of an exchange: an unsigned 32-bit integer. */
+/** The largest `id` of an exchange: the largest unsigned 32-bit integer. */
 export const MAX_ID = 0xffff_ffff;
 
-/** What to do with a redirect, as in the Fetch standard's `Request.redirect`. */
+/** How to handle a redirect, as `Request.redirect` of the Fetch standard. */
 export type RedirectMode = "follow" | "manual" | "error";
 
-/** A value of a query parameter. */
+/** The value of a query parameter. */
 export type QueryValue = string | number | boolean;
 
-/** Header fields; a repeated name is a repeated pair. In a response fetch has sorted and joined them. */
+/** Query parameters; a list repeats the name of the parameter for each value. */
+export type Query = Readonly<Record<string, QueryValue | readonly QueryValue[]>>;
+
+/** Header fields as a list of pairs; a repeated field is a repeated pair. */
 export type HeaderPairs = readonly (readonly [name: string, value: string])[];
 
+/** Header fields as a client may write them: a list of pairs, or an object. */
+export type HeaderFields = HeaderPairs | Readonly<Record<string, string>>;
+
 /**
- * How the response's body comes: `false` (default): whole, in the response frame; `true`: in binary chunks;
- * `events`: a frame for each server-sent event; `lines`: a frame for each line.
+ * How the server sends the body of a response. `false`: whole, in the response frame; `true`: in binary
+ * chunks; `events`: each server-sent event in a frame; `lines`: each line in a frame.
  */
 export type StreamMode = boolean | "events" | "lines";
 
 /** Asks the server to make an HTTP request; starts the exchange `id`. */
 export interface RequestFrame {
   readonly type: "request";
-  /** 1 to {@linkcode MAX_ID}, not the `id` of another exchange in flight. */
+  /** An integer from 1 to {@linkcode MAX_ID} that no other exchange in flight has. */
   readonly id: number;
-  /** An absolute http or https URL, or `name:/path` for a named upstream. */
+  /** An absolute http or https URL, or `name:/path` for a path below a named upstream. */
   readonly url?: string;
-  /** Instead of `url`: a named upstream… */
+  /** The name of an upstream; with `path`, instead of `url`. */
   readonly upstream?: string;
-  /** …and a path, with its query, below the upstream's base URL; begins with `/`. */
+  /** A path below the base URL of the upstream, with its query; begins with `/`. */
   readonly path?: string;
-  /** Default `GET`; made upper-case. */
+  /** The HTTP method; the server converts it to upper case. Default: `GET`. */
   readonly method?: string;
-  readonly headers?: HeaderPairs | Readonly<Record<string, string>>;
-  /** Appended to the query of the URL; a list repeats its name. */
-  readonly query?: Readonly<Record<string, QueryValue | readonly QueryValue[]>>;
-  /** A JSON body, sent byte for byte as it stands in the frame. */
+  /** The header fields of the request. */
+  readonly headers?: HeaderFields;
+  /** Parameters to append to the query of the URL. */
+  readonly query?: Query;
+  /** A JSON body; the server sends it byte for byte as it stands in the frame. */
   readonly json?: unknown;
-  /** A body sent as UTF-8. */
+  /** A text body; the server sends it in UTF-8. */
   readonly text?: string;
-  /** A body of any bytes. */
+  /** A body of arbitrary bytes in base64 (RFC 4648 §4). */
   readonly base64?: string;
-  /** The body comes in binary chunks, the last with FIN. */
+  /** The body follows in binary chunks, the last of them with FIN. */
   readonly bodyFollows?: true;
   /**
-   * Milliseconds for the whole response, or with `stream` for its head; while a body follows, since the
-   * upstream took the last of it. Default and maximum are the server's.
+   * The time limit in milliseconds for the whole response, or with `stream` for its head. With `bodyFollows`
+   * the time starts again after each chunk until the destination has taken the last one. The server
+   * sets the default and the maximum.
    */
   readonly timeoutMs?: number;
-  /** Default `follow`. */
+  /** How to handle redirects. Default: `follow`. */
   readonly redirect?: RedirectMode;
+  /** How to send the body of the response. Default: `false`, whole in the response frame. */
   readonly stream?: StreamMode;
-  /** With `stream: true`: credit in payload bytes to start with. Absent: no credit is needed. */
+  /** With `stream: true`: the initial credit in payload bytes. Absent: the server needs no credit. */
   readonly windowBytes?: number;
 }
 
-/** Ends the exchange `id`; nothing more comes for it. */
+/** Cancels the exchange `id`; the server sends nothing more for it. */
 export interface CancelFrame {
   readonly type: "cancel";
+  /** The id of the exchange. */
   readonly id: number;
 }
 
-/** Asks for a {@linkcode PongFrame}, for clients that cannot send WebSocket pings. */
+/** Asks for a {@linkcode PongFrame}; for clients that cannot send WebSocket pings. */
 export interface PingFrame {
   readonly type: "ping";
+  /** A text that the server returns in its {@linkcode PongFrame}. */
   readonly data?: string;
 }
 
 /**
- * Credit in payload bytes of chunks: from the client for a download that began with `windowBytes`, from the
- * server for an upload.
+ * Allows the other end to send more payload bytes of chunks: from a client, for a download that began with
+ * `windowBytes`; from a server, for an upload.
  */
 export interface GrantFrame {
   readonly type: "grant";
+  /** The id of the exchange. */
   readonly id: number;
-  /** 1 to 2^53 - 1. */
+  /** The additional credit in payload bytes, from 1 to 2^53 - 1. */
   readonly bytes: number;
 }
 
-/** Renews the credential of the connection in place; the identity stays what it was. */
+/** Replaces the credential of the connection; the identity must stay the same. */
 export interface AuthFrame {
   readonly type: "auth";
+  /** A bearer token, as it would stand in `Authorization` after `Bearer`. */
   readonly token: string;
 }
 
-/** Every frame that a client may send, told apart by `type`; binary chunks stand beside them. */
+/** Every text frame that a client may send, distinguished by `type`. Chunks are binary messages. */
 export type ClientFrame = RequestFrame | CancelFrame | GrantFrame | PingFrame | AuthFrame;
 
-/** What the server enforces; see {@linkcode HelloFrame}. */
+/** The limits that the server enforces; see {@linkcode HelloFrame}. */
 export interface Limits {
-  /** Bytes of one text frame from the client. */
+  /** Bytes of one message from the client. */
   readonly maxFrameBytes: number;
-  /** Exchanges of one connection at a time, and no more of one identity. */
+  /** Exchanges in flight on one connection, and in total for one identity. */
   readonly maxInFlight: number;
-  /** Bytes of one request body. */
+  /** Bytes of one request body inside its frame. */
   readonly maxRequestBytes: number;
-  /** Bytes of one buffered response body, decoded. */
+  /** Bytes of one response body inside its frame, decoded; characters of one event. */
   readonly maxResponseBytes: number;
-  /** Largest `timeoutMs`, in milliseconds. */
+  /** Largest `timeoutMs` of a request. */
   readonly maxTimeoutMs: number;
-  /** Credit in payload bytes that every upload starts with. */
+  /** Initial credit of every upload, in payload bytes. */
   readonly windowBytes: number;
-  /** Connections of one identity at a time; absent: no limit, as with those below. */
+  /** Connections of one identity at a time. Absent: no limit, as for the members below. */
   readonly maxConnections?: number;
-  /** Requests of one identity. */
+  /** Requests of one identity per second, on average. */
   readonly requestsPerSecond?: number;
-  /** Requests of one identity beyond that, within 10 seconds. */
+  /** Requests of one identity in excess of `requestsPerSecond`, within 10 seconds. */
   readonly requestBurst?: number;
-  /** Bytes of response bodies to one identity. */
+  /** Bytes of response bodies to one identity per minute. */
   readonly bytesPerMinute?: number;
 }
 
-/** The server's first frame. */
+/** The first frame that the server sends on a connection. */
 export interface HelloFrame {
   readonly type: "hello";
   readonly protocol: typeof SUBPROTOCOL;
-  /** Name and version, as in `wsfetch/0.1.0`. */
+  /** The name and version of the server, such as `wsfetch/0.1.0`. */
   readonly server: string;
-  /** This connection's name in the server's log. */
+  /** The name of this connection in the server's log. */
   readonly connection: string;
-  /** Who the connection was authenticated as. */
+  /** The identity that the connection was authenticated as; `null`: none. */
   readonly identity: string | null;
-  /** When the credential ends (RFC 3339), or `null`. */
+  /** When the credential expires (RFC 3339); `null`: never. */
   readonly expiresAt: string | null;
-  /** Named upstreams that this identity may use. */
+  /** The named upstreams that this identity may use. */
   readonly upstreams: readonly string[];
   readonly limits: Limits;
 }
 
-/** How long an exchange took, in milliseconds. */
+/** How long the parts of an exchange took, in milliseconds. */
 export interface Timing {
-  /** From the request frame until the request was made: for limits, and for a place at an upstream. */
+  /** From the request frame until the server made the request: the wait for limits and for its turn. */
   readonly queueMs?: number;
-  /** In that which follows, for looking up hosts; absent: none had to be. */
+  /** The part of the time after `queueMs` that host name lookups took. Absent: there was no lookup. */
   readonly dnsMs?: number;
   /** From the request frame to the response head. */
   readonly waitMs: number;
-  /** From the response head to the end of the body; absent: the body follows. */
+  /** From the response head to the end of the body. Absent: the body follows. */
   readonly transferMs?: number;
   /** From the request frame to the response frame. */
   readonly totalMs: number;
 }
 
 /**
- * An upstream's response. At most one of `json`, `text`, `base64` and `stream`; without `stream` it ends the
- * exchange.
+ * The response of a destination. Has at most one of `json`, `text`, `base64` and `stream`; without `stream`
+ * the frame ends the exchange.
  */
 export interface ResponseFrame {
   readonly type: "response";
   readonly id: number;
-  /** The exchange's name in the server's log. */
+  /** The name of the exchange in the server's log. */
   readonly requestId?: string;
   readonly status: number;
   readonly statusText: string;
-  /** Of the last hop, without its fragment. */
+  /** The URL of the last hop, without its fragment. */
   readonly url: string;
+  /** Whether the server followed a redirect. */
   readonly redirected: boolean;
   readonly headers: HeaderPairs;
   readonly timing: Timing;
-  /** The body follows: in chunks, the last with FIN, or in event frames and an end frame. */
+  /** The body follows, either in chunks, the last of them with FIN, or in event frames and an end frame. */
   readonly stream?: true;
   readonly json?: unknown;
   readonly text?: string;
@@ -177,41 +190,43 @@ export interface ResponseFrame {
 export interface EventFrame {
   readonly type: "event";
   readonly id: number;
-  /** The event's type, `message` unless it names one; `line` for a line. */
+  /** The type of the event, `message` if the event names none; `line` for a line. */
   readonly event: string;
   readonly data: string;
+  /** The id that the stream has set last; `""` after the stream has reset it. */
   readonly lastEventId?: string;
-  /** The reconnection time that the event sets, in milliseconds. */
+  /** The reconnection time that the stream has set since the last event, in milliseconds. */
   readonly retryMs?: number;
 }
 
-/** Ends an exchange whose response came in event frames. */
+/** Ends an exchange whose response was sent in event frames. */
 export interface EndFrame {
   readonly type: "end";
   readonly id: number;
 }
 
-/** The answer to {@linkcode PingFrame}, with the same `data`. */
+/** Answers a {@linkcode PingFrame}, with the same `data`. */
 export interface PongFrame {
   readonly type: "pong";
   readonly data?: string;
 }
 
-/** The answer to {@linkcode AuthFrame}: the credential counts from now on. */
+/** Answers an {@linkcode AuthFrame}: the new credential is valid and in use. */
 export interface AuthenticatedFrame {
   readonly type: "authenticated";
+  /** The identity that the connection was authenticated as; `null`: none. */
   readonly identity: string | null;
-  /** When the credential ends (RFC 3339); `null`: never. */
+  /** When the credential expires (RFC 3339); `null`: never. */
   readonly expiresAt: string | null;
 }
 
-/** The server drains: no new exchange begins, those in flight have `graceMs` to finish. */
+/** Announces that the server drains: it starts no new exchange, and those in flight have `graceMs` to finish. */
 export interface GoawayFrame {
   readonly type: "goaway";
   readonly graceMs: number;
 }
 
-/** Every frame that a server sends, told apart by `type`. */
+/** Every text frame that a server sends, distinguished by `type`. */
 export type ServerFrame =
   | HelloFrame
   | ResponseFrame

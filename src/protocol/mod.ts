@@ -1,5 +1,6 @@
 /**
- * The wsfetch.v1 protocol: frames, errors, and requests and responses as frames. Works in a browser.
+ * The wsfetch.v1 protocol: its frames and errors, and requests, responses, chunks and bearer tokens as they
+ * are sent. Runs in browsers too.
  *
  * @module
  */
@@ -31,11 +32,13 @@ export type {
   EventFrame,
   GoawayFrame,
   GrantFrame,
+  HeaderFields,
   HeaderPairs,
   HelloFrame,
   Limits,
   PingFrame,
   PongFrame,
+  Query,
   QueryValue,
   RedirectMode,
   RequestFrame,
@@ -44,14 +47,27 @@ export type {
   StreamMode,
   Timing,
 } from "./frames.ts";
-export { decodeRequest, encodeRequest, MAX_URL_LENGTH } from "./request.ts";
+export {
+  BEARER_PREFIX,
+  decodeBearerProtocol,
+  encodeBearerProtocol,
+  isBearerToken,
+  MAX_TOKEN_LENGTH,
+} from "./handshake.ts";
+export { decodeRequest, encodeRequest, MAX_URL_LENGTH, timeoutTooLong } from "./request.ts";
 export type {
   HttpRequest,
   ProxyRequest,
-  Query,
+  RequestContent,
   RequestOptions,
   Target,
   UpstreamTarget,
 } from "./request.ts";
 export { decodeResponse, encodeResponse, encodeStreamedResponse } from "./response.ts";
-export type { DecodedResponse, EncodeOptions, HttpResponse, ResponseHead } from "./response.ts";
+export type {
+  DecodedResponse,
+  HttpResponse,
+  ResponseHead,
+  StreamedResponse,
+  WholeResponse,
+} from "./response.ts";

@@ -1,56 +1,66 @@
 /**
- * An HTTP request as a frame, and back: one inverse pair that both ends use.
+ * An HTTP request as a frame, and back: an inverse pair, one half for each end.
  *
  * @module
  */
 import { decodeBody, encodeBytes } from "./body.ts";
 import { ProxyError } from "./errors.ts";
-import type { HeaderPairs, QueryValue, RedirectMode, RequestFrame, StreamMode } from "./frames.ts";
+import type {
+  HeaderFields,
+  HeaderPairs,
+  Query,
+  RedirectMode,
+  RequestFrame,
+  StreamMode,
+} from "./frames.ts";
 import { sliceMember } from "./verbatim.ts";
 
-/** An HTTP request with its whole body. */
-export interface HttpRequest {
+/** The longest URL of a request, in characters: the limit of Deno's HTTP client. */
+export const MAX_URL_LENGTH = 65_534;
+
+/** The parts of an HTTP request that do not depend on how its destination is written. */
+export interface RequestContent {
   /** Upper-case. */
   readonly method: string;
-  readonly url: URL;
   readonly headers: HeaderPairs;
-  /** `null`: none. */
+  /** The whole body; `null`: no body, or a body that follows. */
   readonly body: Uint8Array<ArrayBuffer> | null;
 }
 
-/** The longest URL that is requested, in characters: what Deno's HTTP client takes. */
-export const MAX_URL_LENGTH = 65_534;
+/** An HTTP request with its whole body. */
+export interface HttpRequest extends RequestContent {
+  readonly url: URL;
+}
 
-/** Query parameters; a list repeats its name. */
-export type Query = Readonly<Record<string, QueryValue | readonly QueryValue[]>>;
-
-// A name that could be a scheme, and a path: WHATWG URL reads `http:/x` as a host.
+// The lookahead excludes `http:/x`, which WHATWG URL parses as a URL with the host `x`.
 const UPSTREAM_PATH = /^(?!https?:)([a-z][a-z0-9-]*):(\/(?!\/)[^]*)$/;
 
-/** How the server is to make a request; see {@linkcode RequestFrame}. */
+/** How the server makes a request and sends the response; see {@linkcode RequestFrame}. */
 export interface RequestOptions {
+  /** Default: set by the server. */
   readonly timeoutMs?: number;
-  /** Default `follow`. */
+  /** Default: `follow`. */
   readonly redirect?: RedirectMode;
-  /** Default `false`. */
+  /** Default: `false`. */
   readonly stream?: StreamMode;
   readonly windowBytes?: number;
-  /** Then `body` is `null`. */
+  /** Whether the body follows in chunks; `body` is `null` then. Default: `false`. */
   readonly bodyFollows?: boolean;
 }
 
-/** Where a request goes: a URL, or a path below a named upstream. */
+/** The destination of a request as the client wrote it: a URL, or a path below a named upstream. */
 export type Target = URL | UpstreamTarget;
 
-/** A path below the base URL of an upstream that the operator has named. */
+/** A path below the base URL of a named upstream. */
 export interface UpstreamTarget {
+  /** The name of the upstream. */
   readonly upstream: string;
-  /** With its query, as the client wrote it. */
+  /** The path with its query, as the client wrote it. */
   readonly path: string;
 }
 
-/** A request that came in a frame. */
-export interface ProxyRequest extends Omit<HttpRequest, "url">, RequestOptions {
+/** The request that a client describes in a frame, with all defaults but those of the server's settings. */
+export interface ProxyRequest extends RequestContent, RequestOptions {
   readonly target: Target;
   readonly redirect: RedirectMode;
   readonly stream: StreamMode;
@@ -58,10 +68,10 @@ export interface ProxyRequest extends Omit<HttpRequest, "url">, RequestOptions {
 }
 
 /**
- * Gives the text of a request frame.
+ * Returns the text of a request frame.
  *
- * @param id The exchange's id.
- * @param request The request; its body goes as `text` when it is valid UTF-8, else as `base64`.
+ * @param id The id of the exchange.
+ * @param request The request; its body is written as `text` if it is valid UTF-8, else as `base64`.
  *
  * @example
  * ```ts
@@ -77,7 +87,7 @@ export interface ProxyRequest extends Omit<HttpRequest, "url">, RequestOptions {
  */
 export function encodeRequest(id: number, request: HttpRequest & RequestOptions): string {
   const { method, url, headers, body, timeoutMs, redirect, stream, windowBytes } = request;
-  // JSON leaves out what is undefined.
+  // JSON.stringify() leaves out members that are undefined.
   return JSON.stringify({
     type: "request",
     id,
@@ -94,11 +104,11 @@ export function encodeRequest(id: number, request: HttpRequest & RequestOptions)
 }
 
 /**
- * Gives the request that a frame describes.
+ * Returns the request that a frame describes.
  *
  * @param frame A valid frame.
- * @param text The text it was parsed from: a `json` body is taken from it byte for byte.
- * @throws {ProxyError} `bad_request`: the URL does not parse, or the body cannot be.
+ * @param text The text that the frame was parsed from; a `json` body is copied from it byte for byte.
+ * @throws {ProxyError} `bad_request`: the URL or the base64 is not valid, or the method allows no body.
  */
 export function decodeRequest(frame: RequestFrame, text: string): ProxyRequest {
   const method = frame.method === undefined ? "GET" : frame.method.toUpperCase();
@@ -121,20 +131,20 @@ export function decodeRequest(frame: RequestFrame, text: string): ProxyRequest {
     bodyFollows,
   };
   const { timeoutMs, windowBytes } = frame;
-  if (timeoutMs === undefined && windowBytes === undefined) return request;
-  return {
-    ...request,
-    ...(timeoutMs !== undefined && { timeoutMs }),
-    ...(windowBytes !== undefined && { windowBytes }),
-  };
+  if (timeoutMs === undefined) {
+    return windowBytes === undefined ? request : { ...request, windowBytes };
+  }
+  return windowBytes === undefined
+    ? { ...request, timeoutMs }
+    : { ...request, timeoutMs, windowBytes };
 }
 
 const NO_HEADERS: HeaderPairs = [];
 
 /**
- * Parses an absolute URL (WHATWG URL), or `name:/path`, which is a path below a named upstream.
+ * Parses an absolute URL (WHATWG URL), or `name:/path`, a path below a named upstream.
  *
- * @throws {ProxyError} `bad_request`
+ * @throws {ProxyError} `bad_request`: the text is neither, or the URL is too long.
  */
 export function parseTarget(text: string): Target {
   if (!text.startsWith("http://") && !text.startsWith("https://")) {
@@ -153,9 +163,9 @@ export function parseTarget(text: string): Target {
 }
 
 /**
- * Gives the same target with parameters behind its query; what stands there stays as it is.
+ * Returns a target with parameters appended to its query; the query that it has stays as it is written.
  *
- * @throws {ProxyError} `bad_request`: the URL is too long then.
+ * @throws {ProxyError} `bad_request`: the resulting URL is too long.
  */
 export function addQuery(target: Target, query: Query): Target {
   const added = new URLSearchParams();
@@ -173,37 +183,39 @@ export function addQuery(target: Target, query: Query): Target {
   return url;
 }
 
-/** Gives header fields as pairs, whichever way they were written. */
-export function toHeaderPairs(
-  headers: HeaderPairs | Readonly<Record<string, string>>,
-): HeaderPairs {
+/** Converts header fields to a list of pairs. */
+export function toHeaderPairs(headers: HeaderFields): HeaderPairs {
   return isPairs(headers) ? headers : Object.entries(headers);
 }
 
-/** Adds `content-type: application/json` unless there is a content type already. */
+/** Adds `content-type: application/json` to header fields without a content type. */
 export function withJsonType(headers: HeaderPairs): HeaderPairs {
   if (headers.some(([name]) => name.toLowerCase() === "content-type")) return headers;
   return [...headers, ["content-type", "application/json"]];
 }
 
 /**
- * Refuses a body with a method that cannot have one in Fetch.
+ * Throws if a request with this upper-case method cannot have a body (Fetch standard, `Request` constructor).
  *
- * @throws {ProxyError} `bad_request`
+ * @throws {ProxyError} `bad_request`: the method is GET or HEAD.
  */
 export function refuseBodyOf(method: string): void {
   if (method !== "GET" && method !== "HEAD") return;
   throw new ProxyError(
     "bad_request",
-    `A ${method} request cannot have a body; leave it out or use another method`,
+    `A ${method} request cannot have a body; omit the body or use another method`,
   );
 }
 
-function isPairs(headers: HeaderPairs | Readonly<Record<string, string>>): headers is HeaderPairs {
+/** Returns the error of a request whose `timeoutMs` is above the server's limit. */
+export function timeoutTooLong(maxTimeoutMs: number): ProxyError {
+  return new ProxyError("bad_request", `"timeoutMs" must be at most ${maxTimeoutMs}`);
+}
+
+function isPairs(headers: HeaderFields): headers is HeaderPairs {
   return Array.isArray(headers);
 }
 
-/** No HTTP client sends a URL that is longer. */
 function refuseLongUrl({ href }: URL): void {
   if (href.length <= MAX_URL_LENGTH) return;
   throw new ProxyError("bad_request", `"url" has more than ${MAX_URL_LENGTH} characters`);

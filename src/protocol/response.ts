@@ -1,5 +1,5 @@
 /**
- * An HTTP response as a frame, and back: the mirror pair of request.ts.
+ * An HTTP response as a frame, and back: an inverse pair, one half for each end.
  *
  * @module
  */
@@ -12,37 +12,49 @@ import { sliceMember } from "./verbatim.ts";
 export interface ResponseHead {
   readonly status: number;
   readonly statusText: string;
-  /** Of the last hop, without its fragment. */
+  /** The URL of the last hop, without its fragment. */
   readonly url: string;
+  /** Whether a redirect was followed. */
   readonly redirected: boolean;
+  /** The header fields, with names in lower case. */
   readonly headers: HeaderPairs;
 }
 
 /** An HTTP response with its whole body. */
 export interface HttpResponse extends ResponseHead {
-  /** Decoded; `null`: the response cannot have one. */
+  /** The whole body without content coding; `null`: the response cannot have a body. */
   readonly body: Uint8Array<ArrayBuffer> | null;
 }
 
-/** How a response frame is written. */
-export interface EncodeOptions {
-  /** The exchange's name in the server's log. */
+/** A response whose body is sent in the response frame. */
+export interface WholeResponse {
+  readonly response: HttpResponse;
+  readonly timing: Timing;
+  /** The name of the exchange in the server's log. */
   readonly requestId?: string;
-  /** Never as `json`: for a client that wants bytes. Default `false`. */
+  /** Whether the frame must not hold the body as `json`, for a client that wants bytes. Default: `false`. */
   readonly asBytes?: boolean;
 }
 
-/** What a response frame holds. */
+/** The start of a response whose body follows in frames of its own. */
+export interface StreamedResponse {
+  readonly head: ResponseHead;
+  readonly timing: Timing;
+  /** The name of the exchange in the server's log. */
+  readonly requestId?: string;
+}
+
+/** The contents of a response frame. */
 export interface DecodedResponse {
   readonly id: number;
   readonly response: HttpResponse;
   readonly timing: Timing;
-  /** The body follows in frames of its own; `response.body` is `null`. */
+  /** Whether the body follows in frames of its own; `response.body` is `null` then. */
   readonly streamed: boolean;
 }
 
 /**
- * Gives the text of a response frame. A JSON body stands in it byte for byte.
+ * Returns the text of a response frame with its body. A JSON body is copied into the frame byte for byte.
  *
  * @example
  * ```ts
@@ -50,18 +62,19 @@ export interface DecodedResponse {
  * import { encodeResponse } from "./response.ts";
  *
  * const frame = encodeResponse(1, {
- *   status: 200, statusText: "OK", url: "https://api.example.com/", redirected: false,
- *   headers: [["content-type", "application/json"]],
- *   body: new TextEncoder().encode("[12345678901234567890, 1.0]"),
- * }, { waitMs: 12.5, totalMs: 13 });
+ *   response: {
+ *     status: 200, statusText: "OK", url: "https://api.example.com/", redirected: false,
+ *     headers: [["content-type", "application/json"]],
+ *     body: new TextEncoder().encode("[12345678901234567890, 1.0]"),
+ *   },
+ *   timing: { waitMs: 12.5, totalMs: 13 },
+ * });
  * assertStringIncludes(frame, '"json":[12345678901234567890, 1.0]}');
  * ```
  */
 export function encodeResponse(
   id: number,
-  response: HttpResponse,
-  timing: Timing,
-  { asBytes = false, requestId }: EncodeOptions = {},
+  { response, timing, requestId, asBytes = false }: WholeResponse,
 ): string {
   const { body, headers } = response;
   const head = JSON.stringify(toFrame(id, response, { timing, requestId }));
@@ -70,22 +83,20 @@ export function encodeResponse(
   return `${head.slice(0, -1)},"${kind}":${kind === "json" ? text : JSON.stringify(text)}}`;
 }
 
-/** Gives the text of a response frame whose body follows in frames of its own. */
+/** Returns the text of a response frame whose body follows in frames of its own. */
 export function encodeStreamedResponse(
   id: number,
-  head: ResponseHead,
-  timing: Timing,
-  { requestId }: Pick<EncodeOptions, "requestId"> = {},
+  { head, timing, requestId }: StreamedResponse,
 ): string {
   const frame = toFrame(id, head, { timing, requestId });
   return JSON.stringify({ ...frame, stream: true });
 }
 
 /**
- * Gives the response that a frame's text holds, its body in the bytes that the upstream sent.
+ * Returns the response that the text of a frame holds, with its body as the bytes that the destination sent.
  *
- * @param parsed What `JSON.parse` gives for the text, where that is known already.
- * @throws {ProxyError} `bad_frame`: this is not a response frame.
+ * @param parsed The result of `JSON.parse` for the text, if it has been parsed already.
+ * @throws {ProxyError} `bad_frame`: the text is not a response frame.
  */
 export function decodeResponse(
   text: string,
@@ -111,7 +122,7 @@ export function decodeResponse(
   };
 }
 
-/** Gives the value of `content-type`. */
+/** Returns the value of the field `content-type`; expects names in lower case. */
 export function contentTypeOf(headers: HeaderPairs): string | undefined {
   return headers.find(([name]) => name === "content-type")?.[1];
 }
@@ -133,16 +144,16 @@ function parseJson(text: string): unknown {
 }
 
 /**
- * Gives a frame that was parsed as a response frame.
+ * Returns a parsed frame as a response frame.
  *
- * @throws {ProxyError} `bad_frame`: this is none.
+ * @throws {ProxyError} `bad_frame`: the value is not a response frame.
  */
 export function parseResponse(frame: unknown): ResponseFrame {
   if (isResponseFrame(frame)) return frame;
   throw new ProxyError("bad_frame", "The frame is not a response frame of wsfetch.v1");
 }
 
-// By hand: the client has no schema library, and its server is trusted further than a stranger.
+// Checks what this code relies on, and no more: a client trusts its server, and has to stay small.
 function isResponseFrame(frame: unknown): frame is ResponseFrame {
   return isObject(frame) && frame.type === "response" &&
     typeof frame.id === "number" && typeof frame.status === "number" &&

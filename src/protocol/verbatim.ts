@@ -1,16 +1,16 @@
 /**
- * Takes a member's value out of a JSON text as it stands there, so that big numbers, `1.0` and key order
- * survive the journey through a frame.
+ * Copies the value of a member out of a JSON text as it is written there, so that large numbers, `1.0` and
+ * the order of keys reach the destination unchanged.
  *
  * @module
  */
 
 /**
- * Gives the text of the value of a top-level member, with the blanks around it, or `undefined` when there
- * is none. Of a repeated name the last one counts, as with `JSON.parse`.
+ * Returns the text of the value of a top-level member, with the blanks around it, or `undefined` if there is
+ * no such member. If a name is repeated, its last value is used, as `JSON.parse` does.
  *
- * @param text A JSON object that `JSON.parse` has accepted; with any other text the result means nothing.
- * @param name The member's name.
+ * @param text A JSON object that `JSON.parse` has accepted; for any other text the result is unspecified.
+ * @param name The name of the member.
  *
  * @example
  * ```ts
@@ -34,7 +34,7 @@ export function sliceMember(text: string, name: string): string | undefined {
   return found;
 }
 
-/** Says whether the string from `start` to `end`, quotes included, is this name, which may be escaped. */
+/** Reports whether the string from `start` to `end`, with its quotes, is this name, possibly with escapes. */
 function isName(text: string, start: number, end: number, name: string): boolean {
   if (end - start === name.length + 2 && text.startsWith(name, start + 1)) return true;
   const key = text.slice(start, end);
@@ -69,7 +69,7 @@ function endOfValue(text: string, start: number): number {
     else if (sign === "}" || sign === "]") {
       depth--;
       if (depth === 0) return mark.lastIndex;
-      if (depth < 0) return match.index; // the end of the object around a number or a literal
+      if (depth < 0) return match.index; // the end of the object that the number or literal is in
     } else if (depth === 0) return match.index;
   }
   return text.length;

@@ -1,6 +1,6 @@
 /**
  * Counts events, and renders the counts in the Prometheus text format. The number of values of each label is
- * bounded, whatever clients send.
+ * bounded, regardless of the data that clients send.
  *
  * @module
  */

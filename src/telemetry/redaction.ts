@@ -20,7 +20,7 @@ const REDACTED = "[redacted]";
 const BEARER = /\b(bearer[\s.]+)[\w\-.~+/]+=*/gi;
 // The first characters of a JSON Web Token: `{"` in base64url.
 const JWT_START = "eyJ";
-// A whole run of such characters at a time, so that each character is read once, whatever the text contains.
+// Matches whole runs of these characters, so that every character of any text is read only once.
 const DOTTED = /(?<![\w.-])[\w.-]+/g;
 // No shorter text contains a token.
 const MIN_LENGTH = 8;

@@ -112,7 +112,10 @@ function toCarrier({ traceparent, tracestate }: TracedRequest): Record<string, s
   };
 }
 
-/** Adds the trace state of the client, which Deno's spans lose and which must be forwarded (W3C Trace Context §3.5). */
+/**
+ * Returns the context of a span with the client's trace state, which must be forwarded (W3C Trace Context §3.5) and
+ * which Deno's spans lack.
+ */
 function toSpanContext(span: Span, caller: Context): SpanContext {
   const traceState = trace.getSpanContext(caller)?.traceState;
   const { traceId, spanId, traceFlags } = span.spanContext();

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ConfigError } from "../config_error.ts";
 import type { HeaderPairs } from "../protocol/mod.ts";
 import type { BreakerOptions } from "./breaker.ts";
 import { checkFields, type FieldProblem } from "./definition_fields.ts";
@@ -35,17 +36,6 @@ export interface UpstreamDefinition {
   readonly health?: string;
 }
 
-/** The definitions of upstreams are wrong. Each of `problems` is one line: what is wrong, and where. */
-export class UpstreamsError extends Error {
-  override readonly name = "UpstreamsError";
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(problems.join("\n"));
-    this.problems = problems;
-  }
-}
-
 const NAME = /^[a-z][a-z0-9-]{0,62}$/;
 // A name stands before a path as a scheme does ("name:/path"), and must not be confused with a known scheme.
 const SCHEMES: ReadonlySet<string> = new Set(
@@ -59,7 +49,7 @@ const QUOTABLE = /^[\w-]{1,63}$/;
  *
  * @param text JSON if it starts with `{`, else the path of a file that contains JSON. Blank: no upstreams.
  * @param sources Reads files and environment variables.
- * @throws {UpstreamsError} A definition is wrong. All problems are listed; none contains a value.
+ * @throws {ConfigError} A definition is wrong. All problems are listed; none contains a value.
  *
  * @example
  * ```ts
@@ -80,7 +70,7 @@ export function parseUpstreams(
     parseUpstream(name, typeof value === "string" ? { baseUrl: value } : value, sources)
   );
   const problems = parsed.flatMap((each) => each.problems);
-  if (problems.length > 0) throw new UpstreamsError(problems);
+  if (problems.length > 0) throw new ConfigError(problems);
   return parsed.flatMap(({ definition }) => definition ?? []);
 }
 
@@ -121,10 +111,10 @@ function parseJson(text: string, sources: UpstreamSources): Readonly<Record<stri
   } catch (error) {
     // The rest of the message may quote the text, and so a secret; the error is no cause for the same reason.
     const [place = ""] = / at position \d+ \(line \d+ column \d+\)$/.exec(String(error)) ?? [];
-    throw new UpstreamsError([`UPSTREAMS: is not valid JSON${place}`]);
+    throw new ConfigError([`UPSTREAMS: is not valid JSON${place}`]);
   }
   if (isObject(parsed)) return parsed;
-  throw new UpstreamsError(["UPSTREAMS: must be a JSON object of upstreams by name"]);
+  throw new ConfigError(["UPSTREAMS: must be a JSON object of upstreams by name"]);
 }
 
 function readFile(path: string, { readText }: UpstreamSources): string {
@@ -134,7 +124,7 @@ function readFile(path: string, { readText }: UpstreamSources): string {
     // JSON that is not an object is taken for a path too, but is not quoted.
     const isPath = path.length <= 256 && !/["{}\n]/.test(path);
     const reason = error instanceof Error ? ` (${error.name})` : "";
-    throw new UpstreamsError([
+    throw new ConfigError([
       isPath
         ? `UPSTREAMS: the file ${JSON.stringify(path)} cannot be read${reason}`
         : "UPSTREAMS: must be a JSON object, or the path of a file that holds one",

@@ -4,19 +4,19 @@
  *
  * @module
  */
-import { readUpstreams } from "../app.ts";
-import { type Clock, systemClock } from "../clock.ts";
-import type { Config } from "../config.ts";
+import { type Clock, keepProcessAlive, systemClock } from "../clock.ts";
+import type { Config } from "../config/config.ts";
 import { countConnections } from "../limits/connection_places.ts";
 import { ListenError, probe } from "../server/listener.ts";
-import { catchStrays, type Service } from "../service.ts";
+import { logUncaughtErrors, type Service } from "../service.ts";
 import { writeToStandardOutput } from "../telemetry/output.ts";
 import { createSharedOutput } from "../telemetry/shared_output.ts";
+import { parseUpstreams } from "../upstream/definition.ts";
 import { createSecretRedaction } from "../upstream/secret_redaction.ts";
 import type { FromWorker, SourceTexts, ToWorker } from "./messages.ts";
 import { createServiceTelemetry } from "./service_telemetry.ts";
 import { allocateSharedMemory, releaseWorker, toIsolateNumber } from "./shared_memory.ts";
-import { keepProcessAlive, startThread } from "./thread.ts";
+import { type StartThread, startThread as startWorkerThread } from "./thread.ts";
 import { createWorkerSlot, type WorkerSlot } from "./worker_slot.ts";
 
 /** A worker ended before all of them listened. */
@@ -42,10 +42,18 @@ const CLOSE_MS = 2000;
  */
 export async function serveTogether(
   config: Config,
-  { env, workers, clock = systemClock }: {
+  {
+    env,
+    workers,
+    clock = systemClock,
+    startThread = startWorkerThread,
+    writeSync = writeToStandardOutput,
+  }: {
     readonly env: Readonly<Record<string, string>>;
     readonly workers: number;
     readonly clock?: Clock;
+    readonly startThread?: StartThread;
+    readonly writeSync?: (bytes: Uint8Array) => number;
   },
 ): Promise<Service> {
   const redaction = createSecretRedaction([config.JWT_SECRET]);
@@ -53,7 +61,7 @@ export async function serveTogether(
   const shared = allocateSharedMemory(config, workers);
   const self = toIsolateNumber(workers);
   const service = createServiceTelemetry(config, {
-    writeSync: createSharedOutput({ turn: shared.turn, self }, writeToStandardOutput),
+    writeSync: createSharedOutput({ turn: shared.turn, self }, writeSync),
     redaction,
     collect: () => postToAll({ type: "measure" }, { reply: "measured", maxMs: MEASURE_MS }),
   });
@@ -65,7 +73,7 @@ export async function serveTogether(
   /** Reads and checks the named upstreams once for all workers. */
   function readSources(): { readonly texts: SourceTexts; readonly upstreams: readonly string[] } {
     const files: Record<string, string> = {};
-    const definitions = readUpstreams(config, {
+    const definitions = parseUpstreams(config.UPSTREAMS, {
       env: (name) => Object.hasOwn(env, name) ? env[name] : undefined,
       readText: (path) => files[path] = Deno.readTextFileSync(path),
     });
@@ -153,7 +161,7 @@ export async function serveTogether(
   const url = await Promise.race([listen(), failure.promise]);
   const alive = keepProcessAlive();
   state = "serving";
-  catchStrays(telemetry);
+  logUncaughtErrors(telemetry);
   telemetry.emit({ type: "started", url });
 
   return {

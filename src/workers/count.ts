@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Config, ConfigError } from "../config.ts";
+import type { Config } from "../config/config.ts";
+import { ConfigError } from "../config_error.ts";
 
 /** The machine that the workers run on. */
 export interface Machine {

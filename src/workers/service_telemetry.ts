@@ -4,7 +4,7 @@
  * @module
  */
 import deno from "../../deno.json" with { type: "json" };
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { combine } from "../telemetry/combine.ts";
 import type { EventLoopMeter } from "../telemetry/event_loop.ts";
 import { createLogger } from "../telemetry/logger.ts";

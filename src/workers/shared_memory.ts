@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { toLimiterOptions } from "../app.ts";
-import type { Config } from "../config.ts";
+import { toLimiterOptions } from "../config/options.ts";
+import type { Config } from "../config/config.ts";
 import { allocateLimits, forgetIsolate, type SharedLimits } from "../limits/shared.ts";
 import { endTurn } from "../telemetry/shared_output.ts";
 

@@ -1,5 +1,5 @@
 /**
- * Threads of workers, and what keeps the process alive while they are replaced.
+ * Starts the threads of workers.
  *
  * @module
  */
@@ -29,13 +29,3 @@ export const startThread: StartThread = (start, receive) => {
   worker.postMessage(start);
   return { post: (message) => worker.postMessage(message) };
 };
-
-/**
- * Keeps the process alive until the returned object is disposed of. Neither a clock's timers nor signal
- * listeners do so when all workers have ended and none of them has been replaced yet.
- */
-export function keepProcessAlive(): Disposable {
-  const { port1: port } = new MessageChannel();
-  port.onmessage = () => {}; // a port with a listener keeps the event loop running
-  return { [Symbol.dispose]: () => port.close() };
-}

@@ -4,7 +4,7 @@
  * @module
  */
 import type { IsolateGroup } from "../app.ts";
-import { parseConfig } from "../config.ts";
+import { parseConfig } from "../config/config.ts";
 import { createSharedCounting } from "../limits/shared.ts";
 import { createIsolateService, type IsolateService } from "../service.ts";
 import { writeToStandardOutput } from "../telemetry/output.ts";

@@ -1,10 +1,7 @@
 import { assertEquals, assertFalse } from "@std/assert";
 import fc from "fast-check";
-import {
-  MAX_TOKEN_LENGTH,
-  type PresentedCredential,
-  readCredential,
-} from "../../src/auth/credential.ts";
+import { type PresentedCredential, readCredential } from "../../src/auth/credential.ts";
+import { MAX_TOKEN_LENGTH } from "../../src/protocol/mod.ts";
 
 interface Case {
   readonly name: string;

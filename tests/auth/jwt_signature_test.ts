@@ -172,12 +172,12 @@ testCases([
   { name: "a huge token", token: claims({ more: "a".repeat(8192) }), expected: INVALID },
 
   {
-    name: "a critical parameter that nobody knows",
+    name: "an unknown critical parameter",
     token: header({ crit: ["urn:x"], "urn:x": 1 }),
     expected: INVALID,
   },
   {
-    name: "an encoded payload, said so",
+    name: "an encoded payload with b64 in its header",
     token: header({ crit: ["b64"], b64: true }),
     expected: ALICE,
   },
@@ -188,13 +188,13 @@ testCases([
     expected: INVALID,
   },
   {
-    name: "a good signature with another's key in the header",
+    name: "a good signature with another key in the header",
     token: header({ jwk: { kty: "EC" }, jku: "http://x.test/", x5u: "http://x.test/", x5c: ["x"] }),
     expected: ALICE,
   },
 ]);
 
-/** The newest public key as PEM, as many servers publish theirs. */
+/** Returns the newest public key as PEM, the form in which many servers publish keys. */
 function toPem(jwks: JwksServer): string {
   const key = createPublicKey({ key: { ...jwks.keys().at(-1) }, format: "jwk" });
   return key.export({ type: "spki", format: "pem" }).toString();
@@ -222,7 +222,7 @@ function signForeign(
   };
 }
 
-Deno.test("createJwtCheck() fetches no key from where a token says", async () => {
+Deno.test("createJwtCheck() fetches no key from a URL in a token", async () => {
   await using jwks = await startJwks();
   await using foreign = startHttp(() => Response.json({ keys: jwks.keys() }));
   const { privateKey } = await generateKeyPair("ES256");

@@ -178,7 +178,7 @@ for (const alg of ["RS256", "ES256", "EdDSA"]) {
   });
 }
 
-Deno.test("createJwtCheck() refuses HS512 when HS256 is what it goes by", async () => {
+Deno.test("createJwtCheck() refuses HS512 by default, even with a long secret", async () => {
   await using jwks = await startJwks();
   const token = await jwks.sign({ exp: EXP }, { alg: "HS512", key: bytes(SECRET.repeat(2)) });
   assertEquals(await refusal(authenticator({ secret: SECRET.repeat(2) }), token), INVALID);
@@ -202,7 +202,7 @@ const WRONG_OPTIONS: readonly { name: string; input: JwtOptions; expected: strin
   },
   { name: "a short secret", input: { secret: SECRET.slice(1) }, expected: "32 bytes" },
   {
-    name: "a public key that is to be a secret",
+    name: "an HMAC algorithm for public keys",
     input: { jwksUrl: new URL("http://127.0.0.1/"), algorithms: ["HS256"] },
     expected: '"HS256" is wrong',
   },
@@ -238,7 +238,7 @@ for (const kind of ["jwks", "secret"] as const) {
 }
 
 for (const [algorithm, minBytes] of [["HS256", 32], ["HS384", 48], ["HS512", 64]] as const) {
-  Deno.test(`parseSecret() wants ${minBytes} bytes for ${algorithm}`, () => {
+  Deno.test(`parseSecret() requires ${minBytes} bytes for ${algorithm}`, () => {
     const secret = "s".repeat(minBytes);
     assertEquals(parseSecret(secret, [algorithm]), bytes(secret));
     assertEquals(parseSecret("é".repeat(minBytes / 2), [algorithm]).length, minBytes);

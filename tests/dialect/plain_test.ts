@@ -1,8 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import type { WholeResponse } from "../../src/dialect/dialect.ts";
 import { plain } from "../../src/dialect/plain.ts";
-import { type ErrorCode, type HttpResponse, ProxyError } from "../../src/protocol/mod.ts";
+import {
+  type ErrorCode,
+  type HttpResponse,
+  ProxyError,
+  type WholeResponse,
+} from "../../src/protocol/mod.ts";
 import type { Frame } from "../helpers/client.ts";
 
 const TIMING = { waitMs: 1, totalMs: 2 };

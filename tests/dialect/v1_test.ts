@@ -88,9 +88,9 @@ const MALFORMED: readonly { name: string; data: string | ArrayBuffer; message: s
     message: "A binary frame needs 4 bytes of id and 1 byte of flags",
   })),
   {
-    name: "a chunk with flags that mean nothing",
+    name: "a chunk with undefined flags",
     data: Uint8Array.of(0, 0, 0, 7, 3).buffer,
-    message: "Of the flags of a binary frame only bit 0 (FIN) has a meaning",
+    message: "A binary frame may set no flag but bit 0 (FIN)",
   },
 ];
 
@@ -260,7 +260,9 @@ Deno.test("v1.encodeConnectionFrame() writes a frame as it is", () => {
 
 Deno.test("v1.stream writes heads, chunks and frames, and chunks into the memory it is given", () => {
   const head = { status: 200, statusText: "", url: "", redirected: false, headers: [] };
-  const frame = JSON.parse(v1.stream?.encodeHead(7, head, { waitMs: 1, totalMs: 2 }) ?? "");
+  const frame = JSON.parse(
+    v1.stream?.encodeHead(7, { head, timing: { waitMs: 1, totalMs: 2 } }) ?? "",
+  );
   assertEquals([frame.type, frame.id, frame.stream], ["response", 7, true]);
   assertEquals(v1.stream?.encodePart({ type: "end", id: 7 }), '{"type":"end","id":7}');
   const chunk = { id: 7, fin: true, payload: Uint8Array.of(9) };

@@ -12,7 +12,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 const utf8 = (text: string): Bytes => new TextEncoder().encode(text);
 
-/** Gives chunks as fetch does: each is good until the next is asked for. */
+/** Returns chunks as `fetch` does: each is valid until the next is asked for. */
 async function* reused(chunks: readonly Bytes[]): AsyncGenerator<Bytes> {
   const memory = new Uint8Array(Math.max(0, ...chunks.map(({ byteLength }) => byteLength)));
   for (const chunk of chunks) {
@@ -39,7 +39,7 @@ const streams = fc.tuple(
   fc.array(lines),
   fc.constantFrom("", "data: cut", "\n\n"),
 ).map((parts) => utf8(parts.flat().join("")));
-// What is not UTF-8 is replaced, wherever it is cut.
+// Bytes that are not UTF-8 are replaced, wherever they are cut.
 const broken = fc.tuple(streams, fc.nat(), fc.constantFrom(0x80, 0xe2, 0xff, 0xf0)).map(
   ([bytes, at, byte]) => bytes.map((old, index) => index === at % 50 ? byte : old),
 );
@@ -51,7 +51,7 @@ function cut(bytes: Bytes, places: readonly number[]): Bytes[] {
 }
 
 for (const toEvents of [toServerSentEvents, toLines]) {
-  Deno.test(`${toEvents.name}() gives the same, however the stream is cut into chunks`, async () => {
+  Deno.test(`${toEvents.name}() returns the same, however the stream is cut into chunks`, async () => {
     const cuts = fc.array(fc.nat(), { maxLength: 20 });
     await fc.assert(
       fc.asyncProperty(fc.oneof(streams, broken), cuts, async (bytes, places) => {
@@ -62,7 +62,7 @@ for (const toEvents of [toServerSentEvents, toLines]) {
     );
   });
 
-  Deno.test(`${toEvents.name}() gives the same, a byte at a time`, async () => {
+  Deno.test(`${toEvents.name}() returns the same, a byte at a time`, async () => {
     const text =
       "\ufeffevent: \u20ac\r\nid: \u{1f600}\r\ndata: a\r\n\r\ndata: \u00fc\r\rdata: b\n\n";
     const bytes = utf8(text);
@@ -70,12 +70,12 @@ for (const toEvents of [toServerSentEvents, toLines]) {
     assertEquals(await collect(toEvents, single), await collect(toEvents, [bytes]));
   });
 
-  Deno.test(`${toEvents.name}() refuses an event that never ends, at its limit`, async () => {
+  Deno.test(`${toEvents.name}() fails at its limit for an event that never ends`, async () => {
     let given = 0;
     let left = false;
     async function* endless(): AsyncGenerator<Bytes> {
       try {
-        // It has an end, so that a limit which is missing makes no test that has none.
+        // The stream has an end, so that the test ends even if the limit is missing.
         while (given < 1000) yield utf8(given++ === 0 ? "data: a\n\ndata: b" : "x".repeat(10));
       } finally {
         left = true;
@@ -97,7 +97,7 @@ for (const toEvents of [toServerSentEvents, toLines]) {
     assertEquals(events.filter(({ data }) => data !== "").length, 50);
   });
 
-  Deno.test(`${toEvents.name}() takes any number of chunks that end inside of short lines`, async () => {
+  Deno.test(`${toEvents.name}() takes any number of chunks that end inside short lines`, async () => {
     const chunk = utf8(`data: ${"x".repeat(40)}\n\ndata: ${"y".repeat(40)}`);
     const rest = utf8(`${"y".repeat(40)}\n\n`);
     const chunks = Array<Bytes[]>(50).fill([chunk, rest]).flat();
@@ -111,7 +111,7 @@ for (const toEvents of [toServerSentEvents, toLines]) {
     assertEquals(events.filter(({ data }) => data !== "").length, 250);
   });
 
-  Deno.test(`${toEvents.name}() throws what its source throws, behind the events before`, async () => {
+  Deno.test(`${toEvents.name}() throws the error of its source, after the events before it`, async () => {
     const reason = new Error("broke off");
     async function* source(): AsyncGenerator<Bytes> {
       yield utf8("data: a\n\n");
@@ -128,7 +128,7 @@ for (const toEvents of [toServerSentEvents, toLines]) {
     assertEquals(events[0]?.endsWith("a"), true);
   });
 
-  Deno.test(`${toEvents.name}() lets go of its source when it is left early`, async () => {
+  Deno.test(`${toEvents.name}() ends its source when it is left early`, async () => {
     const left = Promise.withResolvers<void>();
     async function* source(): AsyncGenerator<Bytes> {
       try {
@@ -141,6 +141,12 @@ for (const toEvents of [toServerSentEvents, toLines]) {
     await left.promise;
   });
 }
+
+Deno.test("toServerSentEvents() gives the first event as much room as any other", async () => {
+  const event = utf8(`data: ${"x".repeat(99)}\n\n`);
+  const events = await Array.fromAsync(toServerSentEvents(reused([event, event]), 100));
+  assertEquals(events.map(({ data }) => data.length), [99, 99]);
+});
 
 const MANY_LINES = [
   { name: "short lines", line: "data: x\n", most: 50 },
@@ -165,7 +171,7 @@ for (const { name, line, most } of MANY_LINES) {
 }
 
 for (const end of ["\n", "\r\n", ""]) {
-  Deno.test(`toLines() refuses a line too long before ${JSON.stringify(end)}, however it is cut`, async () => {
+  Deno.test(`toLines() fails for a line that is too long before ${JSON.stringify(end)}, however it is cut`, async () => {
     for (const perChunk of [1, 7, 1000]) {
       const read = (length: number): Promise<StreamEvent[]> => {
         const bytes = utf8(`a\n${"x".repeat(length)}${end}`);
@@ -179,7 +185,7 @@ for (const end of ["\n", "\r\n", ""]) {
   });
 }
 
-Deno.test("toLines() gives what stands between LF and CR LF", async () => {
+Deno.test("toLines() returns the text between LF and CR LF", async () => {
   const texts = fc.array(fc.constantFrom("\n", "\r\n", "\r", "a", "\u20ac", " "));
   await fc.assert(fc.asyncProperty(texts, async (parts) => {
     const text = parts.join("");
@@ -192,7 +198,7 @@ Deno.test("toLines() gives what stands between LF and CR LF", async () => {
 
 const EVENTS: readonly { name: string; input: string; expected: StreamEvent[] }[] = [
   {
-    name: "one blank behind the colon, and no more",
+    name: "one space after the colon is left out, and no more",
     input: "data:a\n\ndata: a\n\ndata:  a\n\n",
     expected: [{ event: "message", data: "a" }, { event: "message", data: "a" }, {
       event: "message",
@@ -200,7 +206,7 @@ const EVENTS: readonly { name: string; input: string; expected: StreamEvent[] }[
     }],
   },
   {
-    name: "an empty type as message, and the last type that is named",
+    name: "an empty type is message, and the last type that is named wins",
     input: "event:\ndata: a\n\nevent: x\nevent: y\ndata: b\n\ndata: c\n\n",
     expected: [{ event: "message", data: "a" }, { event: "y", data: "b" }, {
       event: "message",
@@ -208,7 +214,7 @@ const EVENTS: readonly { name: string; input: string; expected: StreamEvent[] }[
     }],
   },
   {
-    name: "an id until it is set anew, but none with a NUL",
+    name: "an id holds until another is set, but none with a NUL",
     input: "id: 1\ndata: a\n\nid: 2\0\ndata: b\n\nid: 3\n\ndata: c\n\nid:\ndata: d\n\n",
     expected: [
       { event: "message", data: "a", lastEventId: "1" },
@@ -218,24 +224,32 @@ const EVENTS: readonly { name: string; input: string; expected: StreamEvent[] }[
     ],
   },
   {
-    name: "a retry time of digits once, also one that came without data",
+    name: "a retry time of digits is returned once, also one that arrived without data",
     input: "retry: 7\n\nretry: 1e3\nretry: -1\ndata: a\n\ndata: b\n\n",
     expected: [{ event: "message", data: "a", retryMs: 7 }, { event: "message", data: "b" }],
   },
   {
-    name: "nothing of comments, other fields and types without data",
+    name: "a retry time has at most 15 digits",
+    input: "retry: 999999999999999\ndata: a\n\nretry: 1000000000000000\ndata: b\n\n",
+    expected: [
+      { event: "message", data: "a", retryMs: 999_999_999_999_999 },
+      { event: "message", data: "b" },
+    ],
+  },
+  {
+    name: "comments, other fields and types without data make no event",
     input: ": c\n\nfoo: bar\n\nevent: x\n\n\n\nDATA: a\n\n",
     expected: [],
   },
   {
-    name: "nothing that the end cuts off, behind a comment or inside of a character",
+    name: "an event that the end cuts off is dropped",
     input: "data: a\n: comment",
     expected: [],
   },
 ];
 
 for (const { name, input, expected } of EVENTS) {
-  Deno.test(`toServerSentEvents() gives ${name}`, async () => {
+  Deno.test(`toServerSentEvents(): ${name}`, async () => {
     assertEquals(await collect(toServerSentEvents, [utf8(input)]), expected);
   });
 }

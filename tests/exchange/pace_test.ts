@@ -1,51 +1,47 @@
 import { assert, assertEquals, fail } from "@std/assert";
-import { createPace, type Pace, type Paced } from "../../src/exchange/pace.ts";
+import { Pace, type Place } from "../../src/exchange/pace.ts";
+import { createFakeClock } from "../helpers/clock.ts";
 
 const MAX_WAIT_MS = 200;
 
 interface Bench {
   readonly pace: Pace;
-  /** Those that have begun, in the order in which they did. */
-  readonly begun: readonly number[];
+  /** The numbers of those that have started, in the order in which they did. */
+  readonly started: readonly number[];
   /** Enters with a number. */
-  enter(number: number): Paced;
-  /** Ends those with these numbers. */
+  enter(number: number): Place;
+  /** Gives back the places of these numbers. */
   leave(...numbers: readonly number[]): void;
-  /** One turn of the event loop after so many milliseconds; says whether one was asked for. */
+  /** Makes one turn of the event loop after so many milliseconds; returns whether one was asked for. */
   turn(ms?: number): Promise<boolean>;
 }
 
-function createPaced(): Paced {
-  return { isUnderway: false, begin: undefined };
-}
-
 function createBench(): Bench {
-  const actions: (() => void)[] = [];
-  let time = 0;
-  const pace = createPace({ soon: (action) => actions.push(action), now: () => time });
-  const begun: number[] = [];
-  const all = new Map<number, Paced>();
+  const clock = createFakeClock();
+  const pace = new Pace(clock);
+  const started: number[] = [];
+  const places = new Map<number, Place>();
   return {
     pace,
-    begun,
-    enter(number): Paced {
-      const paced = createPaced();
-      all.set(number, paced);
-      const entering = pace.enter(paced);
-      if (entering === undefined) begun.push(number);
-      else entering.then(() => begun.push(number));
-      return paced;
+    started,
+    enter(number): Place {
+      const place = pace.enter();
+      places.set(number, place);
+      const granted = place.waitForStart();
+      assertEquals(granted === undefined, !place.isWaiting);
+      if (granted === undefined) started.push(number);
+      else granted.then(() => started.push(number));
+      return place;
     },
     leave(...numbers): void {
-      for (const number of numbers) pace.leave(all.get(number) ?? createPaced());
+      for (const number of numbers) (places.get(number) ?? fail())[Symbol.dispose]();
     },
     async turn(ms = 0): Promise<boolean> {
-      time += ms;
-      const action = actions.shift();
-      action?.();
-      assert(actions.length <= 1);
+      clock.advance(ms);
+      const turns = clock.turn();
+      assert(turns <= 1);
       await Promise.resolve();
-      return action !== undefined;
+      return turns === 1;
     },
   };
 }
@@ -53,95 +49,140 @@ function createBench(): Bench {
 const range = (from: number, to: number): readonly number[] =>
   Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
-Deno.test("64 begin at once, and nobody looks at the loop", async () => {
-  const { enter, leave, turn, begun } = createBench();
+Deno.test("64 start at once, and no turn of the loop is asked for", async () => {
+  const { enter, leave, turn, started } = createBench();
   for (const number of range(1, 64)) enter(number);
-  assertEquals(begun, range(1, 64));
+  assertEquals(started, range(1, 64));
   leave(1);
   enter(65);
-  assertEquals(begun, range(1, 65));
+  assertEquals(started, range(1, 65));
   assertEquals(await turn(), false);
 });
 
-Deno.test("others begin in their order, as places are given back", async () => {
-  const { enter, leave, turn, begun } = createBench();
+Deno.test("others start in their order, as places are given back", async () => {
+  const { enter, leave, turn, started } = createBench();
   for (const number of range(1, 70)) enter(number);
   leave(3, 5);
   enter(71); // a place is free, but six are before it
   await turn();
-  assertEquals(begun, range(1, 66));
+  assertEquals(started, range(1, 66));
   leave(...range(10, 20));
   await turn();
-  assertEquals(begun, range(1, 71));
+  assertEquals(started, range(1, 71));
   assertEquals(await turn(), false);
 });
 
-Deno.test("64 more begin when few have ended for ten turns", async () => {
-  const { enter, leave, turn, begun } = createBench();
+Deno.test("64 more start when few have ended for ten turns", async () => {
+  const { enter, leave, turn, started } = createBench();
   for (const number of range(1, 200)) enter(number);
   for (let turns = 1; turns < 10; turns++) await turn();
-  assertEquals(begun.length, 64);
+  assertEquals(started.length, 64);
   await turn();
-  assertEquals(begun, range(1, 128));
-  // Few that end meanwhile free no place: there are more than 64 underway.
+  assertEquals(started, range(1, 128));
+  // Few that end meanwhile free no place: more than 64 are under way.
   leave(...range(1, 16));
   for (let turns = 0; turns < 10; turns++) await turn();
-  assertEquals(begun, range(1, 192));
+  assertEquals(started, range(1, 192));
   for (let turns = 0; turns < 10; turns++) await turn();
-  assertEquals(begun, range(1, 200));
+  assertEquals(started, range(1, 200));
   assertEquals(await turn(), false);
 });
 
-Deno.test("no more begin than end while many end", async () => {
-  const { enter, leave, turn, begun } = createBench();
+Deno.test("more than 16 that have ended put off the next 64, by ten turns", async () => {
+  const { enter, leave, turn, started } = createBench();
+  for (const number of range(1, 200)) enter(number);
+  for (let turns = 1; turns < 10; turns++) await turn();
+  leave(...range(1, 17));
+  await turn();
+  assertEquals(started, range(1, 81), "as many as have ended");
+  for (let turns = 1; turns < 10; turns++) await turn();
+  assertEquals(started, range(1, 81));
+  await turn();
+  assertEquals(started, range(1, 145));
+});
+
+Deno.test("no more start than end while many end", async () => {
+  const { enter, leave, turn, started } = createBench();
   for (const number of range(1, 500)) enter(number);
   for (let turns = 0; turns < 40; turns++) {
     leave(...range(turns * 9 + 1, turns * 9 + 9));
     await turn(MAX_WAIT_MS / 50);
-    assertEquals(begun.length, 64 + 9 * (turns + 1));
+    assertEquals(started.length, 64 + 9 * (turns + 1));
   }
 });
 
+Deno.test("turns and ends of an earlier wait do not count for the next", async () => {
+  const { enter, leave, turn, started } = createBench();
+  for (const number of range(1, 65)) enter(number);
+  for (let turns = 1; turns < 9; turns++) await turn();
+  leave(...range(1, 2));
+  await turn();
+  assertEquals([started.length, await turn()], [65, false]);
+  for (const number of range(66, 70)) enter(number);
+  assertEquals(started, range(1, 66));
+  for (let turns = 1; turns < 10; turns++) await turn();
+  assertEquals(started, range(1, 66), "nine turns of ten");
+  await turn();
+  assertEquals(started, range(1, 70));
+});
+
 Deno.test("none waits for more than 200 ms and a turn, however many end meanwhile", async () => {
-  const { enter, leave, turn, begun } = createBench();
+  const { enter, leave, turn, started } = createBench();
   for (const number of range(1, 1000)) enter(number);
-  while (begun.length < 1000) await turn();
+  while (started.length < 1000) await turn();
   enter(1001);
   await turn(MAX_WAIT_MS / 2);
   enter(1002);
   leave(...range(1, 20));
   await turn(MAX_WAIT_MS / 2 - 1);
-  assertEquals(begun.length, 1000);
+  assertEquals(started.length, 1000);
   leave(...range(21, 40));
   await turn(1);
-  assertEquals(begun, range(1, 1001));
+  assertEquals(started, range(1, 1001));
   leave(...range(41, 60));
   await turn(MAX_WAIT_MS / 2);
-  assertEquals(begun, range(1, 1002));
+  assertEquals(started, range(1, 1002));
 });
 
-Deno.test("who is told to begin needs no place, and gives none back", async () => {
-  const { enter, leave, turn, begun } = createBench();
+Deno.test("an exchange that gives up starts without a place, and gives none back", async () => {
+  const { enter, leave, turn, started } = createBench();
   for (const number of range(1, 64)) enter(number);
   const waiting = range(65, 67).map(enter);
   const [, second = fail()] = waiting;
-  const begin = second.begin ?? fail();
-  second.begin = undefined;
-  begin();
+  second.giveUp();
   await Promise.resolve();
-  assertEquals(begun, [...range(1, 64), 66]);
+  assertEquals(started, [...range(1, 64), 66]);
   leave(66, 1, 2);
   await turn();
-  assertEquals(begun, [...range(1, 64), 66, 65, 67]);
-  assertEquals(waiting.map(({ isUnderway }) => isUnderway), [true, false, true]);
+  assertEquals(started, [...range(1, 64), 66, 65, 67]);
+  assertEquals(waiting.map(({ isWaiting }) => isWaiting), [false, false, false]);
   assertEquals(await turn(), false);
+  // The one that gave up took no place, so that two are free.
+  leave(65, 67);
+  for (const number of range(68, 70)) enter(number);
+  assertEquals(started.slice(-2), [68, 69]);
 });
 
-Deno.test("who leaves twice, or has not entered, gives back no place", async () => {
-  const { pace, enter, leave, turn, begun } = createBench();
+Deno.test("giveUp() keeps a place that is held, and does nothing once it was given back", async () => {
+  const { enter, leave, turn, started } = createBench();
+  const places = range(1, 64).map(enter);
+  for (const place of places) place.giveUp();
+  enter(65);
+  await turn();
+  assertEquals(started.length, 64, "all places are still taken");
+  leave(1);
+  places[0]?.giveUp();
+  await turn();
+  assertEquals(started, range(1, 65));
+  enter(66);
+  await turn();
+  assertEquals(started, range(1, 65));
+});
+
+Deno.test("a place that is disposed of twice, or was never held, is given back at most once", async () => {
+  const { enter, leave, turn, started } = createBench();
   for (const number of range(1, 66)) enter(number);
-  pace.leave(createPaced());
   leave(1, 1, 66);
   await turn();
-  assertEquals(begun, range(1, 65));
+  assertEquals(started, range(1, 65));
 });

@@ -1,28 +1,14 @@
 /**
  * The times that responses tell, and the name by which an exchange is found in the log.
  */
-import { assert, assertEquals, assertFalse, assertMatch, fail } from "@std/assert";
-import { createRunExchange } from "../../src/exchange/request.ts";
-import { createPace } from "../../src/exchange/pace.ts";
-import { createFrameSocket } from "../../src/connection/socket.ts";
-import { v1 } from "../../src/dialect/v1.ts";
-import { toLines, toServerSentEvents } from "../../src/exchange/events.ts";
-import { createLimiter } from "../../src/limits/limiter.ts";
-import { createMemoryStore } from "../../src/limits/memory_store.ts";
-import type { CreateStore, StoreDecision } from "../../src/limits/store.ts";
+import { assert, assertEquals, assertFalse, assertMatch } from "@std/assert";
 import { createResolver, type Resolver } from "../../src/policy/resolver.ts";
-import type { Timing } from "../../src/protocol/mod.ts";
-import { createRegistry } from "../../src/upstream/registry.ts";
 import { connectPlain, connectV1, type Frame } from "../helpers/client.ts";
-import { NO_LIMITS } from "../helpers/limits.ts";
 import { LOOPBACK, type Service, startService } from "../helpers/service.ts";
-import { createBlankExchange } from "../helpers/exchange.ts";
-import { createForwardClient } from "../helpers/http_clients.ts";
 import { startHttp } from "../helpers/upstream.ts";
 
 // A fetch of nothing takes as long on a machine that does something else; a lookup here takes longer.
 const LOOKUP_MS = 150;
-const STORE_MS = 100;
 const HOSTS = { ALLOW_HOSTS: "127.0.0.1:*,*.test:*" };
 
 /** Looks every name up as the loopback interface, which takes a moment. */
@@ -176,68 +162,6 @@ Deno.test("queueMs leaves out what the destination takes, also among many", asyn
     const { queueMs, waitMs } = frame.timing;
     assert(waitMs - queueMs >= 90, JSON.stringify(frame.timing));
   }
-});
-
-/** A store that answers as late as one on another machine. */
-const createSlowStore: CreateStore = (options) => {
-  const store = createMemoryStore(options);
-  return {
-    ...store,
-    async consume(key, points): Promise<StoreDecision> {
-      await new Promise((resolve) => setTimeout(resolve, STORE_MS));
-      return await store.consume(key, points);
-    },
-  };
-};
-
-Deno.test("queueMs is the time that the store of a limit takes, and not part of what the request takes", async () => {
-  await using upstream = startHttp(() => new Response("x"));
-  using client = createForwardClient("fetch");
-  using limiter = createLimiter({ ...NO_LIMITS, requestsPerSecond: 1000 }, createSlowStore);
-  using registry = createRegistry([], { getStatus: () => Promise.resolve(200) });
-  const runExchange = createRunExchange({
-    allowMethods: ["GET"],
-    maxRequestBytes: 1,
-    maxResponseBytes: 1,
-    maxStreamBytes: 1,
-    streamIdleMs: 1000,
-    timeoutMs: 10_000,
-    maxTimeoutMs: 10_000,
-  }, {
-    limiter,
-    registry,
-    policy: { decide: () => ({ allow: true, reason: "test" }) },
-    forward: client.forward,
-    toServerSentEvents,
-    toLines,
-  });
-  let timing: Timing | undefined;
-  const exchange = createBlankExchange({ target: new URL(upstream.origin) });
-  const webSocket = {
-    readyState: WebSocket.OPEN,
-    bufferedAmount: 0,
-    send: (frame: unknown) => void ({ timing } = JSON.parse(String(frame))),
-    close: () => fail(),
-  };
-  await runExchange(exchange, {
-    subject: undefined,
-    answered: () => fail(),
-    pace: createPace(),
-    key: "k",
-    dialect: v1,
-    socket: createFrameSocket(
-      webSocket,
-      { highWaterBytes: 1000, sendTimeoutMs: 1000, maxWaiting: 1 },
-      { closing: () => fail() },
-    ),
-    limiter,
-    creditIdleMs: 1000,
-    failed: () => fail(),
-    decided: () => {},
-  });
-  assertTiming({ timing });
-  const { queueMs = 0, waitMs = 0 } = timing ?? {};
-  assert(queueMs >= STORE_MS - 5 && waitMs >= queueMs, JSON.stringify(timing));
 });
 
 /** The names of exchanges in the log, in its order. */

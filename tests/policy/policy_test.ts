@@ -119,7 +119,7 @@ for (const { name, input, expected } of ON_ADDRESSES) {
   });
 }
 
-Deno.test("createPolicy() never says what a name resolved to", async () => {
+Deno.test("createPolicy() never names a resolved address in a message", async () => {
   for (const { input } of ON_ADDRESSES) {
     const decision = await decide(input).decision;
     if (decision.allow) continue;
@@ -132,7 +132,7 @@ Deno.test("createPolicy() never says what a name resolved to", async () => {
   }
 });
 
-Deno.test("createPolicy() answers at once when the resolver does", () => {
+Deno.test("createPolicy() returns no promise when the resolver returns none", () => {
   const resolver = { resolve: () => toAddresses(["8.8.8.8"]) };
   const decision = createPolicy(toOptions("public", ""), { resolver }).decide(
     new URL("http://a.test/"),
@@ -140,7 +140,7 @@ Deno.test("createPolicy() answers at once when the resolver does", () => {
   assertEquals(decision, { allow: true, reason: "public", addresses: ["8.8.8.8"] });
 });
 
-Deno.test("createPolicy() lets the resolver's error through", async () => {
+Deno.test("createPolicy() throws the error of the resolver", async () => {
   const resolver = { resolve: () => Promise.reject(new ProxyError("dns_error", "no such name")) };
   const policy = createPolicy(toOptions("public", ""), { resolver });
   await assertRejects(

@@ -75,7 +75,7 @@ const REFUSED: readonly { name: string; input: number[]; expected: string }[] = 
   ...[2, 3, 128, 255].map((flags) => ({
     name: `the flags ${flags}`,
     input: [0, 0, 0, 1, flags, 65],
-    expected: "Of the flags of a binary frame only bit 0 (FIN) has a meaning",
+    expected: "A binary frame may set no flag but bit 0 (FIN)",
   })),
 ];
 

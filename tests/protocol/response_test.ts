@@ -70,12 +70,12 @@ const timings = fc.record({ waitMs: times, totalMs: times });
 Deno.test("decodeResponse() gives what encodeResponse() was given", () => {
   fc.assert(
     fc.property(responses, timings, fc.integer({ min: 1 }), (response, timing, id) => {
-      const text = encodeResponse(id, response, timing);
+      const text = encodeResponse(id, { response, timing });
       JSON.parse(text);
       const decoded = { id, response, timing, streamed: false };
       assertEquals(decodeResponse(text), decoded);
       assertEquals(decodeResponse(text, JSON.parse(text)), decoded);
-      const asBytes = encodeResponse(id, response, timing, { asBytes: true });
+      const asBytes = encodeResponse(id, { response, timing, asBytes: true });
       assertEquals(decodeResponse(asBytes), decoded);
       assertEquals("json" in JSON.parse(asBytes), false);
     }),
@@ -103,8 +103,8 @@ for (const { name, type = "application/json", body, end } of FORMS) {
   Deno.test(`encodeResponse() writes ${name}`, () => {
     const bytes = typeof body === "string" ? new TextEncoder().encode(body) : Uint8Array.from(body);
     const response: HttpResponse = { ...OK, headers: [["content-type", type]], body: bytes };
-    const text = encodeResponse(1, response, TIMING);
-    const head = encodeResponse(1, { ...response, body: null }, TIMING);
+    const text = encodeResponse(1, { response, timing: TIMING });
+    const head = encodeResponse(1, { response: { ...response, body: null }, timing: TIMING });
     assertEquals(text, `${head.slice(0, -1)}${end}`);
     assertEquals(decodeResponse(text).response.body, bytes);
   });
@@ -115,7 +115,9 @@ for (const [types, member] of [[JSON_TYPES, "json"], [OTHER_TYPES, "text"]] as c
     Deno.test(`encodeResponse() writes JSON of the type "${type}" as ${member}`, () => {
       const headers = [["content-type", type]] as const;
       const body = new TextEncoder().encode("1");
-      const frame = JSON.parse(encodeResponse(1, { ...OK, headers, body }, TIMING));
+      const frame = JSON.parse(
+        encodeResponse(1, { response: { ...OK, headers, body }, timing: TIMING }),
+      );
       assertEquals(Object.keys(frame).at(-1), member);
     });
   }
@@ -126,7 +128,7 @@ Deno.test("encodeResponse() writes JSON as text, or as base64, for who wants byt
     const [body, end] of [[[0x31], '"text":"1"}'], [[0x31, 0xff], '"base64":"Mf8="}']] as const
   ) {
     const response = { ...OK, body: Uint8Array.from(body) };
-    const text = encodeResponse(1, response, TIMING, { asBytes: true });
+    const text = encodeResponse(1, { response, timing: TIMING, asBytes: true });
     assertEquals(text.endsWith(end), true);
   }
 });
@@ -135,11 +137,11 @@ Deno.test("encodeResponse() and decodeResponse() do without base64 of the runtim
   const body = new Uint8Array(20_000).map((_, at) => 255 - at % 256);
   const { toBase64 } = Uint8Array.prototype;
   const { fromBase64 } = Uint8Array;
-  const text = encodeResponse(1, { ...OK, body }, TIMING);
+  const text = encodeResponse(1, { response: { ...OK, body }, timing: TIMING });
   try {
     Object.assign(Uint8Array.prototype, { toBase64: undefined });
     Object.assign(Uint8Array, { fromBase64: undefined });
-    assertEquals(encodeResponse(1, { ...OK, body }, TIMING), text);
+    assertEquals(encodeResponse(1, { response: { ...OK, body }, timing: TIMING }), text);
     assertEquals(decodeResponse(text).response.body, body);
     assertRefused(JSON.stringify({ ...FRAME, base64: "*" }));
   } finally {
@@ -150,7 +152,7 @@ Deno.test("encodeResponse() and decodeResponse() do without base64 of the runtim
 
 Deno.test("decodeResponse() gives what encodeStreamedResponse() was given, and says so", () => {
   fc.assert(fc.property(responses, timings, fc.integer({ min: 1 }), (response, timing, id) => {
-    const text = encodeStreamedResponse(id, response, timing);
+    const text = encodeStreamedResponse(id, { head: response, timing });
     const decoded = { id, response: { ...response, body: null }, timing, streamed: true };
     assertEquals(decodeResponse(text), decoded);
     assertEquals(["json", "text", "base64"].some((member) => member in JSON.parse(text)), false);
@@ -158,14 +160,14 @@ Deno.test("decodeResponse() gives what encodeStreamedResponse() was given, and s
 });
 
 Deno.test("encodeResponse() tells no body from an empty one", () => {
-  const none = JSON.parse(encodeResponse(1, OK, TIMING));
+  const none = JSON.parse(encodeResponse(1, { response: OK, timing: TIMING }));
   assertEquals(["json", "text", "base64"].filter((member) => member in none), []);
   assertEquals(decodeResponse(JSON.stringify(none)).response.body, null);
-  const empty = encodeResponse(1, { ...OK, body: new Uint8Array() }, TIMING);
+  const empty = encodeResponse(1, { response: { ...OK, body: new Uint8Array() }, timing: TIMING });
   assertEquals(decodeResponse(empty).response.body, new Uint8Array());
 });
 
-const FRAME = JSON.parse(encodeResponse(1, OK, TIMING));
+const FRAME = JSON.parse(encodeResponse(1, { response: OK, timing: TIMING }));
 const REFUSED: readonly object[] = [
   { type: "error" },
   { id: "1" },
@@ -205,7 +207,7 @@ Deno.test("decodeResponse() throws nothing but ProxyError, and gives what its ty
   ).map((members) => JSON.stringify({ ...FRAME, ...members }));
   const cut = fc.tuple(responses, fc.nat(), fc.nat(3), fc.string({ maxLength: 3 })).map(
     ([response, at, remove, insert]) => {
-      const text = encodeResponse(1, response, TIMING);
+      const text = encodeResponse(1, { response, timing: TIMING });
       const start = at % text.length;
       return text.slice(0, start) + insert + text.slice(start + remove);
     },

@@ -1,13 +1,16 @@
-import { assert, assertEquals, assertIsError, fail } from "@std/assert";
-import { abortable } from "@std/async/abortable";
-import type { Connection } from "../../src/connection/connection.ts";
-import { createSeats, type Seats } from "../../src/limits/seats.ts";
-import type { Admitted } from "../../src/server/admission.ts";
-import { createUpgrade, type UpgradeDeps, type UpgradeOptions } from "../../src/server/upgrade.ts";
+import { assert, assertEquals, fail } from "@std/assert";
+import type { Authenticator, Identity } from "../../src/auth/authenticator.ts";
+import { createLimiter, isLimitExceeded, type Limiter } from "../../src/limits/limiter.ts";
+import {
+  type ConnectionPlaces,
+  createConnectionPlaces,
+} from "../../src/limits/connection_places.ts";
 import { connect, connectPlain, connectV1 } from "../helpers/client.ts";
-import { connectRaw } from "../helpers/raw_client.ts";
+import { NO_LIMITS } from "../helpers/limits.ts";
+import { connectRaw, HANDSHAKE } from "../helpers/raw_client.ts";
+import { startServer, type TestServer } from "../helpers/server.ts";
 import { LOOPBACK, startService } from "../helpers/service.ts";
-import { createListener, type EventName } from "../telemetry/events.ts";
+import { latin1 } from "../helpers/upstream.ts";
 
 interface Case {
   readonly name: string;
@@ -19,7 +22,7 @@ interface Case {
 }
 
 const HANDSHAKES: readonly Case[] = [
-  { name: "right", headers: {}, status: 101 },
+  { name: "that is valid", headers: {}, status: 101 },
   {
     name: "without an upgrade",
     headers: { upgrade: undefined },
@@ -79,7 +82,7 @@ const HANDSHAKES: readonly Case[] = [
 ];
 
 for (const { name, headers, status, code, head } of HANDSHAKES) {
-  Deno.test(`a handshake ${name} is answered with ${status}`, async () => {
+  Deno.test(`a handshake ${name} has the response ${status}`, async () => {
     await using service = startService({ ALLOWED_ORIGINS: "https://app.example.com" });
     using client = await connectRaw(service.port, headers);
     assert(client.answer.startsWith(`HTTP/1.1 ${status} `), client.answer);
@@ -106,7 +109,7 @@ Deno.test("one connection too many is refused with 429 and Retry-After, until on
   assertEquals(again.webSocket.readyState, WebSocket.OPEN);
 });
 
-Deno.test("hello is the first frame of wsfetch.v1, and the plain dialect has none", async () => {
+Deno.test("hello is the first frame of wsfetch.v1, and the plain dialect has no hello", async () => {
   await using service = startService({ ...LOOPBACK, MAX_IN_FLIGHT: "7" });
   await using v1 = await connect(service.url, ["wsfetch.v1"]);
   const hello = await v1.next();
@@ -133,7 +136,7 @@ Deno.test("hello is the first frame of wsfetch.v1, and the plain dialect has non
   assertEquals((await plain.ask("junk")).code, "bad_frame");
 });
 
-Deno.test("connect and disconnect are one line each", async () => {
+Deno.test("the log has one line for the start and one for the end of a connection", async () => {
   await using service = startService();
   {
     await using _client = await connectV1(service.url);
@@ -145,236 +148,79 @@ Deno.test("connect and disconnect are one line each", async () => {
   );
 });
 
-/** An upgrade behind a server of its own, which admits every client. */
-interface TestUpgrade extends AsyncDisposable {
-  readonly port: number;
-  readonly url: string;
-  readonly upgrade: ReturnType<typeof createUpgrade>;
-  /** The places of the service. */
-  readonly seats: Seats;
-  /** What telemetry was told. */
-  readonly told: readonly (readonly [name: EventName, event: unknown])[];
-  /** Whether a client has been admitted and holds its place. */
-  readonly isHeld: () => boolean;
-  /** Fulfils when a client has given its place back. */
-  readonly given: Promise<void>;
+/** An authenticator that waits until a test lets it go on. */
+interface WaitingAuthenticator extends Authenticator {
+  /** Fulfils when a credential is being checked. */
+  readonly asked: Promise<void>;
+  /** Accepts the credential. */
+  accept(): void;
 }
 
-/** What is not as usual. */
-interface TestUpgradeOptions extends UpgradeOptions {
-  /** Runs after an upgrade, before the response is sent. */
-  readonly beforeResponse?: (test: TestUpgrade) => void | Promise<void>;
-  /** Runs while a client is admitted. */
-  readonly whileAdmitted?: (test: TestUpgrade) => void;
-}
-
-function startUpgrade(
-  deps: Partial<UpgradeDeps>,
-  { beforeResponse, whileAdmitted, ...options }: TestUpgradeOptions = {},
-): TestUpgrade {
-  const seats = deps.seats ?? createSeats(1);
-  const told: (readonly [name: EventName, event: unknown])[] = [];
-  const given = Promise.withResolvers<void>();
-  let isHeld = false;
-
-  function give(): void {
-    isHeld = false;
-    given.resolve();
-  }
-
-  function admit(): Promise<Admitted> {
-    isHeld = true;
-    whileAdmitted?.(test);
-    const lease = { [Symbol.dispose]: give };
-    return Promise.resolve({ identity: undefined, key: "address:x", lease });
-  }
-
-  const upgrade = createUpgrade(options, {
-    isOriginAllowed: () => true,
-    clientAddress: (_headers, address) => address,
-    admit,
-    openConnection: () => fail("no connection was to be opened"),
-    isDraining: () => false,
-    telemetry: createListener((name, event) => told.push([name, event])),
-    ...deps,
-    seats,
-  });
-  const server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    async (request, info) => {
-      const response = await upgrade(request, info);
-      await beforeResponse?.(test);
-      return response;
-    },
-  );
-  const test: TestUpgrade = {
-    port: server.addr.port,
-    url: `ws://127.0.0.1:${server.addr.port}/ws`,
-    upgrade,
-    seats,
-    told,
-    isHeld: () => isHeld,
-    given: given.promise,
-    [Symbol.asyncDispose]: () => server.shutdown(),
-  };
-  return test;
-}
-
-/** A connection that records its calls. */
-interface RecordedConnection extends Connection {
-  readonly calls: readonly (readonly [name: string, argument: unknown])[];
-  readonly received: Promise<void>;
-}
-
-function recordConnection(closed: () => void = () => {}): RecordedConnection {
-  const calls: (readonly [name: string, argument: unknown])[] = [];
-  const received = Promise.withResolvers<void>();
-  const gone = Promise.withResolvers<void>();
+function createWaitingAuthenticator(): WaitingAuthenticator {
+  const asked = Promise.withResolvers<void>();
+  const accepted = Promise.withResolvers<void>();
   return {
-    calls,
-    received: received.promise,
-    gone: gone.promise,
-    inFlight: 0,
-    receive(data): void {
-      calls.push(["receive", data]);
-      received.resolve();
+    asked: asked.promise,
+    accept: accepted.resolve,
+    async authenticate(): Promise<Identity> {
+      asked.resolve();
+      await accepted.promise;
+      return { subject: "alice" };
     },
-    closed(code): void {
-      calls.push(["closed", code]);
-      closed();
-      gone.resolve();
-    },
-    drain: (graceMs) => void calls.push(["drain", graceMs]),
-    expire: () => void calls.push(["expire", undefined]),
   };
 }
 
-// Fails a test that would wait for ever.
-const MAX_WAIT_MS = 10_000;
+const CREDENTIAL = { authorization: "Bearer token" };
 
-function inTime<T>(promise: Promise<T>): Promise<T> {
-  return abortable(promise, AbortSignal.timeout(MAX_WAIT_MS));
+/** A limiter of one connection for each identity. */
+function limitOne(): Limiter {
+  return createLimiter({ ...NO_LIMITS, maxConnections: 1 }, () => fail("no store is needed"));
 }
 
-Deno.test("createUpgrade() looks at no credential when there is no place", async () => {
-  const seats = createSeats(1);
-  using _seat = seats.take();
-  await using test = startUpgrade({ seats, admit: () => fail("a credential was looked at") });
-  using client = await connectRaw(test.port);
-  assert(client.answer.startsWith("HTTP/1.1 429 "), client.answer);
-  assert(client.answer.includes("too_many_connections"), client.answer);
-});
+/** Events while a credential is checked, by the code of the refusal that they cause. */
+const MEANWHILE: Record<string, (server: TestServer, places: ConnectionPlaces) => void> = {
+  draining: ({ drain }) => void drain.start(),
+  too_many_connections: (_server, places) => void places.take(),
+};
 
-Deno.test("createUpgrade() gives the place back when the drain begins during admission", async () => {
-  let draining = false;
-  await using test = startUpgrade({ isDraining: () => draining }, {
-    whileAdmitted: () => void (draining = true),
+for (const [code, change] of Object.entries(MEANWHILE)) {
+  Deno.test(`createUpgrade() refuses a client with ${code} after its credential was checked`, async () => {
+    const authenticator = createWaitingAuthenticator();
+    const limiter = limitOne();
+    const places = createConnectionPlaces(1);
+    await using server = startServer({ authenticator, limiter, places });
+    const connecting = connectRaw(server.port, CREDENTIAL);
+    await authenticator.asked;
+    change(server, places);
+    authenticator.accept();
+    using client = await connecting;
+    assert(client.answer.includes(`{"error":{"code":"${code}"`), client.answer);
+    assertEquals((await server.log.logged("refused")).code, code);
+    assert(!isLimitExceeded(limiter.admitConnection("identity:alice")), "the place was given back");
   });
-  using client = await connectRaw(test.port);
-  assert(client.answer.startsWith("HTTP/1.1 503 "), client.answer);
-  assertEquals([test.isHeld(), test.seats.isFull], [false, false]);
-});
+}
 
-Deno.test("createUpgrade() gives the place back when the service fills up during admission", async () => {
-  using stack = new DisposableStack();
-  await using test = startUpgrade({}, {
-    whileAdmitted: ({ seats }) => void stack.use(seats.take()),
+Deno.test("createUpgrade() refuses a client that disconnects while its credential is checked", async () => {
+  const authenticator = createWaitingAuthenticator();
+  const limiter = limitOne();
+  const places = createConnectionPlaces(1);
+  await using server = startServer({
+    authenticator,
+    authenticationMayWait: true,
+    limiter,
+    places,
   });
-  using client = await connectRaw(test.port);
-  assert(client.answer.startsWith("HTTP/1.1 429 "), client.answer);
-  assertEquals([test.isHeld(), test.seats.isFull], [false, true]);
-  stack.dispose();
-  assertEquals(test.seats.isFull, false);
-});
-
-Deno.test("createUpgrade() gives both places back when the upgrade fails", async () => {
-  let upgradeFirst = (): void => {};
-  await using test = startUpgrade({}, { whileAdmitted: () => upgradeFirst() });
-  const failure = Promise.withResolvers<unknown>();
-  await using server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    async (request, info) => {
-      let response = new Response("it was not admitted", { status: 500 });
-      // A request can be upgraded once only.
-      upgradeFirst = () => ({ response } = Deno.upgradeWebSocket(request));
-      await test.upgrade(request, info).then(failure.resolve, failure.resolve);
-      return response;
-    },
-  );
-  await using _client = await connectPlain(`ws://127.0.0.1:${server.addr.port}/ws`);
-  assertIsError(await failure.promise);
-  assertEquals([test.isHeld(), test.seats.isFull], [false, false]);
-});
-
-Deno.test("createUpgrade() closes a WebSocket that opens after its time-out", async () => {
-  await using test = startUpgrade({}, {
-    openTimeoutMs: 1,
-    beforeResponse: ({ given }) => inTime(given).catch(() => {}), // seen below
-  });
-  await using client = await connectPlain(test.url);
-  assertEquals([test.isHeld(), test.seats.isFull], [false, false]);
-  await inTime(client.closed);
-  assertEquals([test.told, test.upgrade.connections.size], [[], 0]);
-});
-
-Deno.test("createUpgrade() drains a connection that opens after the drain has begun", async () => {
-  let draining = false;
-  const connection = recordConnection();
-  const deps = { isDraining: () => draining, openConnection: () => connection };
-  await using test = startUpgrade(deps, { beforeResponse: () => void (draining = true) });
-  await using client = await connectPlain(test.url);
-  client.send("x");
-  await inTime(connection.received);
-  assertEquals(connection.calls, [["drain", 0], ["receive", "x"]]);
-});
-
-Deno.test("createUpgrade() does not drain a connection when there is no drain", async () => {
-  const connection = recordConnection();
-  await using test = startUpgrade({ openConnection: () => connection });
-  await using client = await connectPlain(test.url);
-  client.send("x");
-  await inTime(connection.received);
-  assertEquals(connection.calls, [["receive", "x"]]);
-});
-
-Deno.test("createUpgrade() closes the WebSocket when openConnection throws, and gives both places back", async () => {
-  const error = new Error("broken");
-  let id = "";
-  await using test = startUpgrade({
-    openConnection(client): never {
-      ({ id } = client);
-      throw error;
-    },
-  });
-  await using client = await connectPlain(test.url);
-  await inTime(client.closed);
-  await inTime(test.given);
-  assertEquals([test.isHeld(), test.seats.isFull], [false, false]);
-  assertEquals(test.upgrade.connections.size, 0);
-  const failures = test.told.filter(([name]) => name === "failed").map(([, event]) => event);
-  assertEquals(failures, [{ connection: id, error }]);
-});
-
-Deno.test("createUpgrade() leaves no timer when a client leaves in time", {
-  sanitizeOps: true,
-  sanitizeResources: true,
-}, async () => {
-  let close = (): void => {};
-  const connection = recordConnection(() => close());
-  const timeouts = { openTimeoutMs: 3_600_000, closeTimeoutMs: 3_600_000 };
-  await using test = startUpgrade({
-    openConnection(client): Connection {
-      close = () => client.closing(); // once while it is open, and once when it has left
-      close();
-      return connection;
-    },
-  }, timeouts);
-  {
-    await using _client = await connectPlain(test.url);
-    assertEquals([test.isHeld(), test.seats.isFull], [true, true]);
-  }
-  await inTime(connection.gone);
-  assertEquals(connection.calls, [["closed", 1005]]);
-  assertEquals([test.isHeld(), test.seats.isFull], [false, false]);
-  assertEquals(test.upgrade.connections.size, 0);
+  const client = await Deno.connect({ port: server.port, hostname: "127.0.0.1" });
+  const fields = Object.entries({ ...HANDSHAKE, ...CREDENTIAL })
+    .map(([name, value]) => `${name}: ${value}\r\n`);
+  await client.write(latin1(`GET /ws HTTP/1.1\r\n${fields.join("")}\r\n`));
+  await authenticator.asked;
+  client.close();
+  // When this request has a response, the server has seen the end of the other connection.
+  assertEquals((await (await fetch(`${server.origin}/healthz`)).json()).status, "alive");
+  authenticator.accept();
+  const { code, reason } = await server.log.logged("refused");
+  assertEquals([code, reason], ["bad_handshake", "The client disconnected before it was admitted"]);
+  assert(!isLimitExceeded(limiter.admitConnection("identity:alice")), "the place was given back");
+  assert(!places.isFull);
 });

@@ -334,7 +334,7 @@ function* hostileTexts(): Generator<string> {
   for (let i = 0; i < HOSTILE; i++) yield `name-${i.toString(36)}`;
 }
 
-Deno.test("createMetrics() bounds the number of values of each label, whatever clients send", async () => {
+Deno.test("createMetrics() bounds the number of values of each label, for any data of clients", async () => {
   using metrics = create();
   const { telemetry } = metrics;
   let totalMs = 0;

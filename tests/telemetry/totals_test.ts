@@ -36,7 +36,7 @@ Deno.test("render() of one isolate returns the metrics of the isolate", async ()
   assertEquals(await totals.render(), await isolate.render());
 });
 
-Deno.test("render() adds up counts, whatever their labels", async () => {
+Deno.test("render() adds up the counts of each set of labels", async () => {
   const totals = createTotals();
   totals.set(0, await createIsolate(1).snapshot());
   totals.set(1, await createIsolate(2).snapshot());

@@ -142,8 +142,10 @@ Deno.test("with a parent-based sampler, no span contains a path or a query", asy
 for (const sampler of [undefined, "always_on", "traceidratio"]) {
   Deno.test(`with the sampler ${sampler}, the spans of fetch are children and expose URLs`, async () => {
     const env = sampler === undefined ? {} : { OTEL_TRACES_SAMPLER: sampler };
-    const result = await run([{ method: "GET", traceparent: TRACEPARENT }], env);
+    const tracestate = "vendor=1";
+    const result = await run([{ method: "GET", traceparent: TRACEPARENT, tracestate }], env);
     assertEquals(result.traced.exposesUrls, true);
+    assertEquals(result.sent.get(1)?.get("tracestate"), tracestate);
     const span = spanOf(result, 0);
     const [own] = result.spans.filter(({ kind }) => kind === 3);
     assertEquals([own?.scope, own?.parentSpanId], ["deno", span.spanId]);

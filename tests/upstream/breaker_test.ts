@@ -165,7 +165,7 @@ for (const { name, ends, traits, isOpen } of COUNT_CASES) {
   });
 }
 
-Deno.test("run() does not count a deadline that the client chose, whatever it ended", async () => {
+Deno.test("run() does not count a deadline that the client chose, whatever error it caused", async () => {
   const controller = new AbortController();
   const { run, breaker } = setUp({ failures: 1 });
   const late = error("dns_timeout");
@@ -198,7 +198,7 @@ Deno.test("run() makes no request to a failing server once the breaker is open",
   assertEquals(server.requests.length, 4);
 });
 
-Deno.test("run() says that the upstream is failing and when it may be tried again", async () => {
+Deno.test("run() throws that the upstream is failing, and when to try again", async () => {
   const { breaker, clock, run } = setUp({ failures: 1 });
   await run(503);
   clock.advance(OPEN_MS - 1500.5);
@@ -285,7 +285,7 @@ const UNKNOWN_TESTS: readonly { name: string; end: Error; traits?: Partial<Reque
 ];
 
 for (const { name, end, traits } of UNKNOWN_TESTS) {
-  Deno.test(`after a test that ${name} the next request is the test`, async () => {
+  Deno.test(`after a test that ${name}, the next request is the test`, async () => {
     const { clock, run } = setUp();
     for (const failure of [503, 503, 503]) await run(failure);
     clock.advance(OPEN_MS);
@@ -312,7 +312,7 @@ Deno.test("run() makes no attempt, and no test, for a request that is cancelled 
   assertEquals(count(), 2);
 });
 
-Deno.test("what began before the breaker opened counts neither against nor for what comes after", async () => {
+Deno.test("requests that started before the breaker opened do not count after it", async () => {
   const { breaker, clock, run } = setUp({ failures: 1 });
   const [slowFailure, slowSuccess, test] = [
     Promise.withResolvers<Response>(),
@@ -334,7 +334,7 @@ Deno.test("what began before the breaker opened counts neither against nor for w
   assertEquals(await run(200), 200);
 });
 
-Deno.test("with a probe no request is the test; a probe that says well closes the breaker", async () => {
+Deno.test("with a probe no request is the test; a probe that fulfils with true closes the breaker", async () => {
   const { probe, calls } = manualProbe();
   const { breaker, clock, run, count } = setUp({ failures: 1 }, probe);
   using _breaker = breaker;
@@ -356,7 +356,7 @@ const PROBE_FAILURES: readonly {
   name: string;
   fail: (call: PromiseWithResolvers<boolean>) => void;
 }[] = [
-  { name: "says no", fail: (call) => call.resolve(false) },
+  { name: "fulfils with false", fail: (call) => call.resolve(false) },
   { name: "is rejected", fail: (call) => call.reject(new Error("refused")) },
 ];
 
@@ -383,7 +383,7 @@ for (const { name, fail } of PROBE_FAILURES) {
   });
 }
 
-Deno.test("a probe has 5 s; then its signal is aborted and the next comes after openMs", async () => {
+Deno.test("a probe has 5 s; then its signal is aborted, and the next one starts after openMs", async () => {
   const { probe, calls } = manualProbe();
   const { breaker, clock, run } = setUp({ failures: 1 }, probe);
   using _breaker = breaker;
@@ -398,7 +398,7 @@ Deno.test("a probe has 5 s; then its signal is aborted and the next comes after 
   assertEquals(await run(200), "destination_unavailable");
 });
 
-Deno.test("the probe asks a real server, and clients' requests reach it only when it is well", async () => {
+Deno.test("clients' requests reach a real server only after its probe has succeeded", async () => {
   let isWell = false;
   await using server = startHttp(() => new Response("x", { status: isWell ? 200 : 503 }));
   const answered = [0, 1].map(() => Promise.withResolvers<void>());
@@ -437,7 +437,7 @@ Deno.test("the probe asks a real server, and clients' requests reach it only whe
   assertEquals(paths, ["GET /", "GET /", "HEAD /health", "HEAD /health", "GET /"]);
 });
 
-Deno.test("with a probe whose timer is late no request is the test either", async () => {
+Deno.test("with a probe whose timer is late, no request is the test either", async () => {
   const fake = createFakeClock();
   let lateMs = 0;
   const clock = { ...fake, now: () => fake.now() + lateMs };

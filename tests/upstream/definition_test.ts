@@ -5,10 +5,10 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
+import { ConfigError } from "../../src/config_error.ts";
 import {
   parseUpstreams,
   type UpstreamDefinition,
-  UpstreamsError,
   type UpstreamSources,
 } from "../../src/upstream/definition.ts";
 
@@ -39,7 +39,7 @@ function parse(upstreams: unknown): readonly UpstreamDefinition[] {
   return parseUpstreams(JSON.stringify(upstreams), SOURCES);
 }
 
-/** The one upstream of a definition that has a base URL and these fields. */
+/** Parses a definition with a base URL and these fields. */
 function parseOne(fields: Readonly<Record<string, unknown>>): UpstreamDefinition {
   const [definition] = parse({ a: { baseUrl: "https://a.test", ...fields } });
   if (definition === undefined) throw new Error("there is no definition");
@@ -47,7 +47,7 @@ function parseOne(fields: Readonly<Record<string, unknown>>): UpstreamDefinition
 }
 
 function problemsOf(text: string): readonly string[] {
-  return assertThrows(() => parseUpstreams(text, SOURCES), UpstreamsError).problems;
+  return assertThrows(() => parseUpstreams(text, SOURCES), ConfigError).problems;
 }
 
 Deno.test("parseUpstreams() returns all fields of a definition", () => {
@@ -126,7 +126,7 @@ const TEXTS = [
 
 for (const { text, problem } of TEXTS) {
   Deno.test(`parseUpstreams() refuses the text ${text.slice(0, 20)}`, () => {
-    const error = assertThrows(() => parseUpstreams(text, SOURCES), UpstreamsError);
+    const error = assertThrows(() => parseUpstreams(text, SOURCES), ConfigError);
     assertEquals(error.problems, [`UPSTREAMS: ${problem}`]);
     assertStrictEquals(error.message, `UPSTREAMS: ${problem}`);
     assertStrictEquals(error.cause, undefined);
@@ -332,7 +332,7 @@ for (const value of [null, 1, true, []]) {
   });
 }
 
-Deno.test("parseUpstreams() takes the least and the most of every number", () => {
+Deno.test("parseUpstreams() takes the minimum and the maximum of every number", () => {
   for (
     const fields of [
       { timeoutMs: 1, maxInFlight: 1, retry: { attempts: 2, backoffMs: 1, maxBackoffMs: 1 } },
@@ -343,7 +343,7 @@ Deno.test("parseUpstreams() takes the least and the most of every number", () =>
   ) assertObjectMatch({ ...parseOne(fields) }, fields);
 });
 
-Deno.test("parseUpstreams() reports everything together, and no value", () => {
+Deno.test("parseUpstreams() reports all problems together, without any value", () => {
   const error = assertThrows(
     () =>
       parse({
@@ -358,7 +358,7 @@ Deno.test("parseUpstreams() reports everything together, and no value", () => {
         c: "https://hunter2@c.test",
         fine: "https://fine.test",
       }),
-    UpstreamsError,
+    ConfigError,
   );
   assertEquals(error.problems.map((problem: string) => problem.split(" ")[1]), [
     "Odd",

@@ -1,11 +1,11 @@
 /**
- * Paths that try to leave an upstream's base, paths that look odd and do not, and how a careless server
- * may read either.
+ * Paths that try to leave the base of an upstream, unusual paths that do not, and how a lenient server may read
+ * them.
  *
  * @module
  */
 
-/** Bases to try them on: with a path, without one, with a slash at the end. */
+/** Bases for the paths: with a path, without one, with a slash at the end. */
 export const BASES: readonly URL[] = [
   new URL("https://api.example.com/v1"),
   new URL("https://api.example.com/"),

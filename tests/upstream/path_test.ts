@@ -15,7 +15,7 @@ const PIECES = [
   "\ud800",
 ];
 
-/** The URL of a path, or `undefined` when it is refused as it is to be. */
+/** Returns the URL of a path, or `undefined` if it is refused with one of the expected errors. */
 function build(base: URL, path: string): URL | undefined {
   try {
     return buildUpstreamUrl(base, path);
@@ -35,14 +35,14 @@ function assertBelow(base: URL, url: URL): void {
 }
 
 for (const base of BASES) {
-  Deno.test(`buildUpstreamUrl() lets no hostile path out of ${base}`, () => {
+  Deno.test(`buildUpstreamUrl() keeps every hostile path below ${base} or refuses it`, () => {
     for (const path of HOSTILE_PATHS) {
       const url = build(base, path);
       if (url !== undefined) assertBelow(base, url);
     }
   });
 
-  Deno.test(`buildUpstreamUrl() takes what is harmless below ${base}`, () => {
+  Deno.test(`buildUpstreamUrl() takes harmless paths below ${base}`, () => {
     for (const [path, expected] of HARMLESS_PATHS) {
       const url = buildUpstreamUrl(base, path);
       assertEquals(url.href, base.href.replace(/\/$/, "") + expected);
@@ -50,7 +50,7 @@ for (const base of BASES) {
     }
   });
 
-  Deno.test(`buildUpstreamUrl() lets nothing out of ${base}, whatever it is made of`, () => {
+  Deno.test(`buildUpstreamUrl() keeps paths of random pieces below ${base} or refuses them`, () => {
     const paths = fc.array(fc.constantFrom(...PIECES), { maxLength: 12 });
     fc.assert(
       fc.property(paths, (pieces) => {
@@ -61,7 +61,7 @@ for (const base of BASES) {
     );
   });
 
-  Deno.test(`isBelow() admits no target that may leave ${base}`, () => {
+  Deno.test(`isBelow() accepts no target that may leave ${base}`, () => {
     const paths = fc.array(fc.constantFrom(...PIECES), { maxLength: 12 });
     fc.assert(
       fc.property(paths, fc.boolean(), (pieces, below) => {
@@ -80,7 +80,7 @@ Deno.test("buildUpstreamUrl() refuses every hostile path", () => {
   assert(HOSTILE_PATHS.length >= 70);
 });
 
-Deno.test("mayEscape() sees through what it is there for", () => {
+Deno.test("mayEscape() finds every kind of escape", () => {
   const escapes = ["/v1/..", "/v1/%2e%2e/x", "/v1/..%252f", "/v1/..;/x", "/v1/%c0%ae./", "/v2"];
   for (const path of escapes) assert(mayEscape(BASE, path), path);
   for (const path of ["/v1", "/v1/a/../b", "/v1/a%2fb"]) assert(!mayEscape(BASE, path), path);
@@ -106,7 +106,7 @@ const REFUSED = [
 ];
 
 for (const { name, path, code, message } of REFUSED) {
-  Deno.test(`buildUpstreamUrl() refuses ${name} and says so`, () => {
+  Deno.test(`buildUpstreamUrl() refuses ${name}, and its message says so`, () => {
     const error = assertThrows(() => buildUpstreamUrl(BASE, path), ProxyError, message);
     assertEquals([error.code, error.retryable], [code, false]);
     assert(error.message.startsWith('"path" '), error.message);
@@ -190,7 +190,7 @@ const TARGETS = [
   { name: "the base with a slash", target: "https://api.example.com/v1/", expected: "/" },
   { name: "a path below", target: "https://api.example.com/v1/a%2Fb?c#d", expected: "/a%2Fb" },
   { name: "the default port", target: "https://api.example.com:443/v1/a", expected: "/a" },
-  { name: "what begins like the base", target: "https://api.example.com/v10/a" },
+  { name: "a path that starts like the base", target: "https://api.example.com/v10/a" },
   { name: "a path above", target: "https://api.example.com/" },
   { name: "the base in capitals", target: "https://api.example.com/V1/a" },
   { name: "the base encoded", target: "https://api.example.com/%761/a" },
@@ -202,7 +202,7 @@ const TARGETS = [
 ];
 
 for (const { name, target, expected } of TARGETS) {
-  Deno.test(`isBelow() ${expected === undefined ? "refuses" : "admits"} ${name}`, () => {
+  Deno.test(`isBelow() ${expected === undefined ? "refuses" : "accepts"} ${name}`, () => {
     const url = new URL(target);
     assertStrictEquals(isBelow(BASE, url), expected !== undefined);
     if (expected !== undefined) return assertEquals(pathBelow(BASE, url), expected);

@@ -46,7 +46,7 @@ function assertRefuses(run: () => unknown, code: string): ProxyError {
   return error;
 }
 
-/** Makes one attempt that is answered so. */
+/** Makes one attempt with this status. Returns the status, or the code of the error. */
 const answer = (upstream: Upstream, status: number): Promise<unknown> =>
   upstream.send(() => Promise.resolve(toAttempt(new Response(null, { status }))), TRAITS)
     .then(({ status }) => status, (error) => error instanceof ProxyError ? error.code : error);
@@ -106,7 +106,7 @@ Deno.test("resolve() returns the URL below the base", () => {
   assertRefuses(() => upstream.resolve("/../x"), "http_request_denied");
 });
 
-Deno.test("decide() allows what is below the base, with the header fields, and knows no other origin", () => {
+Deno.test("decide() allows URLs below the base, with the header fields, and does not decide on other origins", () => {
   const upstream = createOne({ baseUrl: BASE, headers: { "X-Key": "${env:KEY}", accept: "a/b" } });
   const allowed = {
     allow: true,
@@ -145,7 +145,7 @@ Deno.test("decide() allows what is below the base, with the header fields, and k
   }
 });
 
-Deno.test("decide() allows the methods that are listed, and says which", () => {
+Deno.test("decide() allows the methods that are listed, and names them in its message", () => {
   const upstream = createOne({ baseUrl: BASE, methods: ["get", "POST"] });
   const url = new URL(`${BASE}/x`);
   for (const method of ["GET", "POST"]) assertEquals(upstream.decide(method, url)?.allow, true);

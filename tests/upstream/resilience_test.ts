@@ -31,7 +31,7 @@ function occupy(): { run: () => Promise<string>; leave(): void } {
   return { run: () => promise, leave: () => resolve("left") };
 }
 
-Deno.test("createResilience() with nothing configured calls through", async () => {
+Deno.test("createResilience() without options calls the functions directly", async () => {
   await using server = startHttp(() => new Response("x", { status: 503 }));
   using resilience = createResilience({});
   const running = Promise.resolve("done");
@@ -46,7 +46,7 @@ Deno.test("createResilience() with nothing configured calls through", async () =
   assertEquals(server.requests.length, 20);
 });
 
-Deno.test("within() refuses one exchange too many at once, until one has ended", async () => {
+Deno.test("within() refuses an exchange above the limit without waiting, until one has ended", async () => {
   using resilience = createResilience({ maxInFlight: 2 });
   const [first, second] = [occupy(), occupy()];
   const running = [resilience.within(first.run), resilience.within(second.run)];
@@ -72,7 +72,7 @@ Deno.test("within() frees the place of an exchange that fails, and throws its er
   }
 });
 
-Deno.test("within() keeps upstreams apart", async () => {
+Deno.test("within() counts each upstream by itself", async () => {
   using one = createResilience({ maxInFlight: 1 });
   using other = createResilience({ maxInFlight: 1 });
   const place = occupy();
@@ -111,7 +111,7 @@ Deno.test("send() waits for as long as Retry-After says before it asks again", a
   assertEquals([response.status, server.requests.length, clock.delays], [200, 2, []]);
 });
 
-Deno.test("send() counts a Retry-After that is a date from the clock it is given", async () => {
+Deno.test("send() compares a Retry-After that is a date with the time of its clock", async () => {
   const clock = createFakeClock(Date.UTC(2026, 0, 1));
   const responses = [
     new Response(null, {
@@ -148,7 +148,7 @@ Deno.test("send() ends its wait at once with the signal's reason, and leaves no 
   assertEquals([server.requests.length, clock.delays], [1, []]);
 });
 
-Deno.test("send() does not go on to retry a request that is aborted while it is made", async () => {
+Deno.test("send() does not retry a request that is aborted during an attempt", async () => {
   const arrived = Promise.withResolvers<void>();
   const end = Promise.withResolvers<Response>();
   await using server = startHttp(() => {
@@ -168,7 +168,7 @@ Deno.test("send() does not go on to retry a request that is aborted while it is 
   assertEquals(server.requests.length, 2);
 });
 
-Deno.test("send() counts each attempt, and stops when the breaker opens with the response that did it", async () => {
+Deno.test("send() counts each attempt, and returns the response that opened the breaker", async () => {
   await using server = startHttp(() => new Response("failing", { status: 503 }));
   using resilience = createResilience({ retry: { ...RETRY, attempts: 5 }, breaker: BREAKER });
   const response = await resilience.send(() => fetchHead(server.origin), TRAITS);
@@ -184,7 +184,7 @@ Deno.test("send() counts each attempt, and stops when the breaker opens with the
   assertEquals(server.requests.length, 2);
 });
 
-Deno.test("send() does not retry a refusal, and does not deny what it has sent before", async () => {
+Deno.test("send() does not retry a refusal, and throws it with the sent of earlier attempts", async () => {
   const clock = createFakeClock();
   await using server = startHttp(() =>
     new Response("x", { status: 503, headers: { "retry-after": "3" } })
@@ -207,7 +207,7 @@ Deno.test("send() does not retry a refusal, and does not deny what it has sent b
   assertEquals([server.requests.length, clock.delays], [2, []]);
 });
 
-Deno.test("send() opens the breaker after exactly so many refused connections", async () => {
+Deno.test("send() opens the breaker after as many refused connections as configured", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();

@@ -300,7 +300,7 @@ Deno.test("createRetry() returns the failure of the last attempt when a further 
   assertEquals([await response.text(), attempts.count(), delays.length], ["failing", 1, 0]);
 });
 
-Deno.test("createRetry() does not wait once the signal is aborted, and makes no attempt after a wait that was", async () => {
+Deno.test("createRetry() does not wait after the signal was aborted, and makes no attempt if it was aborted during a wait", async () => {
   const reason = error("http_response_timeout", { method: "GET" });
   const during = new AbortController();
   const { retry, delays } = createRecorded();

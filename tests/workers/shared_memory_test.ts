@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { createConnectionPlaces } from "../../src/limits/connection_places.ts";
 import { createSharedCounting } from "../../src/limits/shared.ts";
 import { allocateSharedMemory, releaseWorker } from "../../src/workers/shared_memory.ts";
