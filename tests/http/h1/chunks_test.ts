@@ -43,6 +43,11 @@ const ROWS: readonly { name: string; input: string; expected: Parsed }[] = [
     input: `A\r\n${"x".repeat(10)}\r\n0b\r\n${"y".repeat(11)}\r\n${END}`,
     expected: whole(`${"x".repeat(10)}${"y".repeat(11)}`),
   },
+  {
+    name: "the last digit of each kind",
+    input: `9\r\n${"x".repeat(9)}\r\nf\r\n${"y".repeat(15)}\r\nF\r\n${"z".repeat(15)}\r\n${END}`,
+    expected: whole(`${"x".repeat(9)}${"y".repeat(15)}${"z".repeat(15)}`),
+  },
   { name: "leading zeros", input: `0000000000000002\r\nab\r\n000\r\n\r\n`, expected: whole("ab") },
   {
     name: "line ends as data",
@@ -87,6 +92,15 @@ const BROKEN: readonly { name: string; input: string; data?: string }[] = [
   { name: "a bare CR in a trailer", input: "0\r\na: b\rc\r\n\r\n" },
   { name: "an end that is cut off by another byte", input: "0\r\n\rx" },
 ];
+
+Deno.test("advance() parses the largest size, and missing counts down from it", () => {
+  const parser = new ChunkParser();
+  const bytes = latin1("1fffffffffffff\r\nabc");
+  const at = parser.advance(bytes, 0, bytes.length);
+  assertEquals([at, parser.missing, parser.hasEnded], [16, Number.MAX_SAFE_INTEGER, false]);
+  parser.take(3);
+  assertEquals(parser.missing, Number.MAX_SAFE_INTEGER - 3);
+});
 
 for (const { name, input, expected } of ROWS) {
   Deno.test(`advance() parses ${name}, however the input is cut`, () => {

@@ -180,6 +180,11 @@ Deno.test("encodeRequestHead() refuses values with control characters or outside
   }
 });
 
+Deno.test("encodeRequestHead() writes the longest name", () => {
+  const name = "a".repeat(65_535);
+  assertEquals(linesOf({ headers: [[name, "v"]] }).slice(2), [`${name}: v`]);
+});
+
 Deno.test("encodeRequestHead() refuses names that are not tokens, or too long", () => {
   const names = [...INJECTED, ...BEYOND].map((text) => `a${text}b`);
   for (

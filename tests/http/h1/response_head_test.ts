@@ -52,6 +52,13 @@ Deno.test("isHeadPossible() is false from the first wrong byte on", () => {
   for (const text of ["h", "HTTP/2", "http/1.1", " HTTP/1.1", "\r\n", "\0", "SSH-2.0"]) {
     assert(!possible(text), text);
   }
+  assert(isHeadPossible(latin1("xHTTy"), 1, 4), "no byte outside is looked at");
+  assert(!isHeadPossible(latin1("HTTP/1.x"), 1, 8), "nor one before the start");
+});
+
+Deno.test("parseHead() looks at no byte after the head", () => {
+  const bytes = Buffer.from("HTTP/1.1 200 OK\r\nx: y\r\n\r\n\0\r\0", "latin1");
+  assertEquals(createParseHead()(bytes, 0, bytes.length - 3).headers, [["x", "y"]]);
 });
 
 Deno.test("parseHead() returns the head as received, with names in lower case", () => {
