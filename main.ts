@@ -1,16 +1,17 @@
 /**
- * Runs the service: settings from the environment, and an end when a signal asks for one.
+ * Runs the service, with settings from the environment, until a signal ends it.
  *
  * @module
  */
 import { SERVER_NAME } from "./src/app.ts";
-import { type Config, ConfigError, formatSettings, parseConfig } from "./src/config.ts";
+import { type Config, formatSettings, parseConfig } from "./src/config/config.ts";
+import { ConfigError } from "./src/config_error.ts";
 import { ListenError } from "./src/server/listener.ts";
 import { serveAlone, type Service } from "./src/service.ts";
 import { serveTogether, StartError } from "./src/workers/coordinator.ts";
 import { countWorkers } from "./src/workers/count.ts";
 
-const HELP = `${SERVER_NAME}: HTTP requests over one WebSocket
+const HELP = `${SERVER_NAME}: a WebSocket-to-HTTP proxy
 
 Usage: deno task start [--help | --version]
 
@@ -20,7 +21,7 @@ ${formatSettings()}`;
 
 const EXIT_CANNOT_SERVE = 1;
 const EXIT_WRONG_SETTINGS = 2;
-// Exit codes of a process that a second signal ends: 128 and the signal's number.
+// Exit codes after a second signal: 128 plus the number of the signal.
 const EXIT_SIGINT = 130;
 const EXIT_SIGTERM = 143;
 
@@ -44,7 +45,7 @@ async function main(args: readonly string[]): Promise<void> {
 
 async function run(config: Config, env: Readonly<Record<string, string>>): Promise<void> {
   const running = Promise.withResolvers<Service>();
-  // Before anything that takes time: where nobody listens, SIGHUP ends the process. Windows has none.
+  // First, because SIGHUP ends a process that does not listen for it. Windows has no SIGHUP.
   if (Deno.build.os !== "windows") {
     Deno.addSignalListener("SIGHUP", async () => (await running.promise).reload());
   }
@@ -64,7 +65,7 @@ async function run(config: Config, env: Readonly<Record<string, string>>): Promi
   }
 
   Deno.addSignalListener("SIGINT", () => end(EXIT_SIGINT));
-  // Windows has no SIGTERM to listen for.
+  // Windows has no SIGTERM.
   if (Deno.build.os !== "windows") {
     Deno.addSignalListener("SIGTERM", () => end(EXIT_SIGTERM));
   }

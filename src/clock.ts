@@ -72,3 +72,13 @@ export function wait(delayMs: number, signal: AbortSignal, clock: Clock): Promis
     signal.addEventListener("abort", abort, { once: true });
   });
 }
+
+/**
+ * Keeps the process alive until the returned object is disposed of, for waits without a listener or a socket. Neither
+ * timers nor signal listeners do that.
+ */
+export function keepProcessAlive(): Disposable {
+  const { port1: port } = new MessageChannel();
+  port.onmessage = () => {}; // a port with a handler keeps the event loop running
+  return { [Symbol.dispose]: () => port.close() };
+}

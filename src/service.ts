@@ -1,18 +1,18 @@
 /**
- * The service in one isolate: the app, its server, and the last line of defence.
+ * The service in one isolate: the app, its listener, and the handlers of uncaught errors.
  *
  * @module
  */
 import { type App, type AppDeps, createApp } from "./app.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/config.ts";
 import { listen, type ListenAddress, type Listener } from "./server/listener.ts";
 import type { UpstreamSources } from "./upstream/definition.ts";
 
-/** A service that runs, in one isolate or in several. */
+/** A running service, in one isolate or in several. */
 export interface Service {
-  /** Reads the named upstreams again; what is wrong with them is logged. */
+  /** Reads the named upstreams again. If a definition is wrong, the error is logged and nothing changes. */
   reload(): void;
-  /** Takes no more work, finishes what is in flight, and fulfils when all is over and logged. */
+  /** Drains and closes the service. Fulfils when it has ended and its log is written. */
   end(): Promise<void>;
 }
 
@@ -20,42 +20,44 @@ export interface Service {
 export interface IsolateService {
   readonly app: App;
   /**
-   * Listens, and tells the address now and whenever it has to listen again.
+   * Starts to listen.
    *
+   * @param onListen Called with the address now, and whenever a failed listener was replaced.
    * @throws {ListenError} The address cannot be listened on.
    */
   listen(
     options: { readonly port: number; readonly reusePort?: boolean },
     onListen: (address: ListenAddress) => void,
   ): void;
-  /** Listens no longer. */
+  /** Stops listening. */
   close(): Promise<void>;
 }
 
 /**
- * Creates the service of this isolate.
+ * Creates the service of this isolate. From then on, uncaught errors are logged and do not end the isolate.
  *
- * @throws {ConfigError} The named upstreams cannot be used.
+ * @throws {ConfigError} A definition of a named upstream is wrong.
  */
 export function createIsolateService(config: Config, deps: AppDeps): IsolateService {
   const app = createApp(config, deps);
   const { handler, telemetry } = app;
   let listener: Listener | undefined;
-  catchStrays(telemetry);
+  logUncaughtErrors(telemetry);
   return {
     app,
     listen(options, onListen): void {
-      const where = { hostname: config.HOST, ...options };
-      listener = listen(where, { handler, telemetry, onListen });
+      const target = { hostname: config.HOST, ...options };
+      listener = listen(target, { handler, telemetry, onListen });
     },
     close: async () => await listener?.close(),
   };
 }
 
 /**
- * Runs the service in this isolate, which gives up the environment, and files unless they are read again.
+ * Runs the service in this isolate only. The process gives up its permission to read files, unless named upstreams are
+ * read from files.
  *
- * @throws {ConfigError} The named upstreams cannot be used.
+ * @throws {ConfigError} A definition of a named upstream is wrong.
  * @throws {ListenError} The address cannot be listened on.
  */
 export function serveAlone(config: Config, env: Readonly<Record<string, string>>): Service {
@@ -69,33 +71,33 @@ export function serveAlone(config: Config, env: Readonly<Record<string, string>>
   };
   const { app, listen, close } = createIsolateService(config, { sources });
   const { telemetry } = app;
-  // From here on the process does with the network; only files that are read again stay readable.
+  // From now on the process needs the network only, and files only if it may have to read them again.
   if (!readsFiles) Deno.permissions.revokeSync({ name: "read" });
-  listen({ port: config.PORT }, ({ url }) => telemetry.started({ url }));
+  listen({ port: config.PORT }, ({ url }) => telemetry.emit({ type: "started", url }));
   return {
     reload(): void {
       try {
         app.reload();
       } catch (error) {
-        telemetry.failed({ error });
+        telemetry.emit({ type: "failed", error });
       }
     },
     async end(): Promise<void> {
       await app.drain();
       await close();
-      telemetry.stopped();
+      telemetry.emit({ type: "stopped" });
     },
   };
 }
 
-/** Whatever escapes every handler is logged, and the isolate stays up. */
-export function catchStrays({ failed }: App["telemetry"]): void {
+/** Logs uncaught errors and unhandled rejections, so that they do not end the isolate. */
+export function logUncaughtErrors(telemetry: App["telemetry"]): void {
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    failed({ error: event.reason });
+    telemetry.emit({ type: "failed", error: event.reason });
   });
   globalThis.addEventListener("error", (event) => {
     event.preventDefault();
-    failed({ error: event.error });
+    telemetry.emit({ type: "failed", error: event.error });
   });
 }

@@ -1,83 +1,125 @@
 /**
- * The shape of the source: who imports whom, no cycles, and one call site for each door to the outside.
+ * The shape of the source: who imports whom, no cycles, one file for each door to the outside, and each rule, text and
+ * name once.
  */
 import { assert, assertEquals } from "@std/assert";
 
 const ROOT = new URL("../", import.meta.url);
 
-/** What each part may import of ours: values, and (`types`) types only. */
+/** Modules that nothing imports: where programs and pages begin. */
+const ENTRIES = ["main.ts", "src/workers/worker.ts", "src/client/mod.ts", "src/console/main.ts"];
+
+/** What each room may import of ours: values, and (`types`) types only. */
 const MAY_IMPORT: Readonly<
   Record<string, { values: readonly string[]; types?: readonly string[] }>
 > = {
   protocol: { values: [] },
-  telemetry: { values: [] },
-  limits: { values: [] },
-  config: { values: ["auth", "policy"] },
-  auth: { values: ["protocol"] },
-  policy: { values: ["protocol"] },
-  upstream: { values: ["protocol"] },
-  forward: { values: ["protocol"] },
-  http1: { values: ["protocol"], types: ["forward"] },
+  clock: { values: [] },
+  config_error: { values: [] },
+  telemetry: { values: ["clock"] },
+  limits: { values: ["clock"] },
+  http: { values: ["protocol", "clock"] },
+  auth: { values: ["http", "protocol", "clock"] },
+  policy: { values: ["http", "protocol", "clock"] },
+  upstream: {
+    values: ["http", "protocol", "clock", "config_error"],
+    types: ["forward"],
+  },
+  forward: { values: ["http", "protocol", "clock"] },
   dialect: { values: ["protocol"] },
+  exchange: {
+    values: ["http", "protocol", "clock"],
+    types: ["forward", "limits", "policy", "upstream", "telemetry"],
+  },
+  connection: {
+    values: ["exchange", "dialect", "protocol", "clock"],
+    types: ["auth", "limits", "telemetry"],
+  },
+  server: {
+    values: ["connection", "auth", "protocol", "clock"],
+    types: ["limits", "telemetry"],
+  },
+  config: {
+    values: ["auth", "policy", "http", "telemetry", "config_error"],
+    types: ["exchange", "limits", "protocol"],
+  },
   client: { values: ["protocol"] },
   client_sources: { values: ["client", "protocol"] },
   console: { values: ["client", "protocol"] },
   console_sources: { values: ["console"] },
-  connection: {
-    values: ["protocol", "dialect"],
-    types: ["auth", "policy", "forward", "limits", "telemetry", "upstream"],
+  open_connection: {
+    values: ["config", "connection", "dialect", "exchange", "policy"],
+    types: ["auth", "clock", "forward", "limits", "server", "telemetry", "upstream"],
   },
-  server: { values: ["connection", "protocol"], types: ["auth", "limits", "telemetry"] },
   app: {
     values: [
-      "auth",
-      "client_sources",
-      "config",
-      "connection",
-      "console_sources",
-      "deno.json",
-      "dialect",
-      "forward",
-      "http1",
-      "limits",
-      "policy",
-      "protocol",
-      "server",
-      "telemetry",
+      ...[
+        "auth",
+        "client_sources",
+        "clock",
+        "config",
+        "connection",
+        "console_sources",
+        "deno.json",
+      ],
+      ...["dialect", "exchange", "forward", "http", "limits", "policy", "protocol", "server"],
+      ...["open_connection", "telemetry", "upstream"],
+    ],
+  },
+  service: { values: ["app", "clock", "config", "server", "upstream"] },
+  workers: {
+    values: [
+      ...[
+        "app",
+        "clock",
+        "config",
+        "config_error",
+        "deno.json",
+        "limits",
+        "server",
+        "service",
+        "telemetry",
+      ],
       "upstream",
     ],
   },
-  service: { values: ["app", "config", "server", "upstream"] },
-  workers: {
-    values: ["app", "config", "deno.json", "limits", "server", "service", "telemetry", "upstream"],
-  },
-  main: { values: ["app", "config", "server", "service", "workers"] },
+  main: { values: ["app", "config", "config_error", "server", "service", "workers"] },
 };
 
-/** Doors to the outside, and the files that open each: one, but for fetch. */
+/** Rooms that run in browsers, which have no clock of ours. */
+const IN_BROWSERS = /^src\/(?:client|console)\//;
+
+/** Doors to the outside, and the files that open each. */
 const DOORS = [
   {
     name: "fetch",
     pattern: /\bfetch\(|globalThis\.fetch/,
     // The operator's key set, the page in a browser, and what clients ask for.
-    files: ["src/auth/key_set.ts", "src/console/handshake.ts", "src/forward/fetch_transport.ts"],
+    files: ["src/auth/key_set.ts", "src/console/handshake.ts", "src/http/fetch/transport.ts"],
   },
-  { name: "TCP", pattern: /Deno\.connect\(/, files: ["src/http1/connect.ts"] },
-  { name: "Deno.env", pattern: /Deno\.env\b/, files: ["main.ts"] },
+  { name: "TCP", pattern: /Deno\.connect\(/, files: ["src/http/h1/connect.ts"] },
+  { name: "DNS", pattern: /node:dns/, files: ["src/policy/resolver.ts"] },
   { name: "Deno.serve", pattern: /Deno\.serve\(/, files: ["src/server/listener.ts"] },
-  { name: "Deno.exit", pattern: /Deno\.exit\(/, files: ["main.ts"] },
   {
     name: "Deno.upgradeWebSocket",
     pattern: /Deno\.upgradeWebSocket\(/,
-    files: ["src/server/upgrade.ts"],
+    files: ["src/server/client_socket.ts"],
   },
+  { name: "Deno.env", pattern: /Deno\.env\b/, files: ["main.ts"] },
+  { name: "Deno.exit", pattern: /Deno\.exit\(/, files: ["main.ts"] },
+  { name: "threads", pattern: /new Worker\(|worker_threads/, files: ["src/workers/thread.ts"] },
   {
     name: "standard output",
     pattern: /console\.\w+\(|Deno\.std(?:out|err)/,
     files: ["main.ts", "src/telemetry/output.ts"],
   },
-  { name: "threads", pattern: /new Worker\(|worker_threads/, files: ["src/workers/thread.ts"] },
-  { name: "DNS", pattern: /node:dns/, files: ["src/policy/resolver.ts"] },
+  {
+    name: "time",
+    pattern:
+      /\b(?:set(?:Timeout|Interval|Immediate)\(|performance\.now\(|Date\.now\b|node:timers)|new Date\(\)/,
+    files: ["src/clock.ts"],
+    except: IN_BROWSERS,
+  },
 ] as const;
 
 interface Import {
@@ -86,7 +128,7 @@ interface Import {
   readonly isType: boolean;
 }
 
-interface Module {
+interface GraphModule {
   readonly specifier: string;
   readonly dependencies?: readonly {
     readonly code?: { readonly specifier: string };
@@ -94,7 +136,7 @@ interface Module {
   }[];
 }
 
-/** The paths of our source files below the root. */
+/** Returns the paths of our source files below the root. */
 async function listSources(folder = "src"): Promise<string[]> {
   const paths = folder === "src" ? ["main.ts"] : [];
   for await (const { name, isDirectory } of Deno.readDir(new URL(folder, ROOT))) {
@@ -105,37 +147,69 @@ async function listSources(folder = "src"): Promise<string[]> {
   return paths.toSorted();
 }
 
-/** What a source file imports of ours, as Deno itself sees it. */
-async function importsOf(path: string): Promise<Import[]> {
+/** Returns the modules that a module leads to, as Deno itself sees them. */
+async function graphOf(entry: string): Promise<readonly GraphModule[]> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", path],
+    args: ["info", "--json", entry],
     cwd: ROOT,
     stderr: "null",
   }).output();
-  const { modules }: { modules: readonly Module[] } = JSON.parse(new TextDecoder().decode(stdout));
-  const self = modules.find(({ specifier }) => specifier === new URL(path, ROOT).href);
-  return (self?.dependencies ?? []).flatMap(({ code, type }) => {
-    const specifier = code?.specifier ?? type?.specifier ?? "";
-    if (!specifier.startsWith(ROOT.href)) return [];
-    return [{ from: path, to: specifier.slice(ROOT.href.length), isType: code === undefined }];
+  return JSON.parse(new TextDecoder().decode(stdout)).modules;
+}
+
+function importsOf({ specifier, dependencies = [] }: GraphModule): readonly Import[] {
+  return dependencies.flatMap(({ code, type }) => {
+    const to = code?.specifier ?? type?.specifier ?? "";
+    if (!to.startsWith(ROOT.href)) return [];
+    return [{ from: pathOf(specifier), to: pathOf(to), isType: code === undefined }];
   });
 }
 
-/** The part that a file belongs to: its folder below `src`, or its own name. */
-function partOf(path: string): string {
+function pathOf(specifier: string): string {
+  return specifier.slice(ROOT.href.length);
+}
+
+/** Returns the room of a file: its folder below `src`, or its own name. */
+function roomOf(path: string): string {
   const [first = "", second = ""] = path.replace(/^src\//, "").split("/");
   return second === "" ? first.replace(/\.ts$/, "") : first;
 }
 
-const sources = await listSources();
-const imports = (await Promise.all(sources.map(importsOf))).flat();
+function withoutComments(code: string): string {
+  return code.replace(/\/\*[\s\S]*?\*\/|(?<![:"'`\\])\/\/.*$/gm, "");
+}
+
+/** Returns each thing that a list has more than once. */
+function repeated(things: readonly string[]): readonly string[] {
+  return [...new Set(things.filter((thing, index) => things.indexOf(thing) !== index))];
+}
+
+function count(pattern: RegExp): number {
+  return sources.reduce((sum, { code }) => sum + [...code.matchAll(pattern)].length, 0);
+}
+
+const paths = await listSources();
+const sources = await Promise.all(paths.map(async (path) => {
+  const text = await Deno.readTextFile(new URL(path, ROOT));
+  return { path, text, code: withoutComments(text) };
+}));
+const graph = new Map(
+  (await Promise.all(ENTRIES.map(graphOf))).flat()
+    .filter(({ specifier }) => specifier.startsWith(ROOT.href))
+    .map((module) => [pathOf(module.specifier), module]),
+);
+const imports = [...graph.values()].flatMap(importsOf);
+
+Deno.test("every source file is used", () => {
+  assertEquals(paths.filter((path) => !graph.has(path)), []);
+});
 
 Deno.test("imports run one way", () => {
-  assert(imports.length > 50, "the imports were found");
+  assert(imports.length > 500, "the imports were found");
   const wrong = imports.filter(({ from, to, isType }) => {
-    const [part, target] = [partOf(from), partOf(to)];
-    const allowed = MAY_IMPORT[part];
-    return part !== target && !allowed?.values.includes(target) &&
+    const [room, target] = [roomOf(from), roomOf(to)];
+    const allowed = MAY_IMPORT[room];
+    return room !== target && !allowed?.values.includes(target) &&
       !(isType && allowed?.types?.includes(target));
   });
   assertEquals(wrong, []);
@@ -149,26 +223,69 @@ Deno.test("there are no cycles, not even in types", () => {
     for (const { to } of imports.filter(({ from }) => from === path)) visit(to, [...trail, path]);
     done.add(path);
   };
-  for (const path of sources) visit(path, []);
-  assertEquals(done.size >= sources.length, true);
+  for (const path of paths) visit(path, []);
+  assertEquals(done.size >= paths.length, true);
 });
 
-for (const { name, pattern, files } of DOORS) {
-  Deno.test(`only ${files.join(" and ")} opens the door to ${name}`, async () => {
-    const users: string[] = [];
-    for (const path of sources) {
-      const code = await Deno.readTextFile(new URL(path, ROOT));
-      const withoutComments = code.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
-      if (pattern.test(withoutComments)) users.push(path);
-    }
-    assertEquals(users, [...files]);
+for (const { name, pattern, files, ...door } of DOORS) {
+  Deno.test(`only ${files.join(" and ")} opens the door to ${name}`, () => {
+    const users = sources.filter(({ path, code }) =>
+      pattern.test(code) && !("except" in door && door.except.test(path))
+    );
+    assertEquals(users.map(({ path }) => path), [...files]);
   });
 }
 
-Deno.test("nothing in the protocol needs a server: no Deno, no npm, no node", async () => {
-  for (const path of sources.filter((path) => path.startsWith("src/protocol/"))) {
-    const code = await Deno.readTextFile(new URL(path, ROOT));
-    const withoutComments = code.replace(/\/\*[\s\S]*?\*\//g, "");
-    assertEquals(/\bDeno\.|from "(?!\.)/.exec(withoutComments)?.[0], undefined, path);
+Deno.test("nothing in the protocol needs a server: no Deno, no npm, no node", () => {
+  for (const { path, code } of sources.filter(({ path }) => path.startsWith("src/protocol/"))) {
+    assertEquals(/\bDeno\.|from "(?!\.)/.exec(code)?.[0], undefined, path);
   }
+});
+
+Deno.test("an exchange knows neither a socket nor a frame", () => {
+  for (const { path, code } of sources.filter(({ path }) => path.startsWith("src/exchange/"))) {
+    assertEquals(/WebSocket|dialect|Frame\b/.exec(code)?.[0], undefined, path);
+  }
+});
+
+Deno.test("the grammar of tokens and field values stands in one file", () => {
+  const users = sources.filter(({ code }) => /\^_`\||\\x80-\\xff/.test(code));
+  assertEquals(users.map(({ path }) => path), ["src/protocol/grammar.ts"]);
+});
+
+Deno.test("the text of an error stands in one place", () => {
+  const texts = sources.flatMap(({ code }) =>
+    [...code.matchAll(
+      /(?:ProxyError\(\s*"\w+",\s*|message(?:: string)? =\s*|message:\s*)("[^"\n]{20,}"|`[^`\n]{20,}`)/g,
+    )]
+      .map(([, text = ""]) => text)
+  );
+  assert(texts.length > 50, "the texts were found");
+  assertEquals(repeated(texts), []);
+});
+
+Deno.test("an exported name has one meaning", () => {
+  const names = sources.flatMap(({ code }) =>
+    [...code.matchAll(/^export (?:async )?(?:interface|type|class|function\*?|const) (\w+)/gm)]
+      .map(([, name = ""]) => name)
+  );
+  assert(names.length > 400, "the names were found");
+  assertEquals(repeated(names), []);
+});
+
+Deno.test("files, and what they need to be read, stay small", () => {
+  const lines = sources.map(({ path, text }) => ({ path, lines: text.split("\n").length - 1 }));
+  assertEquals(lines.filter(({ lines }) => lines > 300), [], "no file has more than 300 lines");
+  const linesOf = (wanted: string) => lines.find(({ path }) => path === wanted)?.lines ?? Infinity;
+  assert(linesOf("src/app.ts") <= 200, "app.ts only joins parts");
+  assert(
+    linesOf("src/connection/connection.ts") <= 260,
+    "a connection leaves the rest to its parts",
+  );
+  assert(lines.filter(({ path }) => path.startsWith("src/connection/")).length <= 10);
+  assert(
+    count(/\binterface \w*(?:Options|Deps|Context)\b/g) <= 46,
+    "interfaces that only pass things on",
+  );
+  assert(count(/\b(?:Pick|Omit|Extract|Exclude)</g) <= 25, "types cut out of others");
 });

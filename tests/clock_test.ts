@@ -87,3 +87,23 @@ function keepAlive(): Disposable {
   const timer = setInterval(() => {}, 1000);
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
+
+for (const isKept of [true, false]) {
+  Deno.test(`keepProcessAlive() decides whether a process waits for a timer: ${isKept ? "yes" : "no"}`, async () => {
+    const clock = new URL("../src/clock.ts", import.meta.url).href;
+    const code = `
+      import { keepProcessAlive, systemClock } from ${JSON.stringify(clock)};
+      const alive = keepProcessAlive();
+      ${isKept ? "" : "alive[Symbol.dispose]();"}
+      systemClock.after(100, () => {
+        console.log("waited");
+        alive[Symbol.dispose]();
+      });
+    `;
+    const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--no-check", code],
+      env: { NO_COLOR: "1" },
+    }).output();
+    assertEquals([success, new TextDecoder().decode(stdout)], [true, isKept ? "waited\n" : ""]);
+  });
+}

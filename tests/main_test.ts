@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { SETTINGS } from "../src/config.ts";
+import deno from "../deno.json" with { type: "json" };
+import { SETTINGS } from "../src/config/settings.ts";
 import { connectV1 } from "./helpers/client.ts";
 import { startCommand, startProcess } from "./helpers/process.ts";
 import { LOOPBACK } from "./helpers/service.ts";
@@ -50,7 +51,9 @@ Deno.test("a second signal ends the process at once", async () => {
 Deno.test("the process outlives an error that nothing caught, and logs it", async () => {
   const stray = "data:application/javascript," + encodeURIComponent(`
     Deno.addSignalListener("SIGUSR1", () => { Promise.reject(new Error("stray rejection")); });
-    Deno.addSignalListener("SIGUSR2", () => { throw new Error("stray exception"); });
+    Deno.addSignalListener("SIGUSR2", () => {
+      setTimeout(() => { throw new Error("stray exception"); }, 0);
+    });
   `);
   await using service = await startProcess(LOOPBACK, ["--preload", stray]);
   const isAbout = (text: string) => ({ error }: { error?: unknown }): boolean =>
@@ -61,6 +64,8 @@ Deno.test("the process outlives an error that nothing caught, and logs it", asyn
   await service.log.logged("failed", isAbout("stray exception"));
   const alive = await fetch(`${service.origin}/healthz`);
   assertEquals(await alive.json(), { status: "alive" });
+  service.kill("SIGTERM");
+  assertEquals((await service.status).code, 0);
 });
 
 Deno.test("wrong settings end the start with 2 and a line for each", async () => {
@@ -89,6 +94,19 @@ Deno.test("a service that others can reach does not start without authentication
     const alive = await fetch(`http://127.0.0.1:${open.port}/healthz`);
     assertEquals(await alive.json(), { status: "alive" });
   }
+});
+
+Deno.test("the task start may read settings and secrets and use the network, and nothing else", () => {
+  const permissions = deno.tasks.start.command.split(" ").filter((word) =>
+    word.startsWith("--allow")
+  );
+  // The process gives up `env` and `read` after its start; a test below checks that.
+  assertEquals(permissions, ["--allow-net", "--allow-env", "--allow-read"]);
+});
+
+Deno.test("the task start:parallel is the task start with all cores", () => {
+  const { start, "start:parallel": parallel } = deno.tasks;
+  assertEquals(parallel.command, `WORKERS=auto ${start.command}`);
 });
 
 /** Logs, at SIGUSR1, what the process may still do. */
@@ -155,9 +173,15 @@ Deno.test("the service listens again after it has run out of file descriptors", 
     if (connection !== undefined) connections.push(connection);
   }
   await failed;
-  for (const connection of connections) connection.close();
+  {
+    using _other = Deno.listen({ port, hostname: "127.0.0.1" });
+    for (const connection of connections) connection.close();
+    await service.log.logged("failed", ({ error }) => String(error).includes("Cannot listen on"));
+  }
   let starts = 0;
   await service.log.logged("started", () => ++starts === 2);
   const alive = await fetch(`${service.origin}/healthz`);
   assertEquals(await alive.json(), { status: "alive" });
+  service.kill("SIGTERM");
+  assertEquals((await service.status).code, 0);
 });

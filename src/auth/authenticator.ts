@@ -1,39 +1,39 @@
 /**
- * Whose a credential is, by the checks that are configured.
+ * Finds the identity of a client by its token.
  *
  * @module
  */
 import { MAX_TOKEN_LENGTH, ProxyError } from "../protocol/mod.ts";
 
-/** Who a connection belongs to. */
+/** The owner of a connection. */
 export interface Identity {
   readonly subject: string;
-  /** When the credential ends, in milliseconds since the epoch; absent: never. */
+  /** When the token expires, in milliseconds since the epoch. Absent: never. */
   readonly expiresAt?: number;
 }
 
-/** Tells whose a token is. */
+/** Authenticates clients. */
 export interface Authenticator {
   /**
-   * Gives the identity that a token stands for.
+   * Returns the identity that a token belongs to.
    *
-   * @throws {ProxyError} `unauthorized`, as a rejection; retryable, with `retryAfterMs`, only when the
-   * token could not be checked now.
+   * @throws {ProxyError} `unauthorized`, as a rejection. It is retryable, and has `retryAfterMs`, only if the
+   * token cannot be checked at present.
    */
   authenticate(token: string): Promise<Identity>;
 }
 
 /**
- * One way to check a token: gives its identity, or `undefined` when the token is none of this check's
- * and the next one is to see it.
+ * One way to check a token. Returns the identity, or `undefined` if the token is not of the check's kind, so
+ * that the next check is asked.
  *
- * @throws {ProxyError} `unauthorized`, also as a rejection: no other check will accept the token.
+ * @throws {ProxyError} `unauthorized`, also as a rejection: the token is invalid, and no other check is asked.
  */
 export type CredentialCheck = (
   token: string,
 ) => Identity | undefined | Promise<Identity | undefined>;
 
-/** Creates an {@linkcode Authenticator} that asks the checks in their order. */
+/** Creates an {@linkcode Authenticator} that asks these checks in their order. */
 export function createAuthenticator(checks: readonly CredentialCheck[]): Authenticator {
   return {
     async authenticate(token): Promise<Identity> {
@@ -48,8 +48,8 @@ export function createAuthenticator(checks: readonly CredentialCheck[]): Authent
 }
 
 /**
- * Gives the refusal of a credential. Its default message is the same for every reason that would tell
- * a stranger what credentials there are.
+ * Returns the error of an invalid credential. The default message does not tell a stranger why the credential
+ * is invalid, and so nothing about the credentials that are valid.
  */
 export function invalidCredential(
   message = "The credential is not valid",

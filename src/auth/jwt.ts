@@ -3,48 +3,36 @@
  *
  * @module
  */
-import {
-  type CryptoKey,
-  decodeProtectedHeader,
-  errors,
-  type JWTPayload,
-  jwtVerify,
-  type JWTVerifyGetKey,
-  type JWTVerifyOptions,
-} from "jose";
+import { errors, type JWTPayload, jwtVerify, type JWTVerifyOptions } from "jose";
+import { systemClock } from "../clock.ts";
 import { ProxyError } from "../protocol/mod.ts";
 import { type CredentialCheck, type Identity, invalidCredential } from "./authenticator.ts";
-import { createKeySet, type KeySet, type KeySetDeps, type KeySetOptions } from "./key_set.ts";
+import { verifyByKeySet } from "./jwt_signature.ts";
+import { createKeySet, type KeySetDeps, type KeySetOptions } from "./key_set.ts";
 
-/** What signatures are checked with: public keys that are fetched, or a secret. */
+/** The kind of key that signatures are verified with: public keys of a key set, or a shared secret. */
 export type KeyKind = "jwks" | "secret";
 
-/** Which tokens are accepted, and how keys are fetched. Either `jwksUrl` or `secret`. */
+/** Which tokens are valid, and how keys are fetched. Either `jwksUrl` or `secret` must be given. */
 export interface JwtOptions extends KeySetOptions {
-  /** Where the key set is (RFC 7517 §5). */
+  /** The URL of the key set (RFC 7517 §5). */
   readonly jwksUrl?: URL;
-  /** What HMAC signatures are made with; its bytes are its UTF-8. */
+  /** The secret of HMAC signatures, as text; its UTF-8 is the key. */
   readonly secret?: string;
-  /** The only `iss`. Default: any. */
+  /** The issuer that `iss` must name. Default: any. */
   readonly issuer?: string;
-  /** `aud` has to have one of them. Default: any. */
+  /** The audiences, one of which `aud` must name. Default: any. */
   readonly audience?: string | readonly string[];
   /** Default: {@linkcode defaultAlgorithms}. */
   readonly algorithms?: readonly string[];
-  /** Subjects that belong to others: no JWT may be theirs. */
+  /** Subjects of other credentials. A JWT with one of them is invalid. */
   readonly reservedSubjects?: ReadonlySet<string>;
-  /** How far `nbf` may be off. Default 5. */
+  /** How long before `nbf` a token is valid. Default: 5. */
   readonly clockToleranceSeconds?: number;
 }
 
-/** What a JWT check needs of the outside. */
-export interface JwtDeps extends KeySetDeps {
-  /** Milliseconds since the epoch. */
-  readonly now?: () => number;
-}
-
-// RFC 8725 §3.1: one kind of key, one kind of algorithm. A public key taken for an HMAC secret would
-// let everybody sign, and "none" needs no key at all.
+// RFC 8725 §3.1: each kind of key has its own algorithms. If a public key could be used as an HMAC secret, everyone
+// could sign; "none" needs no key at all.
 const ALGORITHMS: Readonly<Record<KeyKind, readonly string[]>> = {
   jwks: [
     "RS256",
@@ -63,19 +51,19 @@ const ALGORITHMS: Readonly<Record<KeyKind, readonly string[]>> = {
 };
 
 const EXPIRED = "The credential has expired; get a new one";
-const MAX_TIME_MS = 253_402_300_799_999; // the last that RFC 3339 can write
-// It goes into logs and the keys of limits: no characters that are not seen, or turn lines around.
+const MAX_TIME_MS = 253_402_300_799_999; // the last time that RFC 3339 can represent
+// The subject is written to logs: no invisible characters, and none that change the direction of text.
 const SUBJECT = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]{1,255}$/u;
 
-/** Gives the algorithms that are accepted unless the operator names some. */
+/** Returns the algorithms that are allowed by default. */
 export function defaultAlgorithms(kind: KeyKind): readonly string[] {
   return kind === "jwks" ? ALGORITHMS.jwks : ["HS256"];
 }
 
 /**
- * Gives the algorithms back when each can be used with this kind of key, which `none` never can.
+ * Returns the algorithms if each of them can be used with this kind of key. `none` cannot be used with any.
  *
- * @throws {TypeError} One cannot, or there is none.
+ * @throws {TypeError} An algorithm cannot be used, or the list is empty.
  */
 export function parseAlgorithms(kind: KeyKind, algorithms: readonly string[]): readonly string[] {
   const usable = ALGORITHMS[kind];
@@ -87,9 +75,9 @@ export function parseAlgorithms(kind: KeyKind, algorithms: readonly string[]): r
 }
 
 /**
- * Gives the bytes of a secret that is long enough for each of the HMAC algorithms.
+ * Returns the bytes of a secret, which must be long enough for each of the HMAC algorithms.
  *
- * @throws {TypeError} It is shorter than a hash (RFC 7518 §3.2).
+ * @throws {TypeError} The secret is shorter than the hash of an algorithm (RFC 7518 §3.2).
  */
 export function parseSecret(secret: string, algorithms: readonly string[]): Uint8Array {
   const bytes = new TextEncoder().encode(secret);
@@ -103,20 +91,20 @@ export function parseSecret(secret: string, algorithms: readonly string[]): Uint
 }
 
 /**
- * Creates a check of JWTs: a signature that holds, `exp` and `sub`, and `nbf`, `iss` and `aud` where
- * they count. A key that is not known makes it fetch the key set again, at most once per `reloadMs`:
- * whoever comes with one in between waits for the same fetch.
+ * Creates a check of JWTs. A valid token has a valid signature, `exp` and `sub`, and a valid `nbf`, `iss` and `aud`
+ * where they are present or required. A token with an unknown key has the key set fetched again, at most once per
+ * `reloadMs`; all tokens that arrive in between wait for the same fetch.
  *
  * @throws {TypeError} An option is wrong.
  */
-export function createJwtCheck(options: JwtOptions, deps: JwtDeps = {}): CredentialCheck {
-  const { now = Date.now } = deps;
+export function createJwtCheck(options: JwtOptions, deps: KeySetDeps = {}): CredentialCheck {
+  const { clock = systemClock } = deps;
   const verify = createVerify(options, deps);
   return async function checkJwt(token: string): Promise<Identity> {
     try {
-      const identity = toIdentity(await verify(token, new Date(now())));
-      // What nothing could be requested with is no credential: the tolerance is for what comes too early.
-      if (now() >= identity.expiresAt) throw invalidCredential(EXPIRED);
+      const identity = toIdentity(await verify(token, new Date(clock.epochMs())));
+      // jose applies the tolerance to `exp` too, but an expired token could not be used for any request.
+      if (clock.epochMs() >= identity.expiresAt) throw invalidCredential(EXPIRED);
       if (options.reservedSubjects?.has(identity.subject)) throw invalidCredential();
       return identity;
     } catch (error) {
@@ -127,7 +115,7 @@ export function createJwtCheck(options: JwtOptions, deps: JwtDeps = {}): Credent
 
 type Verify = (token: string, currentDate: Date) => Promise<JWTPayload>;
 
-function createVerify(options: JwtOptions, deps: JwtDeps): Verify {
+function createVerify(options: JwtOptions, deps: KeySetDeps): Verify {
   const { jwksUrl, secret, issuer, audience, clockToleranceSeconds = 5 } = options;
   const kind = jwksUrl === undefined ? "secret" : "jwks";
   const algorithms = parseAlgorithms(kind, options.algorithms ?? defaultAlgorithms(kind));
@@ -150,67 +138,17 @@ function createVerify(options: JwtOptions, deps: JwtDeps): Verify {
     (await jwtVerify(token, key, { ...rules, currentDate })).payload;
 }
 
-/** A key that is not known may be a new one: refused is what keys fetched after the question lack. */
-async function verifyByKeySet(
-  token: string,
-  keySet: KeySet,
-  rules: JWTVerifyOptions,
-): Promise<JWTPayload> {
-  const begun = keySet.begun();
-  let seen = 0;
-  const find: JWTVerifyGetKey<CryptoKey> = async (header, input) => {
-    await keySet.prepare();
-    seen = keySet.loaded();
-    return await keySet.find(header, input);
-  };
-  for (;;) {
-    try {
-      return await verifyByFoundKey(token, find, rules);
-    } catch (error) {
-      if (!isKeyUnknown(error, token) || seen > begun) throw error;
-    }
-    await keySet.load();
-  }
-}
-
-async function verifyByFoundKey(
-  token: string,
-  find: JWTVerifyGetKey<CryptoKey>,
-  rules: JWTVerifyOptions,
-): Promise<JWTPayload> {
-  try {
-    return (await jwtVerify(token, find, rules)).payload;
-  } catch (error) {
-    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
-    // Without a "kid" every key of its kind may be the one.
-    for await (const key of error) {
-      try {
-        return (await jwtVerify(token, key, rules)).payload;
-      } catch (reason) {
-        if (!(reason instanceof errors.JWSSignatureVerificationFailed)) throw reason;
-      }
-    }
-    throw new errors.JWSSignatureVerificationFailed();
-  }
-}
-
-function isKeyUnknown(error: unknown, token: string): boolean {
-  return error instanceof errors.JWKSNoMatchingKey ||
-    error instanceof errors.JWSSignatureVerificationFailed &&
-      decodeProtectedHeader(token).kid === undefined;
-}
-
 function toIdentity({ sub, exp }: JWTPayload): Required<Identity> {
   const expiresAt = Math.floor((exp ?? NaN) * 1000);
-  // "sub" is what the token says, whatever the type says.
+  // jose's type says string, but the claim may have any type.
   if (typeof sub !== "string" || !SUBJECT.test(sub)) throw invalidCredential();
   if (!(Math.abs(expiresAt) <= MAX_TIME_MS)) throw invalidCredential();
   return { subject: sub, expiresAt };
 }
 
-/** The signature held when a claim is complained of, so its holder may know; all else is one answer. */
+/** Returns the error for the client. It gives a reason only if the signature is valid and a claim is not. */
 function toRefusal(error: unknown): ProxyError {
-  // Only the code: jose's messages and causes have parts of the token.
+  // Messages and causes of jose contain parts of the token; its code does not.
   const cause = error instanceof errors.JOSEError ? new Error(error.code) : error;
   if (error instanceof errors.JWTExpired) {
     return invalidCredential(EXPIRED, cause);

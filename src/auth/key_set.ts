@@ -1,9 +1,8 @@
 /**
- * The operator's key set (RFC 7517 §5), fetched when it is needed and no more often than is fair.
+ * The operator's key set (RFC 7517 §5): fetched when it is needed, with a minimum time between fetches.
  *
  * @module
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   createRemoteJWKSet,
   type CryptoKey,
@@ -11,55 +10,53 @@ import {
   type FetchImplementation,
   type JWTVerifyGetKey,
 } from "jose";
+import { type Clock, systemClock } from "../clock.ts";
 import { ProxyError } from "../protocol/mod.ts";
 
-/** How keys are fetched. */
+/** How keys are fetched. Times are in milliseconds. */
 export interface KeySetOptions {
-  /** The least time from one fetch of the key set to the next. Default 1 s. */
+  /** The minimum time from the start of one fetch to the next. Default: 1 second. */
   readonly reloadMs?: number;
-  /** Keys older than this are fetched anew in the background. Default 10 minutes. */
+  /** Keys older than this are fetched again in the background. Default: 10 minutes. */
   readonly maxAgeMs?: number;
-  /** Keys older than this are not used any more. Default 24 hours. */
+  /** Keys older than this are no longer used. Default: 24 hours. */
   readonly maxStaleMs?: number;
-  /** How long a fetch may take. Default 5 s. */
+  /** How long a fetch may take. Default: 5 seconds. */
   readonly timeoutMs?: number;
 }
 
-/** What a key set needs of the outside. */
+/** The time, and the network, that key sets use. */
 export interface KeySetDeps {
-  /** Milliseconds of a clock that never goes back. */
-  readonly ticks?: () => number;
-  /** Fulfils after so many milliseconds. Default: by a timer that does not keep the process alive. */
-  readonly delay?: (delayMs: number) => Promise<void>;
-  /** Fetches the key set. Default: the global fetch; the URL is the operator's, no client's. */
+  readonly clock?: Clock;
+  /** Fetches the key set. Default: the global `fetch`, since the URL is the operator's and not a client's. */
   readonly fetch?: FetchImplementation;
-  /** Is told of every fetch of the key set that fails. */
+  /** Called with the error of every fetch that fails. */
   readonly onKeysFailed?: (cause: unknown) => void;
+}
+
+/** A key set. Its fetches are numbered from 1. */
+export interface KeySet {
+  /** Returns the number of the fetch that was started last. */
+  readonly started: () => number;
+  /** Returns the number of the fetch that the current keys are from; 0: there are no keys yet. */
+  readonly loaded: () => number;
+  /** Fulfils when there are keys that may be used; waits only if there are none. */
+  readonly prepare: () => Promise<void>;
+  readonly find: JWTVerifyGetKey<CryptoKey>;
+  /** Waits for the fetch that is running, else for the next one. All calls until a fetch starts share it. */
+  readonly load: () => Promise<void>;
 }
 
 const MAX_WAITING = 1000;
 
-/** Keys that are fetched; fetches are numbered from 1. */
-export interface KeySet {
-  /** The number of the last fetch that has begun. */
-  readonly begun: () => number;
-  /** The number of the fetch that brought the keys; 0: there are none yet. */
-  readonly loaded: () => number;
-  /** Fulfils when there are keys that may be used: at once, but for the first time. */
-  readonly prepare: () => Promise<void>;
-  readonly find: JWTVerifyGetKey<CryptoKey>;
-  /** Waits for the fetch that runs, else for the next, which all who ask until it begins share. */
-  readonly load: () => Promise<void>;
-}
-
 /**
- * Creates a {@linkcode KeySet}. jose caches the keys; when to fetch is decided here, for in its cooldown
- * it refuses new keys.
+ * Creates a {@linkcode KeySet}. jose caches the keys. When to fetch them is decided here, since jose refuses new
+ * keys for some time after each fetch.
  */
 export function createKeySet(url: URL, options: KeySetOptions, deps: KeySetDeps): KeySet {
   const { reloadMs = 1000, maxAgeMs = 600_000, maxStaleMs = 86_400_000, timeoutMs = 5000 } =
     options;
-  const { ticks = () => performance.now(), delay = sleepQuietly, onKeysFailed } = deps;
+  const { clock = systemClock, onKeysFailed } = deps;
   const fetchSet = deps.fetch ?? globalThis.fetch;
   const jwks = createRemoteJWKSet(url, {
     timeoutDuration: timeoutMs,
@@ -67,13 +64,13 @@ export function createKeySet(url: URL, options: KeySetOptions, deps: KeySetDeps)
     cacheMaxAge: Infinity,
     async [customFetch](href, init): Promise<Response> {
       const response = await fetchSet(href, init);
-      if (response.status !== 200) await response.body?.cancel(); // jose leaves it, and its connection, open
+      if (response.status !== 200) await response.body?.cancel(); // jose leaves its connection open
       return response;
     },
   });
-  let begun = 0;
-  let begunAt = -Infinity;
-  let loaded = 0; // the number of the fetch that brought the keys
+  let started = 0;
+  let startedAt = -Infinity;
+  let loaded = 0;
   let loadedAt = -Infinity;
   let waiting = 0;
   let running: Promise<void> | undefined;
@@ -88,12 +85,12 @@ export function createKeySet(url: URL, options: KeySetOptions, deps: KeySetDeps)
   }
 
   async function fetchKeys(): Promise<void> {
-    const number = ++begun;
-    const startedAt = begunAt = ticks();
+    const number = ++started;
+    const at = startedAt = clock.now();
     try {
       await jwks.reload();
       loaded = number;
-      loadedAt = startedAt;
+      loadedAt = at;
     } catch (cause) {
       onKeysFailed?.(toKeysError(cause));
       throw unavailable(cause);
@@ -102,10 +99,15 @@ export function createKeySet(url: URL, options: KeySetOptions, deps: KeySetDeps)
     }
   }
 
-  async function fetchInTurn(): Promise<void> {
+  /** Fetches the keys as soon as the minimum time since the last fetch is over. */
+  async function fetchLater(): Promise<void> {
     try {
-      const waitMs = begunAt + reloadMs - ticks();
-      await (waitMs > 0 ? delay(waitMs) : undefined); // awaits in any case: `next` is yet to be set
+      // Awaits in any case: the caller has yet to assign `next`.
+      await new Promise<void>((resolve) => {
+        const waitMs = startedAt + reloadMs - clock.now();
+        if (waitMs > 0) clock.after(waitMs, resolve);
+        else resolve();
+      });
     } finally {
       next = undefined;
     }
@@ -113,37 +115,33 @@ export function createKeySet(url: URL, options: KeySetOptions, deps: KeySetDeps)
   }
 
   async function load(): Promise<void> {
-    // Strangers can ask for keys that there are not, and each that waits costs memory.
+    // Strangers can send tokens of unknown keys, and each call that waits costs memory.
     if (waiting >= MAX_WAITING) throw unavailable();
     waiting++;
     try {
-      await (running ?? (next ??= fetchInTurn()));
+      await (running ?? (next ??= fetchLater()));
     } finally {
       waiting--;
     }
   }
 
   return {
-    begun: () => begun,
+    started: () => started,
     loaded: () => loaded,
     async prepare(): Promise<void> {
-      const ageMs = ticks() - loadedAt;
+      const ageMs = clock.now() - loadedAt;
       if (ageMs > maxStaleMs) return await load();
       const isIdle = running === undefined && next === undefined;
-      if (ageMs < maxAgeMs || !isIdle || ticks() - begunAt < reloadMs) return;
+      if (ageMs < maxAgeMs || !isIdle || clock.now() - startedAt < reloadMs) return;
       running = fetchKeys();
-      running.catch(() => {}); // the known keys go on, and onKeysFailed was told
+      running.catch(() => {}); // the current keys stay in use, and onKeysFailed was called
     },
     find: jwks,
     load,
   };
 }
 
-async function sleepQuietly(delayMs: number): Promise<void> {
-  await sleep(delayMs, undefined, { ref: false });
-}
-
-/** Why there are no keys, without the URL, whose query may hold a key of another kind. */
+/** Returns the error of a fetch without its URL, whose query may contain a secret. */
 function toKeysError(cause: unknown): Error {
   const { message, cause: reason } = cause instanceof Error ? cause : new Error(String(cause));
   const text = reason instanceof Error ? reason.message : message;

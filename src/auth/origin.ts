@@ -1,34 +1,31 @@
 /**
- * Which web pages may open a connection: those of the service's own origin and those it lists. A page
- * elsewhere must not use a visitor's proxy.
+ * Decides which web pages may open a connection: those of the service's own origin, and those of listed origins.
+ * A page of another origin must not use the service through its visitor's browser.
  *
  * @module
  */
 
 const LOOPBACK_HOST = /^(?:127\.[\d.]+|\[?::1\]?|localhost)$/i;
-// An address, or a name that no DNS server answers for.
+// An address, or a name that DNS servers do not resolve.
 const LOCAL_HOST = /^(?:\[.*\]|[\d.]+|(?:.*\.)?localhost)$/;
 
-/** Says whether a handshake may come from the page that its `Origin` names. */
+/** Returns whether the page that the `Origin` of a handshake names may open a connection. */
 export type OriginCheck = (request: Request) => boolean;
 
-/** What an origin check goes by. */
-export interface OriginOptions {
-  /**
-   * Origins (`https://app.example.com`), origins of all subdomains (`https://*.example.com`), or `*` for
-   * every page.
-   */
-  readonly allowedOrigins: readonly string[];
-  /** The address or name that the service listens on. */
-  readonly listenHost: string;
-}
-
 /**
- * Creates an {@linkcode OriginCheck}. A request without `Origin` does not come from a page and is
- * admitted; so is one from the host that the request was sent to. A service on the loopback interface has
- * no name but `localhost`: a page whose own name was rebound to it is foreign.
+ * Creates an {@linkcode OriginCheck}. A request without `Origin` is not sent by a page and is allowed. A page of the
+ * host that the request is sent to is allowed too. On the loopback interface, that host must be an address or
+ * `localhost`: any other name may have been rebound to the service (DNS rebinding).
+ *
+ * @param options `allowedOrigins` are origins (`https://app.example.com`), origins of all subdomains
+ * (`https://*.example.com`), or `*` for all pages; `listenHost` is the address or name that the service listens on.
  */
-export function createOriginCheck({ allowedOrigins, listenHost }: OriginOptions): OriginCheck {
+export function createOriginCheck(
+  { allowedOrigins, listenHost }: {
+    readonly allowedOrigins: readonly string[];
+    readonly listenHost: string;
+  },
+): OriginCheck {
   const hasName = !isLoopbackHost(listenHost);
   return function isOriginAllowed({ headers }: Request): boolean {
     const origin = headers.get("origin");
@@ -41,12 +38,12 @@ export function createOriginCheck({ allowedOrigins, listenHost }: OriginOptions)
   };
 }
 
-/** Says whether only this machine can connect to a service that listens there. */
+/** Returns whether only this machine can connect to a service that listens on a host. */
 export function isLoopbackHost(host: string): boolean {
   return LOOPBACK_HOST.test(host);
 }
 
-/** The scheme is left out: behind a proxy that ends TLS the service does not know its own. */
+/** Ignores the scheme: behind a proxy that terminates TLS, the service does not know its own. */
 function isSameHost(origin: URL, host: string | null): boolean {
   return host !== null && URL.parse(`${origin.protocol}//${host}/`)?.host === origin.host;
 }

@@ -1,5 +1,5 @@
 /**
- * Static tokens: each stands for a name, and only its SHA-256 digest is kept.
+ * Static tokens: each belongs to a name. Only their SHA-256 digests are kept in memory.
  *
  * @module
  */
@@ -7,9 +7,9 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { isBearerToken } from "../protocol/mod.ts";
 import type { CredentialCheck, Identity } from "./authenticator.ts";
 
-/** A token that is accepted. */
+/** A token that is valid. */
 export interface TokenRule {
-  /** Whose it is: the subject of the identity. */
+  /** The owner of the token: the subject of the identity. */
   readonly name: string;
   /** The SHA-256 digest of the token, 32 bytes. */
   readonly digest: Uint8Array;
@@ -22,28 +22,28 @@ const DIGEST = /^[0-9a-f]{64}$/i;
 /**
  * Parses `name:token`, or `name:sha256:<64 hexadecimal digits>` with the digest of the token.
  *
- * @throws {TypeError} It is neither; the message never has the token.
+ * @throws {TypeError} The text has neither form. The message never contains the token.
  */
 export function parseTokenRule(text: string): TokenRule {
   const end = text.indexOf(":");
-  // Without a name the whole text may be the token.
+  // The text is not quoted: it may be a token without a name.
   if (end === -1) throw new TypeError('A token needs a name: write "name:token"');
   const name = text.slice(0, end);
   const value = text.slice(end + 1);
   if (!NAME.test(name)) {
     throw new TypeError(
-      'The name of a token has to be 1 to 255 visible ASCII characters without ":" and ","',
+      'The name of a token must be 1 to 255 visible ASCII characters without ":" and ","',
     );
   }
   if (name.toLowerCase() === "sha256") {
-    // Else the digest would be taken for the token itself.
+    // The digest would be used as the token.
     throw new TypeError('A token needs a name before "sha256:": write "name:sha256:digest"');
   }
   return { name, digest: toDigest(value, name) };
 }
 
 /**
- * Creates a check of static tokens. One name may have several, so that they can be changed.
+ * Creates a check of static tokens. A name may have several tokens, so that they can be replaced one by one.
  *
  * @throws {TypeError} Two names have the same token.
  */
@@ -52,16 +52,16 @@ export function createTokenCheck(rules: readonly TokenRule[]): CredentialCheck {
   return function checkToken(token: string): Identity | undefined {
     const digest = hash(token);
     let subject: string | undefined;
-    // No early exit: the time would tell which rule matches, or how far it does.
+    // All rules are compared, so that the time does not tell which of them matches.
     for (const rule of rules) if (timingSafeEqual(rule.digest, digest)) subject = rule.name;
     return subject === undefined ? undefined : { subject };
   };
 }
 
 /**
- * Refuses rules of which two names have the same token.
+ * Checks that no two names have the same token.
  *
- * @throws {TypeError} It names the two.
+ * @throws {TypeError} Two names have the same token; the message contains the names.
  */
 export function refuseSharedTokens(rules: readonly TokenRule[]): void {
   const names = new Map<string, string>();
@@ -83,13 +83,13 @@ function toDigest(value: string, name: string): Uint8Array {
   if (value.startsWith(DIGEST_PREFIX)) {
     const hex = value.slice(DIGEST_PREFIX.length);
     if (DIGEST.test(hex)) return Uint8Array.fromHex(hex);
-    throw new TypeError(`The digest of ${JSON.stringify(name)} has to be 64 hexadecimal digits`);
+    throw new TypeError(`The digest of ${JSON.stringify(name)} must be 64 hexadecimal digits`);
   }
   if (isBearerToken(value)) return hash(value);
   throw new TypeError(
     `The token of ${
       JSON.stringify(name)
-    } has to be 1 to 8192 letters, digits and "-._~+/", then any "="`,
+    } must be 1 to 8192 letters, digits and "-._~+/", then any number of "="`,
   );
 }
 

@@ -1,82 +1,58 @@
 /**
- * The client: `fetch` through a wsfetch service.
+ * The client of a wsfetch service.
  *
  * @module
  */
+import { createDispatcher } from "./dispatcher.ts";
 import { createEvents, type Events } from "./events.ts";
 import { createFetch, type Fetch } from "./fetch.ts";
-import {
-  openSocket,
-  type Token,
-  toSocketUrl,
-  type WebSocketConstructor,
-  type WebSocketLike,
-} from "./socket.ts";
-import { type ClientEventMap, type ClientState, createState } from "./state.ts";
-import { platformTimers, type Timers } from "./timers.ts";
-import { createTransport, type TransportOptions } from "./transport.ts";
+import type { ClientDeps, ClientOptions } from "./options.ts";
+import { openSocket, toSocketUrl, type WebSocketConstructor } from "./socket.ts";
+import { type ClientEventMap, type ClientState, createClientState } from "./state.ts";
+import { platformTimers } from "./timers.ts";
 
-/** How a client connects. */
-export interface ClientOptions extends TransportOptions {
-  /** A credential, or a function that is asked for one whenever a connection is opened. */
-  readonly token?: Token;
-  /** Where the platform has none (Node.js 20): that of the npm package `ws`. */
-  readonly WebSocket?: WebSocketConstructor;
-  /** How many bytes of a response's body may come before they are read. Default 262,144. */
-  readonly windowBytes?: number;
-}
-
-/** What tests replace. */
-export interface ClientDeps {
-  readonly timers?: Timers;
-  /** Gives a number from 0 to less than 1. */
-  readonly random?: () => number;
-  /** The id of a connection's first exchange. */
-  readonly firstId?: number;
-}
-
-/** A connection to a wsfetch service, opened on first use and kept. */
+/** A connection to a wsfetch service, opened on first use and kept open. */
 export interface Client extends AsyncDisposable {
   /**
-   * Fetches as the platform's `fetch` does, with these differences: `redirect: "manual"` gives the redirect itself,
-   * with status and headers, and not an opaque one; `mode`, `credentials`, `cache`, `integrity`, `keepalive` and
-   * `referrer` have no effect. In a browser the headers that `fetch` forbids are dropped here too. A body that is
-   * not read to its end has to be cancelled, or it holds its place among those in flight.
+   * Fetches like the platform's `fetch`, with these differences: `redirect: "manual"` returns the redirect response
+   * with its status and headers instead of an opaque one; `mode`, `credentials`, `cache`, `integrity`, `keepalive` and
+   * `referrer` have no effect. In browsers, headers that `fetch` forbids are dropped here too. Read each body to its
+   * end or cancel it: until then its request counts as in flight.
    *
-   * @throws {TypeError} where `fetch` does; its `cause` is a `ProxyError` with `code`, `retryable` and `sent`.
+   * @throws {TypeError} where `fetch` does; `cause` is a `ProxyError` with `code`, `retryable` and `sent`.
    * @throws The reason of the signal.
    */
   readonly fetch: Fetch;
   /**
-   * Iterates over server-sent events. When the stream ends or breaks and the request may be repeated (GET), it is
-   * opened again with `Last-Event-ID`, after the time that the server has set, or 3 s; else the iteration ends.
+   * Iterates over server-sent events. When the stream ends or fails, an idempotent request (GET) is sent again with
+   * `Last-Event-ID`, after the delay that the server has set, or 3 s. With other methods the iteration ends.
    *
-   * @throws {TypeError} when the answer is not 200 and an event stream, or the failure is not one that passes.
+   * @throws {TypeError} The response is not an event stream with status 200, or the failure is not retryable.
    * @throws The reason of the signal.
    */
   readonly events: Events;
-  /** What the client is doing now. */
+  /** The current state. */
   readonly state: ClientState;
-  /** Listens to the client. */
+  /** Adds a listener. */
   addEventListener<K extends keyof ClientEventMap>(
     type: K,
     listener: (event: ClientEventMap[K]) => void,
     options?: AddEventListenerOptions | boolean,
   ): void;
-  /** Listens no more. */
+  /** Removes a listener. */
   removeEventListener<K extends keyof ClientEventMap>(
     type: K,
     listener: (event: ClientEventMap[K]) => void,
     options?: EventListenerOptions | boolean,
   ): void;
-  /** Rejects what is in flight and every later call; fulfils when the connection has closed. */
+  /** Rejects calls in flight and all later calls. Fulfils when the connection has closed. */
   close(): Promise<void>;
 }
 
 /**
  * Creates a client of the service at `url`.
  *
- * @throws {TypeError} `url` is not the URL of a WebSocket, or the platform has no WebSocket.
+ * @throws {TypeError} `url` is not the URL of a WebSocket, or there is no WebSocket class.
  *
  * @example
  * ```ts
@@ -98,26 +74,30 @@ export function createClient(
     token,
     WebSocket = globalThis.WebSocket as WebSocketConstructor | undefined,
     windowBytes = 262_144,
-    ...rest
   } = options;
   if (WebSocket === undefined) {
-    throw new TypeError('Give a "WebSocket", the platform has none');
+    throw new TypeError('This platform has no WebSocket; pass a class as option "WebSocket"');
   }
-  const socket = { url: toSocketUrl(url), token, WebSocket };
-  const state = createState();
+  const socketUrl = toSocketUrl(url);
+  const state = createClientState();
   const { target } = state;
-  const open = (): Promise<WebSocketLike> => openSocket(socket);
-  const transport = createTransport(rest, { open, timers, random, state, firstId });
+  const dispatcher = createDispatcher(options, {
+    open: () => openSocket(socketUrl, { token, WebSocket }),
+    timers,
+    random,
+    state,
+    firstId,
+  });
   return {
-    fetch: createFetch({ transport, windowBytes }),
-    events: createEvents({ transport, timers }),
+    fetch: createFetch(dispatcher, { windowBytes, timers }),
+    events: createEvents(dispatcher, { timers }),
     get state(): ClientState {
       return state.current;
     },
-    // EventTarget knows no types: these are the ones that createState() dispatches.
+    // EventTarget is untyped; createClientState() dispatches only events of ClientEventMap.
     addEventListener: target.addEventListener.bind(target) as Client["addEventListener"],
     removeEventListener: target.removeEventListener.bind(target) as Client["removeEventListener"],
-    close: transport.close,
-    [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]: transport.close,
-  } as Client; // a computed key is lost on the compiler
+    close: dispatcher.close,
+    [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]: dispatcher.close,
+  } as Client; // the compiler does not see the computed key
 }

@@ -1,12 +1,12 @@
 /**
- * Server-sent events as an async iterable, which takes up again where it was cut off.
+ * Server-sent events as an async iterable that reopens its stream when it breaks.
  *
  * @module
  */
 import { isIdempotent, ProxyError } from "../protocol/mod.ts";
-import { createExchange } from "./exchange.ts";
 import { toRejection } from "./fetch.ts";
-import { invalid } from "./inbound.ts";
+import { isReplayable, PendingExchange, type ResponseReceiver } from "./pending_exchange.ts";
+import type { ExchangeQueue } from "./queued_exchange.ts";
 import {
   type FetchInit,
   type FetchInput,
@@ -14,71 +14,71 @@ import {
   toOutgoingRequest,
 } from "./request.ts";
 import { toHeaders } from "./response.ts";
-import type { Sink } from "./sink.ts";
-import type { Timers } from "./timers.ts";
-import type { Transport } from "./transport.ts";
+import { invalidMessage } from "./server_message.ts";
+import type { ClientTimers } from "./timers.ts";
 
 /** An event of a `text/event-stream` (WHATWG HTML §9.2). */
 export interface ServerSentEvent {
-  /** `message` unless the event names one. */
+  /** `message` unless the event has another type. */
   readonly type: string;
   readonly data: string;
-  /** The last id that the stream has set, `""` when none. */
+  /** The last id that the stream has set; `""` if it has set none. */
   readonly lastEventId: string;
 }
 
-/** What event streams need. */
-export interface EventsDeps {
-  readonly transport: Transport;
-  readonly timers: Timers;
-}
-
-/** Opens event streams. */
+/** Requests a stream of server-sent events. */
 export type Events = (
   input: FetchInput,
   init?: FetchInit,
 ) => AsyncIterableIterator<ServerSentEvent, void, void>;
 
-/** WHATWG HTML leaves it to the browser: a few seconds. */
-const RETRY_MS = 3_000;
-
-/** What one stream has said, and the next one has to know. */
-interface Cursor {
+/** How the next stream continues the previous one. */
+interface StreamPosition {
   lastEventId: string;
   retryMs: number;
 }
 
-/** Why a stream was stopped that its reader has left. */
-const LEFT = Symbol("left");
+/** WHATWG HTML: "probably in the region of a few seconds". */
+const DEFAULT_RETRY_MS = 3_000;
+/** The abort reason of a stream whose iteration was stopped. */
+const STOPPED = Symbol("stopped");
 
-/** Creates an {@linkcode Events}. */
-export function createEvents({ transport, timers }: EventsDeps): Events {
+/** Creates an {@linkcode Events} whose requests go into the queue. */
+export function createEvents(
+  queue: ExchangeQueue,
+  { timers }: { readonly timers: ClientTimers },
+): Events {
   async function* readAll(
     input: FetchInput,
     init: FetchInit | undefined,
     stop: AbortController,
   ): AsyncGenerator<ServerSentEvent, void, void> {
-    const cursor: Cursor = { lastEventId: "", retryMs: RETRY_MS };
-    const request = await toOutgoingRequest(input, init);
-    const follow = (): void => stop.abort(request.signal?.reason);
-    if (request.signal?.aborted) follow();
-    request.signal?.addEventListener("abort", follow);
+    const position: StreamPosition = { lastEventId: "", retryMs: DEFAULT_RETRY_MS };
+    const request = await toOutgoingRequest(input, init, timers);
+    const mayRepeat = isIdempotent(request.method) && isReplayable(request);
+    const onAbort = (): void => stop.abort(request.signal?.reason);
+    if (request.signal?.aborted) onAbort();
+    request.signal?.addEventListener("abort", onAbort);
     try {
       for (;;) {
         try {
-          yield* readStream(toEventRequest(request, cursor), { transport, stop, cursor });
+          yield* readStream(toEventRequest(request, position), {
+            queue,
+            signal: stop.signal,
+            position,
+          });
         } catch (error) {
-          if (!isRepeatable(request) || !(error instanceof ProxyError && error.retryable)) {
+          if (!mayRepeat || !(error instanceof ProxyError && error.retryable)) {
             throw toRejection(error);
           }
         }
-        if (!isRepeatable(request)) return;
-        await sleep(cursor.retryMs, { timers, stop });
+        if (!mayRepeat) return;
+        await sleep(position.retryMs, stop.signal, timers);
       }
     } catch (error) {
-      if (error !== LEFT) throw error;
+      if (error !== STOPPED) throw error;
     } finally {
-      request.signal?.removeEventListener("abort", follow);
+      request.signal?.removeEventListener("abort", onAbort);
     }
   }
 
@@ -88,7 +88,7 @@ export function createEvents({ transport, timers }: EventsDeps): Events {
     return {
       next: () => events.next(),
       return(): Promise<IteratorResult<ServerSentEvent, void>> {
-        stop.abort(LEFT); // before: a generator returns only when its pending next() has
+        stop.abort(STOPPED); // first: a generator returns only after its pending next()
         return events.return();
       },
       [Symbol.asyncIterator](): AsyncIterableIterator<ServerSentEvent, void, void> {
@@ -98,26 +98,27 @@ export function createEvents({ transport, timers }: EventsDeps): Events {
   };
 }
 
-function isRepeatable({ method, body }: OutgoingRequest): boolean {
-  return isIdempotent(method) && (body === null || body instanceof Uint8Array);
-}
-
-function toEventRequest(request: OutgoingRequest, { lastEventId }: Cursor): OutgoingRequest {
+function toEventRequest(
+  request: OutgoingRequest,
+  { lastEventId }: StreamPosition,
+): OutgoingRequest {
   const headers = toHeaders(request.headers);
   if (!headers.has("accept")) headers.set("accept", "text/event-stream");
   if (lastEventId !== "") {
-    // Its bytes in UTF-8 (WHATWG HTML §9.2.3), one a character.
+    // The bytes of its UTF-8 encoding (WHATWG HTML §9.2.3), as one character each.
     headers.set("last-event-id", String.fromCharCode(...new TextEncoder().encode(lastEventId)));
   }
   return { ...request, headers: [...headers] };
 }
 
+/** @throws {ProxyError} The stream has failed, or the response is not an event stream. */
 async function* readStream(
   request: OutgoingRequest,
-  { transport, stop: { signal }, cursor }: {
-    readonly transport: Transport;
-    readonly stop: AbortController;
-    readonly cursor: Cursor;
+  { queue, signal, position }: {
+    readonly queue: ExchangeQueue;
+    readonly signal: AbortSignal;
+    /** Updated with every event. */
+    readonly position: StreamPosition;
   },
 ): AsyncGenerator<ServerSentEvent, void, void> {
   let hasHead = false;
@@ -125,22 +126,23 @@ async function* readStream(
   const reader = new ReadableStream<ServerSentEvent | ProxyError>({
     start: (it) => void (controller = it),
   }).getReader();
-  const sink: Sink = {
-    accept(answer): boolean {
-      const { type } = answer;
-      if (hasHead === (type === "response") || type === "chunk") throw invalid();
+  const receiver: ResponseReceiver = {
+    accept(part): boolean {
+      const { type } = part;
+      if (hasHead === (type === "response") || type === "chunk") throw invalidMessage();
       if (type === "response") {
-        // Only 200 and an event stream come as events; anything else is final (WHATWG HTML §9.2.2).
-        const { stream, status } = answer.frame;
+        // The server sends events only for 200 and an event stream. Other responses are final (WHATWG HTML §9.2.2).
+        const { stream, status } = part.frame;
         if (!stream) {
-          throw new ProxyError("http_protocol_error", `No event stream, but ${status}`);
+          throw new ProxyError("http_protocol_error", `Expected an event stream, got ${status}`);
         }
         hasHead = true;
         return false;
       }
       if (type === "event") {
-        const { event, data, lastEventId = cursor.lastEventId, retryMs = cursor.retryMs } = answer;
-        Object.assign(cursor, { lastEventId, retryMs });
+        const { event, data, lastEventId = position.lastEventId, retryMs = position.retryMs } =
+          part;
+        Object.assign(position, { lastEventId, retryMs });
         controller?.enqueue({ type: event, data, lastEventId });
         return false;
       }
@@ -149,17 +151,14 @@ async function* readStream(
     },
     fail(reason): void {
       if (!(reason instanceof ProxyError)) return controller?.error(reason);
-      controller?.enqueue(reason); // behind what has come
+      controller?.enqueue(reason); // read after the events that have arrived
     },
   };
-  const { exchange } = createExchange(request, { stream: "events" }, {
-    ...transport,
-    createSink: () => sink,
-  });
+  const exchange = new PendingExchange(request, receiver, { queue, mode: { stream: "events" } });
   signal.throwIfAborted();
-  // One at a time is stopped, and the signal is ours.
+  // No other code uses the signal, so that one handler at a time is enough.
   signal.onabort = () => exchange.abort(signal.reason);
-  transport.submit(exchange);
+  queue.submit(exchange);
   try {
     for (;;) {
       const { done, value } = await reader.read();
@@ -168,14 +167,11 @@ async function* readStream(
       yield value;
     }
   } finally {
-    exchange.abort(LEFT);
+    exchange.abort(STOPPED);
   }
 }
 
-function sleep(
-  delayMs: number,
-  { timers, stop: { signal } }: { readonly timers: Timers; readonly stop: AbortController },
-): Promise<void> {
+function sleep(delayMs: number, signal: AbortSignal, timers: ClientTimers): Promise<void> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const timer = timers.setTimeout(resolve, delayMs);

@@ -1,64 +1,48 @@
 /**
- * Finds out that a connection is dead: pings it while something is in flight, and expects to hear anything.
+ * Detects a lost connection: sends pings while exchanges are in flight and expects a message after each.
  *
  * @module
  */
-import { type Timers, unref } from "./timers.ts";
+import type { ClientOptions } from "./options.ts";
+import { type ClientTimers, unref } from "./timers.ts";
 
-/** When to ping, and how long to wait. */
-export interface HeartbeatOptions {
-  /** Milliseconds between pings while something is in flight. Default 20,000. */
-  readonly pingIntervalMs?: number;
-  /** Milliseconds after a ping until a silent connection is given up. Default 10,000. */
-  readonly pongTimeoutMs?: number;
-}
-
-/** What a heartbeat needs. */
-export interface HeartbeatDeps {
-  readonly timers: Timers;
-  /** Sends a ping. */
-  ping(): void;
-  /** Nothing was heard in time. */
-  died(): void;
-}
-
-/** Watches over a connection. */
+/** Sends pings while it runs. */
 export interface Heartbeat {
-  /** Begins to watch, unless it does. */
+  /** Starts the heartbeat unless it runs. */
   start(): void;
-  /** The peer was heard. */
+  /** Records that a message has arrived. */
   heard(): void;
   stop(): void;
 }
 
-/** Creates a {@linkcode Heartbeat}, which does not watch yet. */
+/** Creates a stopped {@linkcode Heartbeat}, which calls `lost` when no message arrives within the timeout. */
 export function createHeartbeat(
-  { pingIntervalMs = 20_000, pongTimeoutMs = 10_000 }: HeartbeatOptions,
-  { timers, ping, died }: HeartbeatDeps,
+  { pingIntervalMs = 20_000, pongTimeoutMs = 10_000 }: ClientOptions,
+  { timers, ping, lost }: { readonly timers: ClientTimers; ping(): void; lost(): void },
 ): Heartbeat {
   let timer: unknown;
   let isWaiting = false;
 
-  function wait(callback: () => void, delayMs: number): void {
+  function schedule(callback: () => void, delayMs: number): void {
     timers.clearTimeout(timer);
     timer = unref(timers.setTimeout(callback, delayMs));
   }
 
-  function rest(): void {
+  function schedulePing(): void {
     isWaiting = false;
-    wait(() => {
+    schedule(() => {
       isWaiting = true;
-      wait(died, pongTimeoutMs);
+      schedule(lost, pongTimeoutMs);
       ping();
     }, pingIntervalMs);
   }
 
   return {
     start(): void {
-      if (timer === undefined) rest();
+      if (timer === undefined) schedulePing();
     },
     heard(): void {
-      if (isWaiting) rest();
+      if (isWaiting) schedulePing();
     },
     stop(): void {
       timers.clearTimeout(timer);

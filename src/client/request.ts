@@ -1,65 +1,67 @@
 /**
- * What a caller hands to `fetch`, made into the request that the server is asked to make.
+ * Reads the arguments of `fetch` into the request that the client sends.
  *
  * @module
  */
 import type { HeaderPairs, RedirectMode } from "../protocol/mod.ts";
-import type { Source } from "./upload.ts";
+import type { ClientTimers } from "./timers.ts";
+import type { BodySource } from "./upload_sender.ts";
 
-/** What wsfetch can do beyond `fetch`. */
+/** Options of a request that `fetch` does not have. */
 export interface WsfetchInit {
   /**
-   * Milliseconds until the response's head has to have come. The default, and the maximum, are the server's.
+   * How long the head of the response may take, in milliseconds. Default and maximum are set by the server.
    */
   readonly timeoutMs?: number;
   /**
-   * Sends the request again when the connection to the proxy breaks before the response begins, although the
-   * destination may have acted on it. Only where repeating has no further effect (GET, HEAD, OPTIONS, PUT,
-   * DELETE), and not when the body is a stream. Default `false`.
+   * Sends the request again when the connection to the proxy is lost before the response begins, although the
+   * destination may have acted on it. Applies only to idempotent methods (GET, HEAD, OPTIONS, PUT, DELETE), and not
+   * to a body that is a stream. Default `false`.
    */
   readonly retry?: boolean;
 }
 
-/** The platform's `RequestInit`, and what is special to wsfetch. */
+/** The platform's `RequestInit` with the options of wsfetch. */
 export interface FetchInit extends RequestInit {
   readonly wsfetch?: WsfetchInit;
 }
 
-/** What `fetch` takes first. */
+/** The first argument of `fetch`. */
 export type FetchInput = string | URL | Request;
 
-/** A request to be sent. */
+/** A request that the client sends. */
 export interface OutgoingRequest extends WsfetchInit {
   readonly method: string;
   readonly url: URL;
   readonly headers: HeaderPairs;
-  /** Bytes can be sent again; a source, only once. */
-  readonly body: Uint8Array<ArrayBuffer> | Source | null;
+  /** Bytes can be sent again, a source cannot. */
+  readonly body: Uint8Array<ArrayBuffer> | BodySource | null;
   readonly redirect: RedirectMode;
   readonly signal: AbortSignal | undefined;
 }
 
-/** What a Request reads as `URL` does: absolute and, as far as can be seen, without credentials. */
+/** Matches URLs that `Request` and `URL` read alike: absolute, and without `@`, which may precede a host. */
 const PLAIN_URL = /^https?:\/\/[^@]+$/i;
-/** A known body up to this size is held in memory, so that it can be sent again. */
+/** Bodies of a known size up to this one are read into memory, so that the request can be sent again. */
 const MEMORY_BYTES = 1_048_576;
-/** How long reading ahead may hold a request back, in milliseconds. */
-const AHEAD_MS = 5;
+/** How long the body of a `Request` is read before the request is sent with the body as a stream. */
+const READ_AHEAD_MS = 5;
 
 /**
- * Gives the request that `fetch(input, init)` would make. The platform's own `Request` reads both, and refuses
- * what it refuses. `mode`, `credentials`, `cache`, `integrity`, `keepalive` and `referrer` have no effect.
+ * Returns the request that `fetch(input, init)` would send. The platform's `Request` validates both arguments. `mode`,
+ * `credentials`, `cache`, `integrity`, `keepalive` and `referrer` have no effect.
  *
- * @throws {TypeError} as `fetch` does, and for a URL that is not http or https, nor `name:/path`, which names an
- * upstream that the server knows.
+ * @throws {TypeError} where `fetch` does, and for a URL that is neither http nor https nor `name:/path`, which names an
+ * upstream of the server.
  */
 export function toOutgoingRequest(
   input: FetchInput,
-  init?: FetchInit,
+  init: FetchInit | undefined,
+  timers: ClientTimers,
 ): OutgoingRequest | Promise<OutgoingRequest> {
   const isPlain = init === undefined && typeof input === "string" && PLAIN_URL.test(input);
-  if (!isPlain) return readRequest(input, init);
-  // A Request takes as long as half of what a short exchange takes here.
+  if (!isPlain) return readRequest(input, init, timers);
+  // Creating a Request would take half as long as all other work for a short exchange.
   return {
     method: "GET",
     url: new URL(input),
@@ -70,22 +72,26 @@ export function toOutgoingRequest(
   };
 }
 
-async function readRequest(input: FetchInput, init: FetchInit = {}): Promise<OutgoingRequest> {
+async function readRequest(
+  input: FetchInput,
+  init: FetchInit = {},
+  timers: ClientTimers,
+): Promise<OutgoingRequest> {
   const isStream = init.body instanceof ReadableStream;
-  // Required with a stream, and the only value that there is.
+  // `duplex` is required with a stream; "half" is the only value.
   const request = new Request(input, isStream ? { ...init, duplex: "half" } as RequestInit : init);
   const url = new URL(request.url);
   if (!/^https?:|^[a-z][a-z\d-]*:\/(?!\/)/.test(url.href)) {
     throw new TypeError("Only http and https URLs can be fetched");
   }
-  // The request's own signal follows the caller's only as long as it is not collected.
+  // Not the signal of the new request, which stops following the caller's when the request is garbage-collected.
   const signal = init.signal === undefined && input instanceof Request ? input.signal : init.signal;
   return {
     ...init.wsfetch,
     method: request.method,
     url,
     headers: [...request.headers],
-    body: await readBody(request, init.body),
+    body: await readBody(request, init.body, timers),
     redirect: request.redirect,
     signal: signal ?? undefined,
   };
@@ -94,36 +100,40 @@ async function readRequest(input: FetchInput, init: FetchInit = {}): Promise<Out
 async function readBody(
   request: Request,
   given: BodyInit | null | undefined,
+  timers: ClientTimers,
 ): Promise<OutgoingRequest["body"]> {
   const { body } = request;
   if (body === null) return null;
   // Firefox has no Request.body.
-  if (body === undefined || (given && sizeOf(given) <= MEMORY_BYTES)) {
+  if (body === undefined || (given && estimateSize(given) <= MEMORY_BYTES)) {
     const bytes = new Uint8Array(await request.arrayBuffer());
     return body === undefined && bytes.byteLength === 0 ? null : bytes;
   }
   const reader = body.getReader();
-  return given ? reader : await readAhead(reader);
+  return given ? reader : await readAhead(reader, timers);
 }
 
-/** Gives the size of a body, about; `Infinity` when it is not known. */
-function sizeOf(body: BodyInit): number {
+/** Returns the approximate size of a body in bytes, `Infinity` if it is unknown. */
+function estimateSize(body: BodyInit): number {
   if (body instanceof FormData) {
-    return [...body.values()].reduce((size, value) => size + sizeOf(value), 0);
+    return [...body.values()].reduce((size, value) => size + estimateSize(value), 0);
   }
-  // One of them is there: of a string, of a Blob (and URLSearchParams have few), of bytes.
+  // Strings have `length`, Blobs `size`, buffers `byteLength`. URLSearchParams have a `size` too: its number of fields.
   const { length, size, byteLength } = body as Partial<Blob & ArrayBuffer & { length: number }>;
   return length ?? size ?? byteLength ?? Infinity;
 }
 
-/** Gives the bytes of a body that comes at once and in one piece, else a source of all of it. */
+/** Returns the bytes of a body that is a single chunk and ends in time, and a source of the same bytes otherwise. */
 async function readAhead(
   reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
+  timers: ClientTimers,
 ): Promise<OutgoingRequest["body"]> {
   const reads = [reader.read(), reader.read()];
-  const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), AHEAD_MS));
-  // A read that fails does so again where the body is sent.
-  const ahead = await Promise.race([Promise.all(reads).catch(() => undefined), late]);
+  const timeout = new Promise<undefined>((resolve) =>
+    timers.setTimeout(() => resolve(undefined), READ_AHEAD_MS)
+  );
+  // A failed read is ignored here: the upload reads the same promise.
+  const ahead = await Promise.race([Promise.all(reads).catch(() => undefined), timeout]);
   if (ahead?.[1]?.done) return ahead[0]?.value ?? new Uint8Array();
   return {
     read: () => reads.shift() ?? reader.read(),

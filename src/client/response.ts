@@ -1,5 +1,5 @@
 /**
- * A response of the server as the platform's `Response`.
+ * Converts a response of the server to the platform's `Response`.
  *
  * @module
  */
@@ -11,15 +11,15 @@ const SET_COOKIE = "set-cookie";
 // Fetch §2.2.3: null body status.
 const NULL_BODY_STATUSES: readonly number[] = [101, 103, 204, 205, 304];
 
-/** Says whether Fetch gives a response no body, whatever came (Fetch §4.1, main fetch). */
+/** Returns whether the body of a response is `null` even if bytes have arrived (Fetch §4.1, main fetch). */
 export function hasNullBody(method: string, status: number): boolean {
   return method === "HEAD" || NULL_BODY_STATUSES.includes(status);
 }
 
 /**
- * Gives the `Response`, with what its constructor cannot be told.
+ * Returns a `Response` with all members of the head, including those that its constructor does not accept.
  *
- * @throws {TypeError} A header or the status text cannot be one.
+ * @throws {TypeError} A header or the status text is invalid.
  */
 export function toResponse(
   head: ResponseHead,
@@ -27,23 +27,23 @@ export function toResponse(
 ): Response {
   const { status, statusText, url, redirected, headers: pairs } = head;
   const type = contentTypeOf(pairs);
-  // A string gets a content type where there is none, and in Deno keeps its byte order mark.
-  const isOdd = typeof body === "string" && (type === undefined || body.startsWith("\ufeff"));
-  // The constructor takes these only; fetch gives any.
+  // For a string the constructor adds a missing content type, and Deno keeps its byte order mark.
+  const needsBytes = typeof body === "string" && (type === undefined || body.startsWith("\ufeff"));
+  // The constructor accepts only these, but fetch may return others.
   const isUsual = status >= 200 && status <= 599;
-  const response = new Response(isOdd ? new TextEncoder().encode(body) : body, {
+  const response = new Response(needsBytes ? new TextEncoder().encode(body) : body, {
     status: isUsual ? status : 200,
     statusText,
     headers: type === undefined ? {} : { [CONTENT_TYPE]: type },
   });
   const { headers } = response;
   let isTyped = false;
-  // The constructor takes four times as long over them.
+  // append() is four times as fast as passing the headers to the constructor.
   for (const [name, value] of pairs) {
     if (name === CONTENT_TYPE && !isTyped) isTyped = true;
     else headers.append(name, value);
   }
-  // A browser drops Set-Cookie.
+  // Browsers ignore Set-Cookie in the headers of a Response.
   const isCut = pairs.some(([name]) => name === SET_COOKIE) && !headers.has(SET_COOKIE);
   return complete(response, {
     url,
@@ -54,14 +54,15 @@ export function toResponse(
 }
 
 /**
- * Gives header fields as `Headers`.
+ * Converts header fields to `Headers`.
  *
- * @throws {TypeError} One of them cannot be a header.
+ * @throws {TypeError} A name or a value is invalid.
  */
 export function toHeaders(pairs: HeaderPairs): Headers {
-  return new Headers(pairs as [string, string][]); // only the type is not readonly
+  return new Headers(pairs as [string, string][]); // the same type, but mutable
 }
 
+/** Defines the members on the response, and on its clones. */
 function complete(response: Response, members: Readonly<Record<string, unknown>>): Response {
   for (const [name, value] of Object.entries(members)) {
     define(response, name, value instanceof Headers ? new Headers(value) : value);

@@ -1,50 +1,50 @@
 /**
- * The WebSocket that a client is built on, and how it is opened.
+ * The WebSocket of a client, and how it is opened.
  *
  * @module
  */
 import { encodeBearerProtocol, SUBPROTOCOL } from "../protocol/mod.ts";
 
-/** What the client needs of a WebSocket: the platform's, or that of the npm package `ws`. */
-export interface WebSocketLike {
+/** The part of a WebSocket that the client uses. The platform's class has it, and that of the npm package `ws`. */
+export interface ClientWebSocket {
   binaryType: string;
   readonly readyState: number;
   send(data: string | Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
-  // A method, so that the platform's WebSocket, which says more of the event, is one of these.
+  // A method, not a property: the platform's WebSocket, whose events have more members, is assignable to it.
   addEventListener(
     type: "open" | "message" | "close" | "error",
     listener: (event: WebSocketEvent) => void,
   ): void;
 }
 
-/** What an event of a {@linkcode WebSocketLike} may have. */
+/** An event of a {@linkcode ClientWebSocket}. */
 export interface WebSocketEvent {
+  /** Of `message`: a string or an `ArrayBuffer`. */
   readonly data?: unknown;
+  /** Of `close`. */
   readonly code?: number;
+  /** Of `close`. */
   readonly reason?: string;
 }
 
-/** Opens a connection. */
-export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike;
+/** The class of a WebSocket. */
+export type WebSocketConstructor = new (url: string, protocols: string[]) => ClientWebSocket;
 
-/** A credential, or a function that is asked for one whenever a connection is opened. */
+/** A credential, or a function that is called for one each time a connection is opened. */
 export type Token = string | (() => string | undefined | Promise<string | undefined>);
 
 /** `WebSocket.OPEN` */
 export const OPEN = 1;
 
-/** Where and how to connect. */
-export interface SocketOptions {
-  readonly url: string;
-  readonly token: Token | undefined;
-  readonly WebSocket: WebSocketConstructor;
-}
-
-/** Opens a WebSocket with the token as a second subprotocol, since a browser sends no header. */
+/** Opens a WebSocket. The token is offered as a second subprotocol, since browsers cannot send a header. */
 export async function openSocket(
-  { url, token, WebSocket }: SocketOptions,
-): Promise<WebSocketLike> {
+  url: string,
+  { token, WebSocket }: {
+    readonly token: Token | undefined;
+    readonly WebSocket: WebSocketConstructor;
+  },
+): Promise<ClientWebSocket> {
   const value = typeof token === "function" ? await token() : token;
   const protocols = value === undefined ? [] : [encodeBearerProtocol(value)];
   const socket = new WebSocket(url, [SUBPROTOCOL, ...protocols]);
@@ -53,9 +53,9 @@ export async function openSocket(
 }
 
 /**
- * Gives the URL of the service: absolute or, in a page, relative; `http` stands for `ws`.
+ * Returns the WebSocket URL of a service. In a page, `url` may be relative. `http` becomes `ws`, `https` becomes `wss`.
  *
- * @throws {TypeError} It is no URL of a WebSocket.
+ * @throws {TypeError} `url` is invalid or has another scheme.
  */
 export function toSocketUrl(url: string | URL): string {
   const absolute = new URL(url, globalThis.location?.href);

@@ -1,38 +1,40 @@
 /**
- * What a client is doing, and the events that tell of it.
+ * The state of a client, and the event that reports its changes.
  *
  * @module
  */
 
-/** What a client is doing. */
+/** The state of a client. */
 export type ClientState =
-  /** There is no connection, and none is needed. */
+  /** There is no connection, and no call needs one. */
   | { readonly type: "idle" }
   /** A connection is being opened. */
   | { readonly type: "connecting" }
+  /** The connection is open. */
   | { readonly type: "open" }
-  /** The connection was lost, or could not be opened; in so many milliseconds it is opened again. */
+  /** The connection was lost or could not be opened. The client reconnects after `delayMs` milliseconds. */
   | { readonly type: "waiting"; readonly delayMs: number; readonly reason: string }
-  /** The server has closed the connection for good: every call is rejected. */
+  /** The server has closed the connection with a final code: every call is rejected. */
   | { readonly type: "failed"; readonly code: number; readonly reason: string }
-  /** `close()` was called. */
+  /** `close()` was called: every call is rejected. */
   | { readonly type: "closed" };
 
 /** The events of a client. */
 export interface ClientEventMap {
-  /** `detail` is the new state. */
+  /** Dispatched after a change. `detail` is the new state. */
   readonly statechange: CustomEvent<ClientState>;
 }
 
-/** A state that tells of its changes. */
-export interface StateHolder {
+/** Holds the state of a client and dispatches its changes. */
+export interface ClientStateHolder {
   readonly current: ClientState;
+  /** Dispatches the events of {@linkcode ClientEventMap}. */
   readonly target: EventTarget;
   set(state: ClientState): void;
 }
 
-/** Creates a state, `idle` at first. */
-export function createState(): StateHolder {
+/** Creates a {@linkcode ClientStateHolder} whose state is `idle`. */
+export function createClientState(): ClientStateHolder {
   const target = new EventTarget();
   let current: ClientState = { type: "idle" };
   return {

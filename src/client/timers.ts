@@ -1,27 +1,28 @@
 /**
- * Time as the client sees it, so that tests can bring their own.
+ * The timers of the client. Tests pass timers that they advance by hand.
  *
  * @module
  */
 
 /** Timers and a clock. */
-export interface Timers {
-  /** Calls back after so many milliseconds; gives what `clearTimeout` takes. */
+export interface ClientTimers {
+  /** Calls `callback` once after `delayMs` milliseconds. Returns the handle for `clearTimeout`. */
   setTimeout(callback: () => void, delayMs: number): unknown;
+  /** Cancels a timer. Does nothing for `undefined` or a timer that has run. */
   clearTimeout(handle: unknown): void;
-  /** Milliseconds since any fixed moment. */
+  /** Returns the milliseconds since a fixed moment. */
   now(): number;
 }
 
-/** The platform's timers. */
-export const platformTimers: Timers = {
+/** The timers of the platform. */
+export const platformTimers: ClientTimers = {
   setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
-  clearTimeout: (handle) => clearTimeout(handle as number), // what setTimeout above has given
+  clearTimeout: (handle) => clearTimeout(handle as number), // returned by setTimeout above
   now: () => performance.now(),
 };
 
-/** Keeps a timer from keeping the process alive, where that can be said (Node.js, Deno), and gives it back. */
+/** Returns the timer, which no longer keeps the process alive in Node.js and Deno. Browsers have no such setting. */
 export function unref(handle: unknown): unknown {
-  (handle as { unref?(): void } | undefined)?.unref?.(); // in a browser it is a number
+  (handle as { unref?(): void } | undefined)?.unref?.(); // a number in browsers
   return handle;
 }

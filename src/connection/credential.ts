@@ -1,82 +1,72 @@
 /**
- * The credential of a connection: until when it counts, and how another takes its place.
+ * The credential of a connection: how long it is valid, and how another replaces it.
  *
  * @module
  */
 import type { Authenticator, Identity } from "../auth/authenticator.ts";
-import { type HelloFrame, ProxyError } from "../protocol/mod.ts";
+import type { Cancel, Clock } from "../clock.ts";
+import { ProxyError } from "../protocol/mod.ts";
 
-/** What a connection was authenticated with. */
-export interface Credential {
-  /** The error of a request that comes now; `undefined`: the credential counts. */
-  findRefusal(): ProxyError | undefined;
-  /**
-   * Puts another credential of the same identity in its place.
-   *
-   * @throws {ProxyError} `unauthorized`; `retryable` only when it could not be checked now.
-   */
-  renew(token: string): Promise<Identity | undefined>;
-  /** To be called when the connection has ended. */
-  close(): void;
-}
-
-/** What a credential goes by. */
+/** How long credentials and what was started with them may last. */
 export interface CredentialOptions {
-  /** `undefined`: nobody is authenticated here, and nothing expires. */
-  readonly identity: Identity | undefined;
-  /** After its end, how long another is waited for, in milliseconds. */
-  readonly graceMs: number;
+  /** Checks the credentials in `auth` frames; `undefined` when clients are not authenticated. */
+  readonly authenticator: Authenticator | undefined;
+  /** How long an expired credential may be renewed, in milliseconds. */
+  readonly authGraceMs: number;
   /** After that, how long exchanges in flight may take to finish, in milliseconds. */
   readonly finishMs: number;
+  readonly clock: Clock;
 }
 
-/** What a credential works with. */
-export interface CredentialDeps {
-  readonly authenticator: Authenticator | undefined;
-  /** Called when the grace is over: the connection is to end with its last exchange. */
-  expired(): void;
-  /** Called when that has taken too long as well. */
-  overdue(): void;
+/** Is called when a credential was not renewed in time. */
+export interface CredentialListener {
+  /** The grace is over: the connection is to close once its exchanges have ended. */
+  credentialExpired(): void;
+  /** The exchanges have taken too long as well. */
+  credentialOverdue(): void;
 }
 
-// Deno's timers hold a signed 32-bit number of milliseconds.
-const MAX_DELAY_MS = 2 ** 31 - 1;
-
-/** Creates a {@linkcode Credential}. */
-export function createCredential(
-  options: CredentialOptions,
-  deps: CredentialDeps,
-): Credential {
-  return new WatchedCredential(options, deps);
-}
-
-/** A class, as every idle connection has one: the functions of a closure would be made for each. */
-class WatchedCredential implements Credential {
+/** The credential of a connection. A class: every idle connection has one. */
+export class ConnectionCredential {
+  readonly #identity: Identity | undefined;
   readonly #options: CredentialOptions;
-  readonly #deps: CredentialDeps;
+  readonly #listener: CredentialListener;
   #expiresAt: number | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #cancel: Cancel | undefined = undefined;
   #isRenewing = false;
   #isClosed = false;
 
-  constructor(options: CredentialOptions, deps: CredentialDeps) {
+  /** @param identity The authenticated identity; `undefined` when clients are not authenticated, and nothing expires. */
+  constructor(
+    identity: Identity | undefined,
+    options: CredentialOptions,
+    listener: CredentialListener,
+  ) {
+    this.#identity = identity;
     this.#options = options;
-    this.#deps = deps;
-    this.#expiresAt = options.identity?.expiresAt;
+    this.#listener = listener;
+    this.#expiresAt = identity?.expiresAt;
     this.#watch();
   }
 
+  /** Returns the error of a request that arrives now; `undefined` while the credential is valid. */
   findRefusal(): ProxyError | undefined {
-    if (this.#expiresAt === undefined || Date.now() < this.#expiresAt) return undefined;
+    if (this.#expiresAt === undefined) return undefined;
+    if (this.#options.clock.epochMs() < this.#expiresAt) return undefined;
     return new ProxyError(
       "unauthorized",
       'The credential has expired; send another in an "auth" frame, or open a connection with it',
     );
   }
 
+  /**
+   * Replaces the credential by another of the same identity.
+   *
+   * @throws {ProxyError} `unauthorized`; retryable only when the credential could not be checked now.
+   */
   async renew(token: string): Promise<Identity | undefined> {
     if (this.#isRenewing) {
-      const message = "A credential is being checked already; wait for the answer";
+      const message = "A credential is being checked already; wait for the response";
       throw new ProxyError("unauthorized", message, { retryable: true });
     }
     this.#isRenewing = true;
@@ -90,44 +80,42 @@ class WatchedCredential implements Credential {
     }
   }
 
+  /** To be called when the connection has ended. */
   close(): void {
     this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.#cancel?.();
   }
 
   #watch(): void {
-    clearTimeout(this.#timer);
+    this.#cancel?.();
     if (this.#expiresAt === undefined || this.#isClosed) return;
-    const { graceMs, finishMs } = this.#options;
-    const end = this.#expiresAt + graceMs;
+    const { authGraceMs, finishMs } = this.#options;
+    const end = this.#expiresAt + authGraceMs;
     this.#at(end, () => {
-      this.#deps.expired();
-      if (!this.#isClosed) this.#at(end + finishMs, () => this.#deps.overdue());
+      this.#listener.credentialExpired();
+      if (!this.#isClosed) this.#at(end + finishMs, () => this.#listener.credentialOverdue());
     });
   }
 
-  /** Calls back at a time, which may be further away than a timer reaches. */
-  #at(time: number, callback: () => void): void {
-    const delayMs = time - Date.now();
-    this.#timer = delayMs > MAX_DELAY_MS
-      ? setTimeout(() => this.#at(time, callback), MAX_DELAY_MS)
-      : setTimeout(callback, Math.max(0, delayMs));
+  #at(epochMs: number, action: () => void): void {
+    const { clock } = this.#options;
+    this.#cancel = clock.after(epochMs - clock.epochMs(), action);
   }
 
   async #check(token: string): Promise<Identity | undefined> {
-    const renewed = await this.#deps.authenticator?.authenticate(token);
-    if (renewed?.subject === this.#options.identity?.subject) return renewed;
+    const renewed = await this.#options.authenticator?.authenticate(token);
+    if (renewed?.subject === this.#identity?.subject) return renewed;
     throw new ProxyError(
       "unauthorized",
-      "The credential is of another identity; open a connection",
+      "The credential is of another identity; open a connection with it",
     );
   }
 }
 
-/** Says who a client is, as frames do. */
+/** Returns the members of a frame that say who a client is, and when its credential expires. */
 export function describeIdentity(
   identity: Identity | undefined,
-): Pick<HelloFrame, "identity" | "expiresAt"> {
+): { readonly identity: string | null; readonly expiresAt: string | null } {
   const { subject = null, expiresAt } = identity ?? {};
   return {
     identity: subject,

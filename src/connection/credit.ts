@@ -4,47 +4,45 @@
  * @module
  */
 
-/** A number of bytes that is granted, taken and waited for. */
-export interface Credit {
-  /** Adds bytes. */
-  grant(bytes: number): void;
-  /** Takes up to so many bytes, at least one: at once when there are any, else as a promise. */
-  take(maxBytes: number): number | Promise<number>;
-  /** Lets go of whoever waits: gives 0. */
-  close(): void;
-}
+/** A number of bytes that can be granted, taken and waited for. */
+export class Credit {
+  #available: number;
+  #isClosed = false;
+  #wake: (() => void) | undefined = undefined;
 
-/** Creates credit of so many bytes; `Infinity`: credit that is never used up. */
-export function createCredit(bytes: number): Credit {
-  let available = bytes;
-  let closed = false;
-  let wake: (() => void) | undefined;
-
-  function takeNow(maxBytes: number): number {
-    const taken = Math.min(available, maxBytes);
-    available -= taken;
-    return taken;
+  /** @param bytes The credit to start with; `Infinity` is never used up. */
+  constructor(bytes: number) {
+    this.#available = bytes;
   }
 
-  return {
-    grant(more: number): void {
-      // Beyond this a sum is not exact; nobody receives as much.
-      if (available < Number.MAX_SAFE_INTEGER) available += more;
-      wake?.();
-    },
-    take(maxBytes: number): number | Promise<number> {
-      if (closed) return 0;
-      if (available > 0) return takeNow(maxBytes);
-      return new Promise((resolve) => {
-        wake = (): void => {
-          wake = undefined;
-          resolve(closed ? 0 : takeNow(maxBytes));
-        };
-      });
-    },
-    close(): void {
-      closed = true;
-      wake?.();
-    },
-  };
+  /** Adds bytes. */
+  grant(bytes: number): void {
+    // Beyond this a sum is not exact, and no client receives as much.
+    if (this.#available < Number.MAX_SAFE_INTEGER) this.#available += bytes;
+    this.#wake?.();
+  }
+
+  /** Takes at least one byte and at most `maxBytes`. Returns a promise when there are none; 0 after `close`. */
+  take(maxBytes: number): number | Promise<number> {
+    if (this.#isClosed) return 0;
+    if (this.#available > 0) return this.#takeNow(maxBytes);
+    return new Promise((resolve) => {
+      this.#wake = (): void => {
+        this.#wake = undefined;
+        resolve(this.#isClosed ? 0 : this.#takeNow(maxBytes));
+      };
+    });
+  }
+
+  /** Ends every wait: `take` returns 0 from now on. */
+  close(): void {
+    this.#isClosed = true;
+    this.#wake?.();
+  }
+
+  #takeNow(maxBytes: number): number {
+    const taken = Math.min(this.#available, maxBytes);
+    this.#available -= taken;
+    return taken;
+  }
 }

@@ -1,160 +1,88 @@
 /**
- * The exchanges of a connection that have begun and not ended.
+ * The exchanges of a connection that have started and not ended.
  *
  * @module
  */
 import type { ExchangeId } from "../dialect/dialect.ts";
-import type { ProxyError, ProxyRequest } from "../protocol/mod.ts";
-import { createCredit, type Credit } from "./credit.ts";
-import type { Paced } from "./pace.ts";
-import { createRecord, type ExchangeRecord, type Place, toLoggedRequest } from "./record.ts";
-import type { Times } from "./times.ts";
-import type { Upload } from "./upload.ts";
+import type { ProxyError } from "../protocol/mod.ts";
+import type { FrameOutlet } from "./outlet.ts";
 
-/** One exchange. */
-export interface Exchange extends Paced {
-  readonly id: ExchangeId;
-  request: ProxyRequest;
-  readonly controller: AbortController;
-  readonly record: ExchangeRecord;
-  readonly times: Times;
-  /** For the payload that goes to the client; `undefined`: none is needed. */
-  readonly credit: Credit | undefined;
-  /** The body that comes from the client, where it follows. */
-  readonly upload: Upload | undefined;
-  /** Called when some of the upload has been taken. */
-  uploaded: () => void;
-  /** Nobody wants its answer any more. */
-  cancelled: boolean;
+/**
+ * Exchanges by a number. Not a Map: V8 links each table that a Map outgrows to the next, so that a table that has become
+ * old keeps all later ones alive until a full collection.
+ */
+interface Table {
+  readonly outlets: Record<number, FrameOutlet>;
+  size: number;
 }
 
-/** The exchanges in flight. */
-export interface InFlight {
-  /** How many there are; a cancelled one counts until its request has really ended. */
-  readonly size: number;
-  /** Says whether an id is in use. */
-  has(id: ExchangeId): boolean;
-  find(id: number): Exchange | undefined;
-  add(exchange: Exchange): void;
-  delete(exchange: Exchange): void;
-  /** Cancels an exchange and frees its id; one that has ended is left alone, for the frames have crossed. */
-  cancel(id: number): void;
-  cancelAll(): void;
-  /** Fails every exchange with an error of its own, to be sent. */
-  failAll(errorOf: (exchange: Exchange) => ProxyError): void;
-}
+/** The exchanges in flight, by the outlets that they have on this connection. */
+export class InFlight {
+  readonly #byId: Table = { outlets: {}, size: 0 };
+  readonly #others: Table = { outlets: {}, size: 0 }; // by their number in the connection: those without an id, or whose id was freed
 
-/** Creates an empty {@linkcode InFlight}. */
-export function createInFlight(): InFlight {
-  return new ExchangesInFlight();
-}
-
-/** A class, as every idle connection has one: the functions of a closure would be made for each. */
-class ExchangesInFlight implements InFlight {
-  readonly #byId: Table = { exchanges: {}, size: 0 };
-  readonly #others: Table = { exchanges: {}, size: 0 }; // by their place: those that no number leads to
-
+  /** The number of exchanges. A cancelled exchange counts until its request has really ended. */
   get size(): number {
     return this.#byId.size + this.#others.size;
   }
 
+  /** Reports whether an id is in use; only a number can be. */
   has(id: ExchangeId): boolean {
     return typeof id === "number" && this.find(id) !== undefined;
   }
 
-  find(id: number): Exchange | undefined {
-    return this.#byId.exchanges[id];
+  find(id: number): FrameOutlet | undefined {
+    return this.#byId.outlets[id];
   }
 
-  add(exchange: Exchange): void {
-    const { id, record } = exchange;
-    if (typeof id === "number") put(this.#byId, id, exchange);
-    else put(this.#others, record.exchange, exchange);
+  add(outlet: FrameOutlet): void {
+    const { id } = outlet;
+    if (typeof id === "number") put(this.#byId, id, outlet);
+    else put(this.#others, sequenceOf(outlet), outlet);
   }
 
-  delete(exchange: Exchange): void {
-    exchange.upload?.close();
-    const { id, record } = exchange;
-    if (typeof id === "number" && this.find(id) === exchange) remove(this.#byId, id);
-    else remove(this.#others, record.exchange);
+  /** Removes an exchange that has ended, and closes its outlet. */
+  delete(outlet: FrameOutlet): void {
+    const { id } = outlet;
+    outlet.close();
+    if (typeof id === "number" && this.find(id) === outlet) remove(this.#byId, id);
+    else remove(this.#others, sequenceOf(outlet));
   }
 
+  /** Cancels an exchange and frees its id. Does nothing when it has ended already: then the two frames have crossed. */
   cancel(id: number): void {
-    const exchange = this.find(id);
-    if (exchange === undefined) return;
+    const outlet = this.find(id);
+    if (outlet === undefined) return;
     remove(this.#byId, id);
-    put(this.#others, exchange.record.exchange, exchange);
-    cancelExchange(exchange);
+    put(this.#others, sequenceOf(outlet), outlet);
+    outlet.cancel();
   }
 
   cancelAll(): void {
-    for (const exchange of this.#all()) cancelExchange(exchange);
+    for (const outlet of this.#all()) outlet.cancel();
   }
 
-  failAll(errorOf: (exchange: Exchange) => ProxyError): void {
-    for (const exchange of this.#all()) failExchange(exchange, errorOf(exchange));
+  /** Ends every exchange with an error, which the client is sent. */
+  failAll(error: ProxyError): void {
+    for (const outlet of this.#all()) outlet.abort(error);
   }
 
-  #all(): readonly Exchange[] {
-    return [this.#byId, this.#others].flatMap(({ exchanges }) => Object.values(exchanges));
+  #all(): readonly FrameOutlet[] {
+    return [this.#byId, this.#others].flatMap(({ outlets }) => Object.values(outlets));
   }
 }
 
-/**
- * Exchanges by a number. No Map: V8 links each table that a Map outgrows to the next, so that one that has become
- * old keeps whatever came after it alive, until a full collection.
- */
-interface Table {
-  readonly exchanges: Record<number, Exchange>;
-  size: number;
+function sequenceOf({ exchange }: FrameOutlet): number {
+  return exchange.record.exchange;
 }
 
-function put(table: Table, key: number, exchange: Exchange): void {
-  if (table.exchanges[key] === undefined) table.size++;
-  table.exchanges[key] = exchange;
+function put(table: Table, key: number, outlet: FrameOutlet): void {
+  if (table.outlets[key] === undefined) table.size++;
+  table.outlets[key] = outlet;
 }
 
 function remove(table: Table, key: number): void {
-  if (table.exchanges[key] === undefined) return;
-  delete table.exchanges[key];
+  if (table.outlets[key] === undefined) return;
+  delete table.outlets[key];
   table.size--;
 }
-
-/** The abort alone would not do: an exchange that has just timed out is aborted for another reason. */
-function cancelExchange(exchange: Exchange): void {
-  exchange.cancelled = true;
-  failExchange(exchange, undefined);
-}
-
-/** Ends an exchange with an error that its client is to be sent, or with none when it was cancelled. */
-export function failExchange(exchange: Exchange, error: ProxyError | undefined): void {
-  const { controller, credit, upload, begin } = exchange;
-  controller.abort(error);
-  exchange.begin = undefined;
-  begin?.();
-  credit?.close();
-  upload?.close();
-}
-
-/** Creates an exchange. */
-export function createExchange(
-  { id, request, upload }: Pick<Exchange, "id" | "request" | "upload">,
-  place: Place,
-): Exchange {
-  const { windowBytes } = request;
-  return {
-    id,
-    request,
-    controller: new AbortController(),
-    record: createRecord(id, place, toLoggedRequest(request)),
-    times: { startedAt: performance.now(), queueMs: 0, dnsMs: undefined, waitMs: 0 },
-    credit: windowBytes === undefined ? undefined : createCredit(windowBytes),
-    upload,
-    uploaded: ignore,
-    cancelled: false,
-    isUnderway: false,
-    begin: undefined,
-  };
-}
-
-function ignore(): void {}

@@ -1,140 +1,247 @@
 /**
- * Where responses go: into frames, under credit, and in turn with other exchanges.
+ * The outlet of an exchange of a connection: sends its response in frames, under credit, and in turn with others.
  *
  * @module
  */
-import type { Dialect } from "../dialect/dialect.ts";
-import type { StreamEvent } from "../forward/events.ts";
+import type { Clock } from "../clock.ts";
+import type { Dialect, ExchangeId, StreamDialect } from "../dialect/dialect.ts";
+import { toProxyError } from "../exchange/errors.ts";
+import type { StreamEvent } from "../exchange/events.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import type { Outlet } from "../exchange/outlet.ts";
 import type { Limiter } from "../limits/limiter.ts";
 import {
   type Chunk,
   type EndFrame,
   type EventFrame,
+  type HttpResponse,
   MAX_CHUNK_BYTES,
   MAX_CHUNK_MESSAGE_BYTES,
   ProxyError,
   type ResponseHead,
   type Timing,
-  type WholeResponse,
 } from "../protocol/mod.ts";
-import { type Exchange, failExchange } from "./in_flight.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import { Credit } from "./credit.ts";
 import type { FrameSocket } from "./socket.ts";
+import { Upload } from "./upload.ts";
 
-/** What the responses of one connection go through. */
+/** The settings and parts that all outlets share. */
 export interface OutletDeps {
+  readonly limiter: Limiter;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  /** How long a client may grant no credit, in milliseconds. */
+  readonly creditIdleMs: number;
+  /** Credit in payload bytes that every upload starts with. */
+  readonly windowBytes: number;
+  /** Bytes of a request body that is streamed. */
+  readonly maxStreamBytes: number;
+}
+
+/** The parts of a connection that its outlets send frames through. */
+export interface FrameSink {
   readonly dialect: Dialect;
   readonly socket: FrameSocket;
-  readonly limiter: Pick<Limiter, "count" | "spend">;
-  /** What the limiter counts by: the identity, else the client's address. */
-  readonly key: string;
-  /** How long a client may give no credit, in milliseconds. */
-  readonly creditIdleMs: number;
-  /** Called when the head of a response has come whose body is streamed. */
-  answered(exchange: Exchange): void;
-  /** Called with what keeps the limiter from counting. */
-  failed(error: unknown): void;
 }
 
-/** Where the parts of one response go. What is not sent at once gives a promise. */
-export interface Outlet {
-  head(head: ResponseHead, timing: Timing): void | Promise<void>;
-  /** A piece of the body of any size; `fin` with the last. */
-  bytes(bytes: Uint8Array<ArrayBuffer>, fin: boolean): void | Promise<void>;
-  event(event: StreamEvent): void | Promise<void>;
-  end(): void | Promise<void>;
-}
+// Event types that are not part of the body.
+const OWN_TYPES: ReadonlySet<string> = new Set(["message", "line"]);
 
-/** Sends a whole response; a promise, where the client does not read. */
-export function sendWhole(
-  exchange: Exchange,
-  whole: WholeResponse,
-  deps: OutletDeps,
-): void | Promise<void> {
-  const { dialect, socket, limiter, key } = deps;
-  const bytes = whole.response.body?.byteLength ?? 0;
-  exchange.record.responseBytes += bytes;
-  const counting = limiter.count(key, bytes);
-  if (counting !== undefined) counting.catch((error) => deps.failed(error));
-  return socket.send(() =>
-    exchange.cancelled ? undefined : dialect.encodeResponse(exchange.id, whole)
-  );
-}
+/** The outlet of one exchange, through which the connection also feeds and ends it. */
+export class FrameOutlet implements Outlet {
+  readonly exchange: Exchange;
+  readonly id: ExchangeId;
+  readonly #upload: Upload | undefined;
+  readonly #credit: Credit | undefined;
+  readonly #sink: FrameSink;
+  readonly #deps: OutletDeps;
+  #scratch: Uint8Array<ArrayBuffer> | undefined = undefined;
 
-/** Creates the {@linkcode Outlet} of an exchange. */
-export function createOutlet(exchange: Exchange, deps: OutletDeps): Outlet {
-  const { id, record, credit, controller: { signal } } = exchange;
-  const { dialect: { stream }, socket, limiter, key } = deps;
-  // Only a dialect that streams has requests that stream, and its ids are numbers.
-  const streamId = typeof id === "number" ? id : 0;
-  let scratch: Uint8Array<ArrayBuffer> | undefined;
+  /** Also creates the upload of an exchange whose body follows in chunks. */
+  constructor(
+    { exchange, id }: { readonly exchange: Exchange; readonly id: ExchangeId },
+    sink: FrameSink,
+    deps: OutletDeps,
+  ) {
+    const { windowBytes, bodyFollows } = exchange.request;
+    this.exchange = exchange;
+    this.id = id;
+    this.#sink = sink;
+    this.#deps = deps;
+    this.#credit = windowBytes === undefined ? undefined : new Credit(windowBytes);
+    this.#upload = bodyFollows ? this.#expectBody() : undefined;
+    exchange.upload = this.#upload?.body;
+  }
 
-  function sendPart(part: Chunk | EventFrame | EndFrame): void | Promise<void> {
-    return socket.sendPart(() =>
-      exchange.cancelled ? undefined : stream?.encodePart(part, scratch)
+  /** Adds credit for the payload that the client is sent. */
+  grant(bytes: number): void {
+    this.#credit?.grant(bytes);
+  }
+
+  /** Takes a chunk of the request body. The exchange fails when the chunk is not allowed. */
+  takeChunk(chunk: Chunk): void {
+    const { record } = this.exchange;
+    record.requestBytes += chunk.payload.byteLength;
+    try {
+      if (this.#upload !== undefined) return this.#upload.push(chunk);
+      const message = "A chunk arrived for a request without bodyFollows";
+      throw new ProxyError("flow_control_error", message);
+    } catch (error) {
+      this.abort(toProxyError(error, this.#deps.telemetry, record.connection));
+    }
+  }
+
+  /** Ends the exchange without a response: the client wants none. */
+  cancel(): void {
+    this.exchange.cancel();
+    this.#release();
+  }
+
+  /** Ends the exchange with an error, which the client is sent. */
+  abort(error: ProxyError): void {
+    this.exchange.fail(error);
+    this.#release();
+  }
+
+  /** To be called when the exchange has ended: drops what has not been read of the request body. */
+  close(): void {
+    this.#upload?.close();
+  }
+
+  ready(): void | Promise<void> {
+    return this.#sink.socket.send(() => undefined, false);
+  }
+
+  whole(response: HttpResponse, timing: Timing): void | Promise<void> {
+    const { exchange, id } = this;
+    const { dialect, socket } = this.#sink;
+    const { record, request, caller } = exchange;
+    const bytes = response.body?.byteLength ?? 0;
+    record.responseBytes += bytes;
+    const counting = this.#deps.limiter.count(caller.key, bytes);
+    if (counting !== undefined) counting.catch((error) => this.#failed(error));
+    return socket.send(() => {
+      if (exchange.isCancelled) return undefined;
+      const asBytes = request.stream === true;
+      return dialect.encodeResponse(id, { response, timing, asBytes, requestId: record.requestId });
+    });
+  }
+
+  head(head: ResponseHead, timing: Timing): void | Promise<void> {
+    const { requestId } = this.exchange.record;
+    const make = (): string | undefined =>
+      this.#stream?.encodeHead(this.#streamId, { head, timing, requestId });
+    return this.#sink.socket.send(make, false); // parts follow it, and need not make way for it
+  }
+
+  async bytes(bytes: Uint8Array<ArrayBuffer>, fin: boolean): Promise<void> {
+    const { exchange } = this;
+    const credit = this.#credit;
+    // A WebSocket copies what it is given, so that one piece of memory serves every chunk.
+    this.#scratch ??= new Uint8Array(MAX_CHUNK_MESSAGE_BYTES);
+    let rest = bytes;
+    while (rest.byteLength > 0 && !exchange.isCancelled) {
+      const wanted = Math.min(rest.byteLength, MAX_CHUNK_BYTES);
+      const taking = credit === undefined ? wanted : credit.take(wanted);
+      const size = typeof taking === "number" ? taking : await this.#waitForCredit(taking);
+      if (size === 0 && exchange.isCancelled) return;
+      if (size === 0) throw exchange.signal.reason; // with FIN, a body that was cut off would look whole
+      const payload = rest.subarray(0, size);
+      rest = rest.subarray(size);
+      const spending = this.#spend(size);
+      if (spending !== undefined) await spending;
+      const isLast = fin && rest.byteLength === 0;
+      const sending = this.#sendPart({ id: this.#streamId, payload, fin: isLast });
+      if (sending !== undefined) await sending;
+    }
+    if (fin && bytes.byteLength === 0) {
+      await this.#sendPart({ id: this.#streamId, payload: bytes, fin });
+    }
+  }
+
+  event(event: StreamEvent): void | Promise<void> {
+    const spending = this.#spend(sizeOf(event));
+    const send = (): void | Promise<void> =>
+      this.#sendPart({ type: "event", id: this.#streamId, ...event });
+    return spending === undefined ? send() : spending.then(send);
+  }
+
+  end(): void | Promise<void> {
+    return this.#sendPart({ type: "end", id: this.#streamId });
+  }
+
+  fail(error: ProxyError): void | Promise<void> {
+    const { exchange, id } = this;
+    const { dialect, socket } = this.#sink;
+    return socket.send(() =>
+      exchange.isCancelled ? undefined : dialect.encodeError(id, error, exchange.record.requestId)
     );
   }
 
-  /** Counts the bytes of a part, which goes when what it gives has fulfilled. */
-  function spend(bytes: number): void | Promise<void> {
-    const spending = limiter.spend(key, bytes, signal);
+  /** The id for parts of a stream: only dialects whose ids are numbers have them. */
+  get #streamId(): number {
+    return typeof this.id === "number" ? this.id : 0;
+  }
+
+  /** `undefined` once the exchange is cancelled, or when the dialect does not stream. */
+  get #stream(): StreamDialect | undefined {
+    return this.exchange.isCancelled ? undefined : this.#sink.dialect.stream;
+  }
+
+  #sendPart(part: Chunk | EventFrame | EndFrame): void | Promise<void> {
+    return this.#sink.socket.sendPart(() => this.#stream?.encodePart(part, this.#scratch));
+  }
+
+  /** Counts the bytes of a part, which may be sent once the returned promise has fulfilled. */
+  #spend(bytes: number): void | Promise<void> {
+    const { caller, signal, record } = this.exchange;
+    const spending = this.#deps.limiter.spend(caller.key, bytes, signal);
     const spent = (): void => void (record.responseBytes += bytes);
     return spending === undefined ? spent() : spending.then(spent);
   }
 
-  /** A client that takes nothing must not hold an upstream's place for ever. */
-  async function waitForCredit(taking: Promise<number>): Promise<number> {
-    const { creditIdleMs } = deps;
+  /** Fails the exchange when the client grants nothing for too long: it could hold a place at an upstream for ever. */
+  async #waitForCredit(taking: Promise<number>): Promise<number> {
+    const { clock, creditIdleMs } = this.#deps;
     const message = `The client granted no credit within ${creditIdleMs} ms`;
-    const timer = setTimeout(
-      () => failExchange(exchange, new ProxyError("flow_control_error", message, { sent: "yes" })),
+    const cancel = clock.after(
       creditIdleMs,
+      () => this.abort(new ProxyError("flow_control_error", message, { sent: "yes" })),
     );
     const size = await taking;
-    clearTimeout(timer);
+    cancel();
     return size;
   }
 
-  async function sendBytes(bytes: Uint8Array<ArrayBuffer>, fin: boolean): Promise<void> {
-    // A WebSocket copies what it is given, so that one piece of memory serves every chunk.
-    scratch ??= new Uint8Array(MAX_CHUNK_MESSAGE_BYTES);
-    let rest = bytes;
-    while (rest.byteLength > 0 && !exchange.cancelled) {
-      const wanted = Math.min(rest.byteLength, MAX_CHUNK_BYTES);
-      const taking = credit === undefined ? wanted : credit.take(wanted);
-      const size = typeof taking === "number" ? taking : await waitForCredit(taking);
-      if (size === 0) return; // the exchange has failed meanwhile
-      const payload = rest.subarray(0, size);
-      rest = rest.subarray(size);
-      const spending = spend(size);
-      if (spending !== undefined) await spending;
-      const sending = sendPart({ id: streamId, payload, fin: fin && rest.byteLength === 0 });
-      if (sending !== undefined) await sending;
-    }
-    if (fin && bytes.byteLength === 0) await sendPart({ id: streamId, payload: bytes, fin });
+  /** Creates the upload of a body that follows in chunks. The client is granted more as the body is read. */
+  #expectBody(): Upload {
+    const { exchange, id } = this;
+    const { windowBytes, maxStreamBytes: maxBytes } = this.#deps;
+    return new Upload({
+      windowBytes,
+      maxBytes,
+      taken: () => exchange.uploadTaken(),
+      grant: (bytes) => {
+        if (typeof id !== "number") return;
+        const frame = this.#stream?.encodePart({ type: "grant", id, bytes });
+        if (typeof frame === "string") this.#sink.socket.send(() => frame);
+      },
+    });
   }
 
-  return {
-    head(head, timing): void | Promise<void> {
-      deps.answered(exchange);
-      const { requestId } = record;
-      const make = (): string | undefined =>
-        exchange.cancelled ? undefined : stream?.encodeHead(streamId, { head, timing, requestId });
-      return socket.send(make, false); // parts follow it, and need not make way for it
-    },
-    bytes: sendBytes,
-    event(event): void | Promise<void> {
-      const spending = spend(sizeOf(event));
-      const send = (): void | Promise<void> => sendPart({ type: "event", id: streamId, ...event });
-      return spending === undefined ? send() : spending.then(send);
-    },
-    end: () => sendPart({ type: "end", id: streamId }),
-  };
+  #release(): void {
+    this.#credit?.close();
+    this.#upload?.close();
+  }
+
+  #failed(error: unknown): void {
+    const { connection } = this.exchange.caller;
+    this.#deps.telemetry.emit({ type: "failed", connection, error });
+  }
 }
 
-// Types that the body has not named.
-const OWN_TYPES: ReadonlySet<string> = new Set(["message", "line"]);
-
-/** Bytes of what an event carries of the body: every text can be long, and each event repeats the last id. */
+/** Returns how many bytes of the body an event carries. Any text can be long, and every event repeats the last id. */
 function sizeOf({ event, data, lastEventId = "" }: StreamEvent): number {
   const type = OWN_TYPES.has(event) ? "" : event;
   return new TextEncoder().encode(type + lastEventId + data).byteLength;

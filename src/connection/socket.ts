@@ -1,114 +1,111 @@
 /**
- * A WebSocket that takes frames no faster than its client reads them. What waits is kept here and not in
- * the WebSocket's own buffer, which nothing can empty again once a client has stopped reading.
+ * Sends frames over a WebSocket no faster than the client reads them. Frames wait here and not in the WebSocket's own
+ * buffer, from which nothing can be dropped once a client has stopped reading.
  *
  * @module
  */
+import type { Cancel, Clock } from "../clock.ts";
 import { CLOSE_CODES, type CloseCode } from "../protocol/mod.ts";
-import { lookLater } from "./look.ts";
-
-/** The part of a WebSocket that is needed here. */
-export type WebSocketLike = Pick<WebSocket, "send" | "close" | "bufferedAmount" | "readyState">;
 
 /** A message as a WebSocket takes it. */
-export type Message = string | Uint8Array<ArrayBuffer>;
+export type SocketMessage = string | Uint8Array<ArrayBuffer>;
 
-/** Sends frames. Nothing here throws. */
-export interface FrameSocket {
-  /**
-   * Sends a frame, in the order of the calls. Nothing is given back when it was handed to the WebSocket at
-   * once; else a promise that fulfils when it was, or never will be.
-   *
-   * @param make Gives the frame when it can be handed over, so that what waits is not held twice;
-   * `undefined`: there is none after all.
-   * @param isTraffic Whether parts make way for more like it for a while. Default `true`.
-   */
-  send(make: () => string | undefined, isTraffic?: boolean): void | Promise<void>;
-  /**
-   * Sends a part of a stream: behind every frame of `send`, and in turn with the parts of other streams.
-   *
-   * @param make Gives the frame when its turn has come; `undefined`: there is none after all.
-   */
-  sendPart(make: () => Message | undefined): void | Promise<void>;
-  /** Says whether frames wait. */
-  isWaiting(): boolean;
-  /** Fulfils when nothing waits any more and the WebSocket's own buffer is empty, or the socket has closed. */
-  flushed(): Promise<void>;
-  /** Closes with the code and its reason, and drops what waits. */
-  close(code: CloseCode): void;
-  /** To be called when the WebSocket has closed: drops what waits. */
-  closed(): void;
+/** The members of a WebSocket that the server uses. */
+export interface ServerWebSocket {
+  readonly bufferedAmount: number;
+  readonly readyState: number;
+  send(message: SocketMessage): void;
+  close(code: number, reason: string): void;
 }
 
-/** How a frame socket works. */
+/** Limits of a frame socket. */
 export interface FrameSocketOptions {
-  /** While more is buffered than this, frames wait. */
+  /** While more than this is buffered, frames wait. */
   readonly highWaterBytes: number;
-  /** A client that reads nothing for so long, while frames wait, is closed with 4029. */
+  /** A client that reads nothing for this long while frames wait is closed with 4029. In milliseconds. */
   readonly sendTimeoutMs: number;
-  /** Frames of `send` that may wait; one more closes with 4029 too. */
+  /** The most frames of `send` that may wait. One more closes with 4029 too. */
   readonly maxWaiting: number;
+  readonly clock: Clock;
 }
 
-/** Whom a frame socket tells. */
-export interface FrameSocketDeps {
-  /** It closes the WebSocket. */
+/** Is called when a frame socket acts by itself. */
+export interface FrameSocketListener {
+  /** The socket closes the WebSocket. */
   closing(code: CloseCode): void;
-  /** Frames begin to wait, because the client does not read what was sent. */
-  paused?(): void;
+  /** Frames start to wait, because the client does not read what was sent. */
+  paused(): void;
 }
 
-interface Waiting {
-  readonly make: () => Message | undefined;
+interface WaitingFrame {
+  readonly make: () => SocketMessage | undefined;
   readonly done: () => void;
 }
 
-// Behind the WebSocket's buffer is the system's, of some megabytes that nobody can look into. While other
-// frames come and go, parts are paced so that they do not fill it, and the frames need not wait behind.
+// After the WebSocket's buffer comes that of the system, of some megabytes, whose state is unknown. While other frames
+// are sent, parts are paced so that they do not fill it and delay the frames.
 const PACE_MS = 250;
 const PACED_BYTES_PER_TICK = 65_536;
 
-/** Creates a {@linkcode FrameSocket}. */
-export function createFrameSocket(
-  webSocket: WebSocketLike,
-  options: FrameSocketOptions,
-  deps: FrameSocketDeps,
-): FrameSocket {
-  return new PacedSocket(webSocket, options, deps);
-}
+// No event tells that the buffer was emptied. It is polled in each turn of the event loop at first, for clients that
+// read fast, and less and less often when nothing moves.
+const MAX_POLLED_TURNS = 100;
+const MAX_POLL_MS = 16;
+const TICK_MS = 1;
 
-/** A class, as every idle connection has one: the functions of a closure would be made for each. */
-class PacedSocket implements FrameSocket {
-  readonly #webSocket: WebSocketLike;
+// Shared by all sockets on which nothing waits; it stays empty.
+const NONE: WaitingFrame[] = [];
+
+/** Sends frames. No method throws. A class: every idle connection has one. */
+export class FrameSocket {
+  readonly #webSocket: ServerWebSocket;
   readonly #options: FrameSocketOptions;
-  readonly #deps: FrameSocketDeps;
+  readonly #listener: FrameSocketListener;
   #isOpen = true;
-  #frames: Waiting[] = NONE;
-  #parts: Waiting[] = NONE;
-  #flushWaiters: (() => void)[] | undefined;
-  #polling: { cancel(): void } | undefined;
-  #looks = 0;
+  #frames: WaitingFrame[] = NONE;
+  #parts: WaitingFrame[] = NONE;
+  #flushWaiters: (() => void)[] | undefined = undefined;
+  #polling: Cancel | undefined = undefined;
+  #idlePolls = 0;
   #lastBuffered = 0;
   #movedAt = 0;
   #framedAt = -Infinity;
   #tickBytes = 0;
 
-  constructor(webSocket: WebSocketLike, options: FrameSocketOptions, deps: FrameSocketDeps) {
+  constructor(
+    webSocket: ServerWebSocket,
+    options: FrameSocketOptions,
+    listener: FrameSocketListener,
+  ) {
     this.#webSocket = webSocket;
     this.#options = options;
-    this.#deps = deps;
+    this.#listener = listener;
   }
 
+  /**
+   * Sends a frame, in the order of the calls. Returns nothing when the frame was handed to the WebSocket at once; else
+   * a promise that fulfils when it was, or was dropped.
+   *
+   * @param make Returns the frame; called when it can be handed over, so that a frame that waits is not held twice.
+   * Returns `undefined` when there is nothing to send any more.
+   * @param isTraffic Whether parts are paced for a while, for more frames like this one. Default `true`.
+   */
   send(make: () => string | undefined, isTraffic = true): void | Promise<void> {
     if (!this.#isOpen) return;
-    if (isTraffic) this.#framedAt = performance.now();
+    if (isTraffic) this.#framedAt = this.#options.clock.now();
     if (this.#frames.length === 0 && !this.#isFull()) return this.#handOver(make());
     if (this.#frames.length >= this.#options.maxWaiting) return this.close(4029);
     if (this.#frames === NONE) this.#frames = [];
     return this.#enqueue(this.#frames, make);
   }
 
-  sendPart(make: () => Message | undefined): void | Promise<void> {
+  /**
+   * Sends a part of a stream: after every frame of `send`, and in turn with the parts of other streams.
+   *
+   * @param make Returns the part; called when its turn has come. Returns `undefined` when there is nothing to send any
+   * more.
+   */
+  sendPart(make: () => SocketMessage | undefined): void | Promise<void> {
     if (!this.#isOpen) return;
     if (this.isWaiting() || !this.#mayPart()) {
       if (this.#parts === NONE) this.#parts = [];
@@ -119,10 +116,12 @@ class PacedSocket implements FrameSocket {
     this.#handOver(message);
   }
 
+  /** Reports whether frames wait. */
   isWaiting(): boolean {
     return this.#frames.length > 0 || this.#parts.length > 0;
   }
 
+  /** Fulfils when nothing waits and the WebSocket's own buffer is empty, or the socket has closed. */
   flushed(): Promise<void> {
     if (!this.#isOpen || this.#isFlushed()) return Promise.resolve();
     this.#startPolling();
@@ -131,16 +130,18 @@ class PacedSocket implements FrameSocket {
     });
   }
 
+  /** Closes with the code and its reason, and drops what waits. */
   close(code: CloseCode): void {
     if (!this.#isOpen) return;
     this.closed();
     this.#webSocket.close(code, CLOSE_CODES[code]);
-    this.#deps.closing(code);
+    this.#listener.closing(code);
   }
 
+  /** To be called when the WebSocket has closed: drops what waits. */
   closed(): void {
     this.#isOpen = false;
-    this.#polling?.cancel();
+    this.#polling?.();
     this.#polling = undefined;
     const waiting = [...this.#frames, ...this.#parts];
     this.#frames = NONE;
@@ -154,7 +155,7 @@ class PacedSocket implements FrameSocket {
   }
 
   #isPaced(): boolean {
-    return performance.now() - this.#framedAt < PACE_MS;
+    return this.#options.clock.now() - this.#framedAt < PACE_MS;
   }
 
   #mayPart(): boolean {
@@ -165,12 +166,12 @@ class PacedSocket implements FrameSocket {
     return !this.isWaiting() && this.#webSocket.bufferedAmount === 0;
   }
 
-  #handOver(message: Message | undefined): void {
+  #handOver(message: SocketMessage | undefined): void {
     const webSocket = this.#webSocket;
     if (message !== undefined && webSocket.readyState === WebSocket.OPEN) webSocket.send(message);
   }
 
-  /** Hands over what waits, as far as the buffer allows; says whether anything left a queue. */
+  /** Hands over the frames that wait, as far as the buffer allows. Reports whether any left a queue. */
   #flush(): boolean {
     let moved = false;
     while (this.#frames.length > 0 ? !this.#isFull() : this.#parts.length > 0 && this.#mayPart()) {
@@ -191,29 +192,36 @@ class PacedSocket implements FrameSocket {
     const { bufferedAmount } = this.#webSocket;
     const moved = this.#flush() || bufferedAmount < this.#lastBuffered;
     this.#lastBuffered = this.#webSocket.bufferedAmount;
-    const now = performance.now();
+    const now = this.#options.clock.now();
     if (moved) this.#movedAt = now;
-    this.#looks = moved ? 0 : this.#looks + 1;
+    this.#idlePolls = moved ? 0 : this.#idlePolls + 1;
     if (this.#isFlushed()) this.#settle();
     if (!this.isWaiting() && this.#flushWaiters === undefined) return;
     if (now - this.#movedAt > this.#options.sendTimeoutMs) this.close(4029);
-    else this.#look();
+    else this.#pollLater();
   }
 
   #startPolling(): void {
     if (this.#polling !== undefined) return;
     this.#lastBuffered = this.#webSocket.bufferedAmount;
-    this.#movedAt = performance.now();
-    this.#looks = 0;
-    this.#look();
+    this.#movedAt = this.#options.clock.now();
+    this.#idlePolls = 0;
+    this.#pollLater();
   }
 
-  #look(): void {
-    this.#polling = lookLater(() => this.#poll(), this.#looks, this.#isPaced());
+  #pollLater(): void {
+    const { clock } = this.#options;
+    const poll = (): void => this.#poll();
+    if (this.#idlePolls < MAX_POLLED_TURNS && !this.#isPaced()) {
+      this.#polling = clock.soon(poll);
+      return;
+    }
+    const delayMs = Math.min(this.#idlePolls - MAX_POLLED_TURNS, MAX_POLL_MS);
+    this.#polling = clock.after(Math.max(TICK_MS, delayMs), poll);
   }
 
-  #enqueue(queue: Waiting[], make: () => Message | undefined): Promise<void> {
-    if (!this.isWaiting() && this.#isFull()) this.#deps.paused?.();
+  #enqueue(queue: WaitingFrame[], make: () => SocketMessage | undefined): Promise<void> {
+    if (!this.isWaiting() && this.#isFull()) this.#listener.paused();
     this.#startPolling();
     return new Promise((done) => {
       queue.push({ make, done });
@@ -226,6 +234,3 @@ class PacedSocket implements FrameSocket {
     for (const done of waiters) done();
   }
 }
-
-// Of every connection that reads what it is sent; nothing is ever put into it.
-const NONE: Waiting[] = [];

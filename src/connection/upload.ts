@@ -1,145 +1,144 @@
 /**
- * A request body that arrives in chunks: a stream for fetch to read, and grants for the client as it does.
+ * A request body that arrives in chunks: a stream for the request to read, and grants for the client as it is read.
  *
  * @module
  */
 import { type Chunk, ProxyError } from "../protocol/mod.ts";
 
-/** A body on its way. */
-export interface Upload {
-  /** Each chunk is good until the next is asked for. */
-  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /**
-   * Takes a chunk.
-   *
-   * @throws {ProxyError} `flow_control_error`: more than was granted, or a chunk behind the last one;
-   * `request_too_large`.
-   */
-  push(chunk: Chunk): void;
-  /** Drops what has not been read, and breaks the stream off unless it has ended. */
-  close(): void;
-}
+type Bytes = Uint8Array<ArrayBuffer>;
 
-/** How a body arrives. */
+/** Limits of an upload, and its callbacks. */
 export interface UploadOptions {
   /** Credit to start with, in payload bytes. */
   readonly windowBytes: number;
-  /** The most payload bytes all in all. */
+  /** The most payload bytes in all. */
   readonly maxBytes: number;
-  /** Grants the client more. */
+  /** Called with the payload bytes that the client is granted. */
   readonly grant: (bytes: number) => void;
-  /** Called when fetch has taken a chunk. */
+  /** Called when the request has taken a chunk. */
   readonly taken: () => void;
 }
 
-type Controller = ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
-
-/** Payload that waits to be read: chunks, small ones packed together. */
+/** Payload that waits to be read: a chunk, or several small ones. */
 interface Packet {
-  readonly memory: Uint8Array<ArrayBuffer>;
+  readonly memory: Bytes;
   used: number;
 }
 
-// Chunks smaller than this are packed while they wait, or a byte of credit could cost a hundred of memory.
+// Chunks smaller than this are packed while they wait: else a byte of credit could cost a hundred bytes of memory.
 const SMALL_BYTES = 4096;
 const PACK_BYTES = 16_384;
 
-/** Creates an {@linkcode Upload}. */
-export function createUpload({ windowBytes, maxBytes, grant, taken }: UploadOptions): Upload {
-  const waiting: Packet[] = [];
-  let credit = windowBytes;
-  let received = 0;
-  let ungranted = 0;
-  let finished = false;
-  let closed = false;
-  let stream: Controller | undefined;
-  let wake: (() => void) | undefined;
-  let lent: ArrayBuffer | undefined;
+/** A request body that is still arriving. */
+export class Upload {
+  /** The body. Each chunk is valid until the next is asked for. */
+  readonly body: ReadableStream<Bytes>;
+  readonly #options: UploadOptions;
+  readonly #waiting: Packet[] = [];
+  #credit: number;
+  #received = 0;
+  #ungranted = 0;
+  #isFinished = false;
+  #isClosed = false;
+  #controller: ReadableStreamDefaultController<Bytes> | undefined;
+  #wake: (() => void) | undefined;
+  #lent: ArrayBuffer | undefined;
 
-  /** fetch asks for more when it has done with what it has: a long body must not leave all its chunks behind. */
-  function free(): void {
-    lent?.transfer(0);
-    lent = undefined;
+  constructor(options: UploadOptions) {
+    this.#options = options;
+    this.#credit = options.windowBytes;
+    this.body = new ReadableStream<Bytes>({
+      start: (controller) => void (this.#controller = controller),
+      pull: (controller) => this.#pull(controller),
+      cancel: () => void (this.#isClosed = true),
+    }, { highWaterMark: 0 });
   }
 
-  function handOver({ memory, used }: Packet, controller: Controller): void {
-    controller.enqueue(memory.subarray(0, used));
-    lent = memory.buffer;
-    taken();
-    ungranted += used;
-    // Few grants, and yet none so late that a client that sends at full speed has to stop.
-    if (finished || ungranted < windowBytes / 2) return;
-    credit += ungranted;
-    grant(ungranted);
-    ungranted = 0;
+  /**
+   * Takes a chunk.
+   *
+   * @throws {ProxyError} `flow_control_error`: more than was granted, or a chunk after the last one;
+   * `request_too_large`.
+   */
+  push({ payload, fin }: Chunk): void {
+    const { byteLength } = payload;
+    if (this.#isFinished) {
+      throw new ProxyError("flow_control_error", "A chunk arrived after the last one");
+    }
+    if (this.#isClosed) return; // the destination has responded without the rest
+    if (byteLength > this.#credit) {
+      throw new ProxyError(
+        "flow_control_error",
+        `A chunk of ${byteLength} bytes arrived with a credit of ${this.#credit}`,
+      );
+    }
+    this.#credit -= byteLength;
+    this.#received += byteLength;
+    const { maxBytes } = this.#options;
+    if (this.#received > maxBytes) {
+      const message = `The request body is larger than ${maxBytes} bytes`;
+      throw new ProxyError("request_too_large", message, { sent: "maybe" });
+    }
+    this.#isFinished = fin;
+    if (byteLength > 0) this.#pack(payload);
+    if (byteLength > 0 || fin) this.#wake?.();
   }
 
-  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    start(controller): void {
-      stream = controller;
-    },
-    async pull(controller): Promise<void> {
-      free();
-      if (waiting.length === 0 && !finished) await new Promise<void>((resolve) => wake = resolve);
-      if (closed) return;
-      const packet = waiting.shift();
-      if (packet !== undefined) handOver(packet, controller);
-      if (finished && waiting.length === 0) end(controller);
-    },
-    cancel: () => void (closed = true),
-  }, { highWaterMark: 0 });
+  /** Drops what has not been read, and breaks the stream off unless it has ended. */
+  close(): void {
+    this.#waiting.length = 0;
+    if (!this.#isClosed) {
+      this.#controller?.error(new TypeError("The request body is no longer wanted"));
+    }
+    this.#isClosed = true;
+    this.#wake?.();
+  }
 
-  function end(controller: Controller): void {
-    closed = true;
+  async #pull(controller: ReadableStreamDefaultController<Bytes>): Promise<void> {
+    this.#free();
+    if (this.#waiting.length === 0 && !this.#isFinished) {
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+    if (this.#isClosed) return;
+    const packet = this.#waiting.shift();
+    if (packet !== undefined) this.#handOver(packet, controller);
+    if (!this.#isFinished || this.#waiting.length > 0) return;
+    this.#isClosed = true;
     controller.close();
   }
 
-  function pack(payload: Uint8Array<ArrayBuffer>): void {
+  /** Frees the last chunk: a reader that asks for more is done with it, and the collector may be slow. */
+  #free(): void {
+    this.#lent?.transfer(0);
+    this.#lent = undefined;
+  }
+
+  #handOver({ memory, used }: Packet, controller: ReadableStreamDefaultController<Bytes>): void {
+    const { windowBytes, grant, taken } = this.#options;
+    controller.enqueue(memory.subarray(0, used));
+    this.#lent = memory.buffer;
+    taken();
+    this.#ungranted += used;
+    // Grants are few, and none is so late that a client at full speed has to stop.
+    if (this.#isFinished || this.#ungranted < windowBytes / 2) return;
+    this.#credit += this.#ungranted;
+    grant(this.#ungranted);
+    this.#ungranted = 0;
+  }
+
+  #pack(payload: Bytes): void {
     const { byteLength } = payload;
-    const last = waiting.at(-1);
+    const last = this.#waiting.at(-1);
     const fits = last !== undefined && last.used + byteLength <= last.memory.byteLength;
-    if (byteLength >= SMALL_BYTES || waiting.length === 0) {
-      waiting.push({ memory: payload, used: byteLength });
+    if (byteLength >= SMALL_BYTES || this.#waiting.length === 0) {
+      this.#waiting.push({ memory: payload, used: byteLength });
     } else if (fits) {
       last.memory.set(payload, last.used);
       last.used += byteLength;
     } else {
       const memory = new Uint8Array(PACK_BYTES);
       memory.set(payload);
-      waiting.push({ memory, used: byteLength });
+      this.#waiting.push({ memory, used: byteLength });
     }
   }
-
-  return {
-    body,
-    push({ payload, fin }: Chunk): void {
-      const { byteLength } = payload;
-      if (finished) throw new ProxyError("flow_control_error", "A chunk came behind the last one");
-      if (closed) return; // the destination has answered without the rest
-      if (byteLength > credit) {
-        throw new ProxyError(
-          "flow_control_error",
-          `A chunk of ${byteLength} bytes came with a credit of ${credit}`,
-        );
-      }
-      credit -= byteLength;
-      received += byteLength;
-      if (received > maxBytes) {
-        throw new ProxyError(
-          "request_too_large",
-          `The request body is larger than ${maxBytes} bytes`,
-          { sent: "maybe" },
-        );
-      }
-      finished = fin;
-      if (byteLength > 0) pack(payload);
-      if (byteLength > 0 || fin) wake?.();
-    },
-    close(): void {
-      waiting.length = 0;
-      if (!closed) stream?.error(new TypeError("The request body is not wanted any more"));
-      closed = true;
-      wake?.();
-    },
-  };
 }

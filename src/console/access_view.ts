@@ -1,5 +1,5 @@
 /**
- * The connection's state at the top of the page, and what it takes to be let in.
+ * The connection state at the top of the page, and the form for the token.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { formatMs, toVisible } from "./format.ts";
 import { CLOSE_HELP, findHelp, REFUSAL_HELP } from "./help.ts";
 import type { Session, SessionState } from "./session.ts";
 
-/** The state at the top of the page. */
+/** The connection state and the token form. */
 export interface AccessView {
   refresh(): void;
 }
@@ -17,24 +17,24 @@ const STATE_TEXTS: Readonly<Record<SessionState["type"], string>> = {
   off: "Disconnected",
   connecting: "Connecting",
   open: "Connected",
-  waiting: "Trying again",
+  waiting: "Reconnecting",
   refused: "Refused",
   failed: "Closed",
 };
 
-/** Brings the state and the token's field to life. */
+/** Creates the view on the elements of the page. */
 export function createAccessView({ session }: { readonly session: Session }): AccessView {
   const status = byId("status", HTMLButtonElement);
   const text = byId("status-text", HTMLElement);
   const identity = byId("identity", HTMLElement);
   const access = byId("access", HTMLElement);
-  const verdict = byId("verdict", HTMLElement);
+  const accessMessage = byId("access-message", HTMLElement);
   const token = byId("token", HTMLInputElement);
   const forget = byId("token-forget", HTMLButtonElement);
   const disconnect = byId("disconnect", HTMLButtonElement);
   let shown = "";
-  /** The reader has asked for a connection, and is told by the page that there is one. */
-  let isAwaited = false;
+  /** The user has asked for a connection; the form closes when it is open. */
+  let isRequested = false;
 
   function open(isOpen: boolean): void {
     access.hidden = !isOpen;
@@ -42,10 +42,10 @@ export function createAccessView({ session }: { readonly session: Session }): Ac
   }
 
   function connect(): void {
-    // An empty field keeps the token that is there: it is not shown again.
+    // An empty field keeps the current token, which is never shown.
     session.connect(token.value.trim() || undefined);
     token.value = "";
-    isAwaited = true;
+    isRequested = true;
   }
 
   status.addEventListener("click", () => {
@@ -64,13 +64,13 @@ export function createAccessView({ session }: { readonly session: Session }): Ac
   forget.addEventListener("click", () => session.connect(""));
   disconnect.addEventListener("click", () => session.disconnect());
 
-  function drawVerdict(): void {
+  function drawMessage(): void {
     const lines = explain(session);
     const key = lines.join("\n");
-    if (key === shown) return; // an alert that is written again is read out again
+    if (key === shown) return; // screen readers repeat an alert that is written again
     shown = key;
     const [title = "", ...rest] = lines;
-    verdict.replaceChildren(
+    accessMessage.replaceChildren(
       ...(lines.length === 0 ? [] : [element("strong", {}, title)]),
       ...rest.map((line) => element("p", {}, line)),
     );
@@ -82,10 +82,10 @@ export function createAccessView({ session }: { readonly session: Session }): Ac
   function closeWhenDone(): void {
     if (session.hello === undefined || shown !== "") return;
     const hasFocus = access.contains(document.activeElement);
-    if (hasFocus && !isAwaited) return;
+    if (hasFocus && !isRequested) return;
     open(false);
     if (hasFocus) status.focus();
-    isAwaited = false;
+    isRequested = false;
   }
 
   return {
@@ -101,10 +101,10 @@ export function createAccessView({ session }: { readonly session: Session }): Ac
         state.type === "failed";
       setAttributes(token, {
         placeholder: hasToken
-          ? "in use; enter another to replace it"
-          : "if the service asks for one",
+          ? "in use; enter another token to replace it"
+          : "if the service requires one",
       });
-      drawVerdict();
+      drawMessage();
       closeWhenDone();
     },
   };
@@ -123,34 +123,34 @@ function toExpiry(expiresAt: string | null): string {
   return leftMs > 0 ? `, for ${formatMs(leftMs)}` : ", expired";
 }
 
-/** Gives a title and what to do, nothing when all is well. */
-function explain({ state, verdict, hasToken }: Session): readonly string[] {
+/** Returns a title and what to do; an empty list if there is no problem. */
+function explain({ state, handshakeOutcome: outcome, hasToken }: Session): readonly string[] {
   if (state.type === "failed") {
     return [
       `The service closed the connection: ${toVisible(state.reason, 300)}`,
       findHelp(CLOSE_HELP, state.code) ?? "",
     ];
   }
-  if (verdict === undefined) return [];
-  if (verdict.type === "unreachable") {
+  if (outcome === undefined) return [];
+  if (outcome.type === "unreachable") {
     return [
       "The service cannot be reached",
-      "Check that it runs and that you are online. The page tries again by itself.",
+      "Check that it is running and that you are online. The page reconnects by itself.",
     ];
   }
-  if (verdict.type === "admitted") {
+  if (outcome.type === "admitted") {
     return [
-      "The service would let this page in, but the WebSocket did not open",
-      "A proxy or firewall in between seems not to pass WebSockets on: it has to pass the headers Upgrade and Connection to /ws. The page tries again by itself.",
+      "The service accepts this page, but the WebSocket did not open",
+      "A proxy or firewall probably blocks WebSockets. It must forward the headers Upgrade and Connection for /ws. The page reconnects by itself.",
     ];
   }
-  const help = REFUSAL_HELP[verdict.code].replace("{origin}", location.origin);
-  const title = verdict.code === "unauthorized"
-    ? hasToken ? "The token does not count" : "A token is needed"
-    : `${verdict.code}: ${toVisible(verdict.message, 300)}`;
+  const help = REFUSAL_HELP[outcome.code].replace("{origin}", location.origin);
+  const title = outcome.code === "unauthorized"
+    ? hasToken ? "The token is not valid" : "A token is required"
+    : `${outcome.code}: ${toVisible(outcome.message, 300)}`;
   return [
     title,
-    ...(verdict.code === "unauthorized" && hasToken ? [toVisible(verdict.message, 300)] : []),
+    ...(outcome.code === "unauthorized" && hasToken ? [toVisible(outcome.message, 300)] : []),
     help,
   ];
 }

@@ -1,39 +1,39 @@
 /**
- * The body of a response as far as it has come, and as far as memory goes.
+ * Stores the body of a response up to a maximum size.
  *
  * @module
  */
 
-/** A body that comes. */
+/** A stored body. */
 export interface BodyStore {
-  /** How many bytes have come. */
+  /** How many bytes were received. */
   readonly bytes: number;
-  /** Only the beginning was kept. */
+  /** Whether fewer bytes are stored than were received. */
   readonly isCut: boolean;
   push(chunk: Uint8Array): void;
-  /** Gives what was kept, in one piece. */
+  /** Returns all stored bytes. */
   read(): Uint8Array<ArrayBuffer>;
-  /** Gives what was kept from this offset on. */
+  /** Returns the stored bytes from this offset on. */
   readFrom(offset: number): Uint8Array<ArrayBuffer>;
-  /** Keeps nothing. */
+  /** Removes the stored bytes. */
   release(): void;
 }
 
-/** Creates a {@linkcode BodyStore} that keeps `maxBytes` at the most. */
+/** Creates a {@linkcode BodyStore} that stores at most `maxBytes`. */
 export function createBodyStore(maxBytes = 16_777_216): BodyStore {
   let chunks: Uint8Array[] = [];
   let bytes = 0;
-  let kept = 0;
+  let storedBytes = 0;
 
   function readFrom(offset: number): Uint8Array<ArrayBuffer> {
-    const whole = new Uint8Array(Math.max(0, kept - offset));
+    const joined = new Uint8Array(Math.max(0, storedBytes - offset));
     let at = 0;
     for (const chunk of chunks) {
       const from = Math.max(0, offset - at);
-      if (from < chunk.byteLength) whole.set(chunk.subarray(from), at + from - offset);
+      if (from < chunk.byteLength) joined.set(chunk.subarray(from), at + from - offset);
       at += chunk.byteLength;
     }
-    return whole;
+    return joined;
   }
 
   return {
@@ -41,24 +41,24 @@ export function createBodyStore(maxBytes = 16_777_216): BodyStore {
       return bytes;
     },
     get isCut(): boolean {
-      return kept < bytes;
+      return storedBytes < bytes;
     },
     push(chunk): void {
       bytes += chunk.byteLength;
-      const part = chunk.subarray(0, maxBytes - kept);
+      const part = chunk.subarray(0, maxBytes - storedBytes);
       if (part.byteLength === 0) return;
       chunks.push(part);
-      kept += part.byteLength;
+      storedBytes += part.byteLength;
     },
     read(): Uint8Array<ArrayBuffer> {
-      const whole = readFrom(0);
-      chunks = [whole];
-      return whole;
+      const joined = readFrom(0);
+      chunks = [joined];
+      return joined;
     },
     readFrom,
     release(): void {
       chunks = [];
-      kept = 0;
+      storedBytes = 0;
     },
   };
 }

@@ -1,24 +1,24 @@
 /**
- * The body of a response: while it comes, and in every way to look at it when it is there.
+ * Shows the body of a response while it arrives and in each possible view when it is complete.
  *
  * @module
  */
-import { classifyBody, headerOf, type ViewKind } from "./body_kind.ts";
+import { classifyBody, headerValue, type ViewKind } from "./body_class.ts";
 import { button, element } from "./dom.ts";
 import { createEventsView, type LiveView } from "./events_view.ts";
-import { type ExchangeRecord, headersOf, isOver } from "./exchanges.ts";
+import { headersOf, isOver, type ShownExchange } from "./exchange_store.ts";
 import { formatBytes } from "./format.ts";
-import { findJsonFault } from "./json_layout.ts";
+import { findJsonProblem } from "./json_layout.ts";
 import { readJson } from "./json_text.ts";
 import { createJsonView } from "./json_view.ts";
 import { createGrowingText, createHexView, createTextView } from "./text_view.ts";
 
 const NAMES = { json: "JSON", text: "Text", image: "Image", hex: "Hex" } as const;
-// What is worth reading before all of it is there.
+// Types that are shown as text while the body arrives.
 const TEXT_TYPE = /^(?:text\/|application\/(?:[^;]*\+)?(?:json|xml|x-ndjson|javascript|yaml)|$)/i;
 
-/** Shows the body of an exchange, and goes on as it comes. */
-export function createBodyView(record: ExchangeRecord): LiveView {
+/** Creates a view of the body of an exchange. */
+export function createBodyView(exchange: ShownExchange): LiveView {
   const box = element("div", { class: "stack body-view" });
   let stage = "";
   let live: (() => void) | undefined;
@@ -34,16 +34,17 @@ export function createBodyView(record: ExchangeRecord): LiveView {
   }
 
   function enter(next: string): void {
-    if (next === "events") show(createEventsView(record));
-    else if (next === "live") show(createLiveBody(record));
-    else if (next === "whole") show({ element: createWholeBody(record), refresh(): void {} });
-    else note(toNote(record));
+    if (next === "events") show(createEventsView(exchange));
+    else if (next === "live") show(createLiveBody(exchange));
+    else if (next === "complete") {
+      show({ element: createCompleteBody(exchange), refresh(): void {} });
+    } else note(describeMissingBody(exchange));
   }
 
   return {
     element: box,
     refresh(): void {
-      const next = toStage(record);
+      const next = toStage(exchange);
       if (next !== stage) enter(next);
       stage = next;
       live?.();
@@ -51,31 +52,31 @@ export function createBodyView(record: ExchangeRecord): LiveView {
   };
 }
 
-function toStage(record: ExchangeRecord): string {
-  const { phase, body, head, events, draft } = record;
+function toStage(exchange: ShownExchange): string {
+  const { phase, body, head, events, draft } = exchange;
   const isEvents = draft.mode === "events" || draft.mode === "lines";
   if (events.length > 0 || (isEvents && phase === "receiving" && body === undefined)) {
     return "events";
   }
-  if (body !== undefined && body.bytes > 0) return isOver(record) ? "whole" : "live";
+  if (body !== undefined && body.bytes > 0) return isOver(exchange) ? "complete" : "live";
   return `${phase} ${head === undefined}`;
 }
 
-function toNote({ phase, head, isPaused }: ExchangeRecord): string {
-  if (phase === "queued") return "Waiting for a place on the connection.";
+function describeMissingBody({ phase, head, isPaused }: ShownExchange): string {
+  if (phase === "queued") return "Waiting for the connection.";
   if (phase === "waiting") return "Waiting for the response.";
   if (phase === "receiving") return isPaused ? "Paused." : "Waiting for the body.";
-  if (head === undefined) return "No response came.";
-  return phase === "done" ? "The response has no body." : "Nothing of the body came.";
+  if (head === undefined) return "No response arrived.";
+  return phase === "done" ? "The response has no body." : "No part of the body arrived.";
 }
 
-function createLiveBody(record: ExchangeRecord): LiveView {
-  const type = headerOf(headersOf(record), "content-type");
+function createLiveBody(exchange: ShownExchange): LiveView {
+  const type = headerValue(headersOf(exchange), "content-type");
   if (!TEXT_TYPE.test(type)) {
     const progress = element("p", { class: "hint pad" });
     return {
       element: progress,
-      refresh: () => void (progress.textContent = `${formatBytes(record.receivedSize)} so far.`),
+      refresh: () => void (progress.textContent = `${formatBytes(exchange.receivedSize)} so far.`),
     };
   }
   const text = createGrowingText();
@@ -84,7 +85,7 @@ function createLiveBody(record: ExchangeRecord): LiveView {
   return {
     element: text.element,
     refresh(): void {
-      const bytes = record.body?.readFrom(offset) ?? new Uint8Array();
+      const bytes = exchange.body?.readFrom(offset) ?? new Uint8Array();
       if (bytes.byteLength === 0) return;
       offset += bytes.byteLength;
       text.append(decoder.decode(bytes, { stream: true }));
@@ -92,17 +93,17 @@ function createLiveBody(record: ExchangeRecord): LiveView {
   };
 }
 
-function createWholeBody(record: ExchangeRecord): HTMLElement {
-  const { body } = record;
+function createCompleteBody(exchange: ShownExchange): HTMLElement {
+  const { body } = exchange;
   const bytes = body?.read() ?? new Uint8Array();
   if (body === undefined || bytes.byteLength === 0) {
     return element(
       "p",
       { class: "hint pad" },
-      "The body was let go to save memory. Send the request again to see it.",
+      "The body was removed to save memory. Send the request again to see it.",
     );
   }
-  const type = headerOf(headersOf(record), "content-type");
+  const type = headerValue(headersOf(exchange), "content-type");
   const { views, text } = classifyBody(type, bytes);
   const content = element("div", { class: "stack" });
   const makers: Readonly<Record<ViewKind, () => HTMLElement>> = {
@@ -112,7 +113,7 @@ function createWholeBody(record: ExchangeRecord): HTMLElement {
     hex: () => createHexView(bytes),
   };
   const draw = (kind: ViewKind): void => content.replaceChildren(makers[kind]());
-  const name = `view-${record.key}`;
+  const name = `view-${exchange.key}`;
   const choice = element(
     "fieldset",
     { class: "segments" },
@@ -129,7 +130,7 @@ function createWholeBody(record: ExchangeRecord): HTMLElement {
       await navigator.clipboard.writeText(text ?? "");
       copy.textContent = "Copied";
     } catch {
-      copy.textContent = "Not allowed here";
+      copy.textContent = "Not allowed";
     }
     setTimeout(() => copy.textContent = "Copy", 2000);
   });
@@ -149,7 +150,7 @@ function createWholeBody(record: ExchangeRecord): HTMLElement {
         "span",
         { class: "actions" },
         copy,
-        button("Download", () => download(bytes, record)),
+        button("Download", () => download(bytes, exchange)),
       ),
     ),
     content,
@@ -160,12 +161,12 @@ function createJson(text: string): HTMLElement {
   const json = readJson(text);
   if (json.type === "json") return createJsonView(json);
   const note = json.type === "too_long"
-    ? "Too many lines to fold; this is the text."
-    : `Not valid JSON. ${findJsonFault(text) ?? ""}`;
+    ? "The JSON has too many lines to be folded; here is the text."
+    : `Not valid JSON. ${findJsonProblem(text) ?? ""}`;
   return element(
     "div",
     { class: "stack" },
-    element("p", { class: "fault pad" }, note),
+    element("p", { class: "problem pad" }, note),
     createTextView(text),
   );
 }
@@ -173,7 +174,7 @@ function createJson(text: string): HTMLElement {
 function createImage(bytes: Uint8Array<ArrayBuffer>, type: string): HTMLElement {
   const url = URL.createObjectURL(new Blob([bytes], { type }));
   const size = element("figcaption", { class: "hint" });
-  const image = element("img", { src: url, alt: "The image that came" });
+  const image = element("img", { src: url, alt: "Image of the response" });
   image.addEventListener("load", () => {
     size.textContent = `${image.naturalWidth} × ${image.naturalHeight}, ${
       formatBytes(bytes.byteLength)
@@ -181,16 +182,16 @@ function createImage(bytes: Uint8Array<ArrayBuffer>, type: string): HTMLElement 
     URL.revokeObjectURL(url);
   });
   image.addEventListener("error", () => {
-    size.textContent = "The browser cannot show this as an image; look at it in hexadecimal";
+    size.textContent = "The browser cannot show this image; choose Hex to see its bytes";
     URL.revokeObjectURL(url);
   });
   return element("figure", { class: "preview" }, image, size);
 }
 
-function download(bytes: Uint8Array<ArrayBuffer>, { head, target }: ExchangeRecord): void {
+function download(bytes: Uint8Array<ArrayBuffer>, { head, target }: ShownExchange): void {
   const [path = ""] = (head?.url ?? target).split(/[?#]/);
   const name = path.split("/").at(-1) || "response";
-  // Never as a type that a browser would open in this page's origin.
+  // A type that browsers do not open in the origin of this page.
   const url = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));
   element("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);

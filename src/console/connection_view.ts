@@ -1,14 +1,14 @@
 /**
- * The connection: who one is, what the limits are, what waits, what has happened.
+ * The panel of the connection: state, identity, limits, credit and log.
  *
  * @module
  */
 import { definitions, element } from "./dom.ts";
-import { type ExchangeRecord, type Exchanges, isOver } from "./exchanges.ts";
+import { type ExchangeStore, isOver, type ShownExchange } from "./exchange_store.ts";
 import { formatBytes, formatClock, formatCount, formatMs, toVisible } from "./format.ts";
 import type { Session, SessionEvent } from "./session.ts";
 
-/** The connection's panel. */
+/** The panel of the connection. */
 export interface ConnectionView {
   refresh(): void;
   add(event: SessionEvent): void;
@@ -17,10 +17,10 @@ export interface ConnectionView {
 const MAX_EVENTS = 200;
 const MAX_ROWS = 50;
 
-/** Fills a panel with the connection. */
+/** Creates the view inside a panel. */
 export function createConnectionView(
   panel: HTMLElement,
-  { session, exchanges }: { readonly session: Session; readonly exchanges: Exchanges },
+  { session, store }: { readonly session: Session; readonly store: ExchangeStore },
 ): ConnectionView {
   const now = element("div", { class: "facts" });
   const limits = element("div", { class: "facts" });
@@ -47,7 +47,7 @@ export function createConnectionView(
   panel.append(
     element("section", {}, element("h3", {}, "Now"), now),
     element("section", {}, element("h3", {}, "Limits"), limits),
-    element("section", {}, element("h3", {}, "What happened"), log),
+    element("section", {}, element("h3", {}, "Log"), log),
     element("section", { class: "wide" }, creditTable),
   );
 
@@ -55,17 +55,19 @@ export function createConnectionView(
     const { hello, state } = session;
     now.replaceChildren(definitions([
       ["State", state.type],
-      ["In flight", formatCount(exchanges.inFlight)],
+      ["In flight", formatCount(store.inFlight)],
       ["Buffered", formatBytes(session.bufferedBytes)],
       ["Server", toVisible(hello?.server ?? "–")],
       ["Connection", toVisible(hello?.connection ?? "–")],
       [
         "Identity",
-        hello === undefined ? "–" : toVisible(hello.identity ?? "nobody is asked for a credential"),
+        hello === undefined
+          ? "–"
+          : toVisible(hello.identity ?? "none; the service requires no credential"),
       ],
       [
         "Credential until",
-        hello === undefined ? "–" : toVisible(hello.expiresAt ?? "it does not expire"),
+        hello === undefined ? "–" : toVisible(hello.expiresAt ?? "no expiry"),
       ],
       ["Upstreams", toVisible(hello?.upstreams.join(", ") || "–")],
       ["Reconnects", formatCount(Math.max(0, reconnects))],
@@ -76,13 +78,15 @@ export function createConnectionView(
     const entries = Object.entries(session.hello?.limits ?? {});
     limits.replaceChildren(
       entries.length === 0
-        ? element("p", { class: "hint" }, "Known when the connection is open.")
+        ? element("p", { class: "hint" }, "Available when the connection is open.")
         : definitions(entries.map(([name, value]) => [name, formatLimit(name, Number(value))])),
     );
   }
 
   function drawCredit(): void {
-    const rows = exchanges.records.filter((record) => !isOver(record) && record.flow !== undefined);
+    const rows = store.exchanges.filter((exchange) =>
+      !isOver(exchange) && exchange.creditMeter !== undefined
+    );
     creditTable.hidden = rows.length === 0;
     credit.replaceChildren(...rows.slice(-MAX_ROWS).map(toCreditRow));
   }
@@ -108,15 +112,15 @@ export function createConnectionView(
   };
 }
 
-function toCreditRow({ id, target, flow }: ExchangeRecord): HTMLElement {
+function toCreditRow({ id, target, creditMeter }: ShownExchange): HTMLElement {
   const credit = (bytes: number | undefined): string =>
-    bytes === undefined ? "as it likes" : formatBytes(bytes);
-  const upload = flow?.upload;
+    bytes === undefined ? "unlimited" : formatBytes(bytes);
+  const upload = creditMeter?.upload;
   const cells = [
     String(id ?? ""),
     toVisible(target, 80),
-    formatBytes(flow?.download.movedBytes ?? 0),
-    credit(flow?.download.creditBytes),
+    formatBytes(creditMeter?.download.movedBytes ?? 0),
+    credit(creditMeter?.download.creditBytes),
     upload === undefined ? "–" : formatBytes(upload.movedBytes),
     upload === undefined ? "–" : credit(upload.creditBytes),
   ];

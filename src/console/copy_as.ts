@@ -1,14 +1,14 @@
 /**
- * A request written down for elsewhere: client code, frames, curl.
+ * Writes a request as client code, as a frame or as a curl command.
  *
  * @module
  */
 import { type Draft, toTarget } from "./draft.ts";
-import { type Copied, type CopyContext, toCurl, withContentType } from "./copy_curl.ts";
+import { type CopiedText, type CopyContext, toCurl, withContentType } from "./copy_curl.ts";
 import { toCompact } from "./json_layout.ts";
 import { readJson } from "./json_text.ts";
 
-/** Ways to write a request down, with the names that people see. */
+/** The formats, and their labels. */
 export const COPY_FORMATS = {
   client: "Client code",
   v1: "v1 frame",
@@ -16,17 +16,17 @@ export const COPY_FORMATS = {
   curl: "curl",
 } as const;
 
-/** A way to write a request down. */
+/** A format. */
 export type CopyFormat = keyof typeof COPY_FORMATS;
 
-/** Writes a draft down. */
-export function copyAs(format: CopyFormat, draft: Draft, context: CopyContext): Copied {
+/** Returns the request in a format. */
+export function copyAs(format: CopyFormat, draft: Draft, context: CopyContext): CopiedText {
   if (format === "client") return toClientCode(draft, context);
   if (format === "v1") return toV1Frame(draft);
   return format === "plain" ? toPlainFrame(draft) : toCurl(draft, context);
 }
 
-function toClientCode(draft: Draft, { origin, needsToken, fileName }: CopyContext): Copied {
+function toClientCode(draft: Draft, { origin, needsToken, fileName }: CopyContext): CopiedText {
   const { method, bodyKind, bodyText, timeoutMs, redirect, mode } = draft;
   const headers = withContentType(draft);
   const socketUrl = `${origin.replace(/^http/, "ws")}/ws`;
@@ -56,7 +56,7 @@ function toClientCode(draft: Draft, { origin, needsToken, fileName }: CopyContex
   return { text: `${text}\n`, notes: [] };
 }
 
-const LOG = "console.log"; // in the code that is copied
+const LOG = "console.log"; // in the copied code
 
 function toReading(mode: Draft["mode"], call: string): readonly string[] {
   if (mode === "events") {
@@ -72,7 +72,7 @@ function toReading(mode: Draft["mode"], call: string): readonly string[] {
   return [response, `for await (const chunk of ${chunks}) {`, `  ${LOG}(chunk);`, "}"];
 }
 
-function toV1Frame(draft: Draft): Copied {
+function toV1Frame(draft: Draft): CopiedText {
   const { method, upstream, timeoutMs, redirect, mode, bodyKind, headers } = draft;
   const target = toTarget(draft);
   const head = {
@@ -95,16 +95,18 @@ function toV1Frame(draft: Draft): Copied {
     : undefined;
   return {
     text: withMember(head, body),
-    notes: bodyKind === "file" ? ["The file follows in binary chunks, the last with FIN"] : [],
+    notes: bodyKind === "file"
+      ? ["Send the file in binary chunks after the frame, the last with FIN"]
+      : [],
   };
 }
 
-function toPlainFrame(draft: Draft): Copied {
+function toPlainFrame(draft: Draft): CopiedText {
   const { method, timeoutMs, redirect, mode, bodyKind } = draft;
-  // JSON in a string is sent as it is, but without its type.
+  // For JSON in `data`, the service adds the content type. For text it does not.
   const headers = bodyKind === "text" ? withContentType(draft) : draft.headers;
   const json = bodyKind === "json" ? compact(draft.bodyText) : undefined;
-  // A JSON string would be sent without its quotes, null not at all.
+  // The service would send a JSON string without its quotes, and null not at all. Both are sent as text instead.
   const isPlain = json !== undefined && /^["n]/.test(json);
   const typed = isPlain ? withContentType(draft) : headers;
   const head = {
@@ -117,11 +119,13 @@ function toPlainFrame(draft: Draft): Copied {
   return {
     text: withMember(head, data === undefined ? undefined : `"data":${data}`),
     notes: [
-      ...(new Set(names).size < names.length ? ["Of repeated header fields only the last"] : []),
-      ...(bodyKind === "file" ? ["Without the file: plain frames hold text and JSON"] : []),
-      ...(timeoutMs !== null ? ["Without the timeout, which plain frames do not have"] : []),
-      ...(redirect !== "follow" ? ["Redirects are followed: plain frames know no other way"] : []),
-      ...(mode !== "whole" ? ["The body comes whole: plain frames know no other way"] : []),
+      ...(new Set(names).size < names.length
+        ? ["Plain frames cannot repeat a header: only the last value is included"]
+        : []),
+      ...(bodyKind === "file" ? ["Plain frames cannot contain a file: the body is missing"] : []),
+      ...(timeoutMs !== null ? ["Plain frames have no timeout"] : []),
+      ...(redirect !== "follow" ? ["Plain frames always follow redirects"] : []),
+      ...(mode !== "whole" ? ["Plain frames always return a complete response"] : []),
     ],
   };
 }
@@ -142,7 +146,7 @@ function withMember(head: unknown, member: string | undefined): string {
   return member === undefined ? text : `${text.slice(0, -1)},${member}}`;
 }
 
-/** On one line, as terminals send it; as it stands where it is no JSON. */
+/** Returns JSON on one line, as terminals send it, and invalid JSON unchanged. */
 function compact(text: string): string {
   const json = readJson(text, Infinity);
   return json.type === "json" ? toCompact(json) : text;

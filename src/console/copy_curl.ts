@@ -1,28 +1,28 @@
 /**
- * A request as a command for a shell.
+ * Writes a request as a shell command.
  *
  * @module
  */
 import { defaultContentType, type Draft, toTarget } from "./draft.ts";
 
-/** What was written down. */
-export interface Copied {
+/** The text of a request in some format. */
+export interface CopiedText {
   readonly text: string;
-  /** What the format cannot say. */
+  /** What the format cannot express, and other hints. */
   readonly notes: readonly string[];
 }
 
-/** What surrounds a request. */
+/** What the formats need to know beyond the request. */
 export interface CopyContext {
-  /** The origin of the service, as `https://proxy.example`. */
+  /** The origin of the service, such as `https://proxy.example`. */
   readonly origin: string;
   readonly needsToken: boolean;
-  /** The name of the file that is the body. */
+  /** The name of the file if the body is a file. */
   readonly fileName?: string | undefined;
 }
 
-/** Writes a draft down as a curl command that goes straight to the destination. */
-export function toCurl(draft: Draft, { fileName }: CopyContext): Copied {
+/** Returns a curl command that sends the request directly to the destination. */
+export function toCurl(draft: Draft, { fileName }: CopyContext): CopiedText {
   const { method, bodyKind, bodyText, timeoutMs, redirect, mode, upstream } = draft;
   const hasBody = bodyKind !== "none";
   const target = toTarget(draft);
@@ -46,13 +46,13 @@ export function toCurl(draft: Draft, { fileName }: CopyContext): Copied {
   return {
     text: words.join(" \\\n  "),
     notes: [
-      "Straight to the destination, not through wsfetch",
-      ...(isNamed ? ["Put the upstream's base URL in place of its name"] : []),
+      "Sends the request directly to the destination, not through wsfetch",
+      ...(isNamed ? ["Replace the name of the upstream with its base URL"] : []),
     ],
   };
 }
 
-/** Gives the headers with the content type that is added to them; that of a file is its own. */
+/** Returns the headers with the default content type, except for a file. */
 export function withContentType(draft: Draft): Draft["headers"] {
   const type = defaultContentType(draft);
   return type === undefined || draft.bodyKind === "file"
@@ -60,7 +60,7 @@ export function withContentType(draft: Draft): Draft["headers"] {
     : [...draft.headers, ["content-type", type]];
 }
 
-/** For a POSIX shell. */
+/** Quotes a word for a POSIX shell. */
 function quote(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }

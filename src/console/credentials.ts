@@ -1,45 +1,45 @@
 /**
- * Takes credentials out of a request before it is kept or shown to others.
+ * Removes credentials from a request before it is stored or shared.
  *
  * @module
  */
 import { type Draft, toTarget } from "./draft.ts";
 
-/** A draft without credentials, and what was taken out. */
-export interface Scrubbed {
+/** A draft without credentials. */
+export interface ScrubbedDraft {
   readonly draft: Draft;
-  /** As `the header authorization`. */
+  /** What was removed, such as `the header authorization`. */
   readonly omitted: readonly string[];
 }
 
-// `idempotency-key` and the like name no credential, `author` no authorization.
+// Excludes names such as `idempotency-key` and `author`.
 const CREDENTIAL_NAME =
   /auth(?!or(?:s|ed|ship)?\b)|cookie|token|secret|passw|credential|session|signature|jwt|bearer|api[-_.]?key|(?:access|private|account|client|subscription|functions|shared|secret)[-_.]?key|^key$|^sig$|^pwd$|^otp$/i;
 
-/** What is shorter would be found by accident. */
+/** Shorter values could match unrelated text. */
 const MIN_SECRET_LENGTH = 6;
 
 const JSON_MEMBER = /("((?:[^"\\]|\\.)*)"\s*:\s*)"((?:[^"\\]|\\.)*)"/g;
 
-/** Says whether a header, parameter or member of this name holds a credential, as far as names tell. */
+/** Returns whether a header, parameter or member with this name probably contains a credential. */
 export function isCredentialName(name: string): boolean {
   return CREDENTIAL_NAME.test(name);
 }
 
 /**
- * Gives a draft with no value of a header, query parameter, form field or JSON member that a name gives away as a
- * credential, and with no other trace of those values.
+ * Returns the draft without the values of headers, query parameters, form fields and JSON members whose names suggest
+ * a credential. The same values are removed wherever else they occur.
  *
  * @param draft The draft.
- * @param secrets What must not be in it either: the service's own credential.
+ * @param secrets Other values to remove, such as the token of the service.
  */
-export function scrubDraft(draft: Draft, secrets: readonly string[] = []): Scrubbed {
+export function scrubDraft(draft: Draft, secrets: readonly string[] = []): ScrubbedDraft {
   const omitted: string[] = [];
   const values = new Set(secrets.filter((secret) => secret.length >= MIN_SECRET_LENGTH));
   const take = (what: string, value: string): void => {
     if (value === "") return;
     omitted.push(what);
-    // `Bearer x`: x alone would do as well.
+    // In `Bearer x`, x alone is the credential.
     for (const part of [value, ...value.split(/\s+/)]) {
       if (part.length >= MIN_SECRET_LENGTH) values.add(part);
     }
@@ -64,7 +64,7 @@ export function scrubDraft(draft: Draft, secrets: readonly string[] = []): Scrub
     headers: headers.map(([name, value]) => [erase(name), erase(value)]),
     bodyText: erase(bodyText),
   };
-  if (found.size > 0) omitted.push("a credential that stood elsewhere");
+  if (found.size > 0) omitted.push("a credential in another place");
   return { draft: clean, omitted: [...new Set(omitted)] };
 }
 
@@ -101,7 +101,7 @@ function scrubBody({ bodyKind, bodyText, headers }: Draft, take: Take): string {
   });
 }
 
-/** Leaves every pair as it is written, but for the values of credentials. */
+/** Removes the values of credentials and keeps the other pairs unchanged. */
 function scrubPairs(
   text: string,
   { take, what }: { readonly take: Take; readonly what: string },
@@ -121,6 +121,6 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll("+", " "));
   } catch {
-    return text; // as it stands, then
+    return text; // invalid percent-encoding is kept
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The two dialogs: a request written down for elsewhere, and as a link.
+ * The dialogs that copy a request in another format and share it as a link.
  *
  * @module
  */
@@ -12,18 +12,18 @@ import { encodeShare } from "./share.ts";
 /** The dialogs. */
 export interface Dialogs {
   copyAs(draft: Draft, context: CopyContext): void;
-  /** @param secrets What must not be in the link. */
+  /** @param secrets Values that are removed from the link. */
   share(draft: Draft, secrets: readonly string[]): void;
 }
 
-/** Brings the page's dialog to life. */
+/** Creates the dialogs on the elements of the page. */
 export function createDialogs({ announce }: { announce(text: string): void }): Dialogs {
   const dialog = byId("dialog", HTMLDialogElement);
   const title = byId("dialog-title", HTMLElement);
   const content = byId("dialog-content", HTMLElement);
   let format: CopyFormat = "client";
   byId("dialog-close", HTMLElement).addEventListener("click", () => dialog.close());
-  // A click on the backdrop is one on the dialog itself.
+  // A click on the backdrop has the dialog itself as its target.
   dialog.addEventListener("click", ({ target }) => {
     if (target === dialog) dialog.close();
   });
@@ -48,7 +48,7 @@ export function createDialogs({ announce }: { announce(text: string): void }): D
     copyAs(draft, context): void {
       const text = element("textarea", {
         readonly: true,
-        "aria-label": "The request, written down",
+        "aria-label": "Request in this format",
         class: "code",
         rows: 14,
         spellcheck: "false",
@@ -71,7 +71,7 @@ export function createDialogs({ announce }: { announce(text: string): void }): D
             checked: value === format,
           });
           input.addEventListener("input", () => {
-            format = value as CopyFormat; // a key of the table
+            format = value as CopyFormat; // a key of COPY_FORMATS
             draw();
           });
           return element("label", {}, input, element("span", {}, label));
@@ -94,7 +94,7 @@ export function createDialogs({ announce }: { announce(text: string): void }): D
         ? element(
           "p",
           { class: "hint" },
-          "Whoever opens the link sees this request in the editor; nothing is sent until they send it. The link holds no token.",
+          "The link opens this request in the editor; nothing is sent before the user sends it. The link contains no token.",
         )
         : element(
           "div",
@@ -102,7 +102,7 @@ export function createDialogs({ announce }: { announce(text: string): void }): D
           element(
             "p",
             {},
-            "Whoever opens the link sees this request in the editor. Left out, as they could be credentials or are too long:",
+            "The link opens this request in the editor. Omitted because they may be credentials or are too long:",
           ),
           element("ul", {}, ...omitted.map((what) => element("li", {}, what))),
         );
@@ -111,13 +111,13 @@ export function createDialogs({ announce }: { announce(text: string): void }): D
   };
 }
 
-/** Copies a field's text; gives `false` when the browser does not let it. */
+/** Copies the text of a field. Returns `false` if the browser does not allow it. */
 export async function copyText(field: HTMLTextAreaElement): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(field.value);
     return true;
   } catch {
-    // Not allowed, or the page is not in a secure context: then the text is at least selected.
+    // Not allowed, or the context is not secure. At least the text is selected.
     field.focus();
     field.select();
     return document.execCommand("copy");

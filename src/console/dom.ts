@@ -1,15 +1,15 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * The page's elements: found by id, or made. Text only ever becomes text.
+ * Finds and creates elements. Strings always become text, never markup.
  *
  * @module
  */
 
-/** What an attribute is set to; `false` and `undefined`: it is not there. */
+/** The values of attributes. `false` and `undefined` remove an attribute, `true` sets it to `""`. */
 export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** Makes an element. */
+/** Creates an element. */
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -29,7 +29,7 @@ export function setAttributes(target: Element, attributes: Attributes): void {
   }
 }
 
-/** Makes a button. */
+/** Creates a button. */
 export function button(
   label: string,
   onClick: () => void,
@@ -41,9 +41,9 @@ export function button(
 }
 
 /**
- * Gives the element of the page that has this id.
+ * Returns the element with this id.
  *
- * @throws {TypeError} The page has none, or one of another kind.
+ * @throws {TypeError} The page has no such element, or it has another type.
  */
 export function byId<T extends HTMLElement>(id: string, type: new () => T): T {
   const found = document.getElementById(id);
@@ -51,20 +51,20 @@ export function byId<T extends HTMLElement>(id: string, type: new () => T): T {
   throw new TypeError(`The page has no ${type.name} #${id}`);
 }
 
-/** Gives a function that calls `draw` once before the next frame is painted, however often it is called. */
+/** Returns a function that schedules `draw` before the next paint. Several calls before then schedule it once. */
 export function onNextFrame(draw: () => void): () => void {
-  let isAsked = false;
+  let isScheduled = false;
   return () => {
-    if (isAsked) return;
-    isAsked = true;
+    if (isScheduled) return;
+    isScheduled = true;
     requestAnimationFrame(() => {
-      isAsked = false;
+      isScheduled = false;
       draw();
     });
   };
 }
 
-/** Gives a list of terms and what they are. */
+/** Creates a description list. */
 export function definitions(
   pairs: readonly (readonly [term: string, value: string | Node])[],
 ): HTMLDListElement {

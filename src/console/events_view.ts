@@ -1,26 +1,26 @@
 /**
- * Server-sent events and lines as they come.
+ * Shows server-sent events and lines while they arrive.
  *
  * @module
  */
 import { element } from "./dom.ts";
-import type { ExchangeRecord, ReceivedEvent } from "./exchanges.ts";
+import type { ReceivedEvent, ShownExchange } from "./exchange_store.ts";
 import { formatCount, formatMs, toVisible } from "./format.ts";
 import { readJson } from "./json_text.ts";
 import { createJsonView } from "./json_view.ts";
 import { createTextView } from "./text_view.ts";
 import { createVirtualList } from "./virtual_list.ts";
 
-/** Something on the page that follows an exchange. */
+/** A view that follows an exchange. */
 export interface LiveView {
   readonly element: HTMLElement;
   refresh(): void;
 }
 
-/** Shows the events of an exchange. */
-export function createEventsView(record: ExchangeRecord): LiveView {
-  const { events } = record;
-  const isLines = record.draft.mode === "lines";
+/** Creates a list of the events of an exchange. */
+export function createEventsView(exchange: ShownExchange): LiveView {
+  const { events } = exchange;
+  const isLines = exchange.draft.mode === "lines";
   const detail = element("div", { class: "detail" });
   const note = element("p", { class: "hint pad" });
   detail.hidden = note.hidden = true;
@@ -44,8 +44,8 @@ export function createEventsView(record: ExchangeRecord): LiveView {
   return {
     element: element("div", { class: "stack" }, note, list.element, detail),
     refresh(): void {
-      note.hidden = record.droppedEvents === 0;
-      note.textContent = `${formatCount(record.droppedEvents)} more came and were not kept`;
+      note.hidden = exchange.droppedEvents === 0;
+      note.textContent = `${formatCount(exchange.droppedEvents)} more were received but not stored`;
       list.refresh();
     },
   };

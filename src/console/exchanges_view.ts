@@ -1,28 +1,24 @@
 /**
- * The exchanges as a waterfall: one row each, all on one time axis.
+ * The panel of the exchanges: a waterfall with one row for each exchange, on a common time axis.
  *
  * @module
  */
 import { type Attributes, button, element } from "./dom.ts";
-import { describeOutcome, type ExchangeRecord, type Exchanges, isOver } from "./exchanges.ts";
+import {
+  describeOutcome,
+  type ExchangeStore,
+  isOver,
+  type ShownExchange,
+} from "./exchange_store.ts";
 import { formatBytes, formatMs, toVisible } from "./format.ts";
 import { createVirtualList } from "./virtual_list.ts";
 import { type Bar, layoutWaterfall, type Mark, type Waterfall } from "./waterfall.ts";
 
-/** The waterfall on the page. */
+/** The panel of the exchanges. */
 export interface ExchangesView {
   refresh(): void;
-  /** Marks an exchange as the one that is shown. */
-  show(record: ExchangeRecord): void;
-}
-
-/** What the waterfall needs, and whom it tells. */
-export interface ExchangesViewDeps {
-  readonly exchanges: Exchanges;
-  /** Milliseconds by the clock of `performance.now()`. */
-  now(): number;
-  selected(record: ExchangeRecord): void;
-  cancelAll(): void;
+  /** Selects an exchange. */
+  show(exchange: ShownExchange): void;
 }
 
 const NO_BAR: Bar = { start: 0, sent: 0, head: 0, end: 0 };
@@ -33,10 +29,17 @@ const PHASES = [["queued", "start", "sent"], ["waiting", "sent", "head"], [
   "end",
 ]] as const;
 
-/** Fills a panel with the waterfall. */
+/** Creates the waterfall inside a panel. */
 export function createExchangesView(
   panel: HTMLElement,
-  { exchanges, now, selected, cancelAll }: ExchangesViewDeps,
+  { store, now, selected, cancelAll }: {
+    readonly store: ExchangeStore;
+    /** Returns milliseconds, as `performance.now()` does. */
+    now(): number;
+    /** Called when an exchange is selected. */
+    selected(exchange: ShownExchange): void;
+    cancelAll(): void;
+  },
 ): ExchangesView {
   const filter = element("input", {
     type: "search",
@@ -47,43 +50,44 @@ export function createExchangesView(
   let first = 0;
   let waterfall: Waterfall = { bars: [], marks: [] };
 
-  function records(): readonly ExchangeRecord[] {
-    const wanted = filter.value.trim().toLowerCase();
-    if (wanted === "") return exchanges.records;
-    return exchanges.records.filter((record) =>
-      `${record.draft.method} ${record.target} ${describeOutcome(record)}`.toLowerCase().includes(
-        wanted,
-      )
+  function filterExchanges(): readonly ShownExchange[] {
+    const text = filter.value.trim().toLowerCase();
+    if (text === "") return store.exchanges;
+    return store.exchanges.filter((exchange) =>
+      `${exchange.draft.method} ${exchange.target} ${describeOutcome(exchange)}`.toLowerCase()
+        .includes(
+          text,
+        )
     );
   }
 
-  let seen: readonly ExchangeRecord[] = [];
+  let visible: readonly ShownExchange[] = [];
   const list = createVirtualList({
     label: "Exchanges",
     role: "listbox",
     follows: true,
     count(): number {
-      seen = records();
-      return seen.length;
+      visible = filterExchanges();
+      return visible.length;
     },
     drawn(from, end): void {
       first = from;
-      waterfall = layoutWaterfall(seen.slice(from, end).map(({ moments }) => moments), now(), {
+      waterfall = layoutWaterfall(visible.slice(from, end).map(({ moments }) => moments), now(), {
         widthPx: axis.clientWidth,
       });
       axis.replaceChildren(...waterfall.marks.map(drawMark));
     },
     render(row, index): Attributes | void {
-      const record = seen[index];
-      if (record === undefined) return;
-      return drawExchange(row, record, {
+      const exchange = visible[index];
+      if (exchange === undefined) return;
+      return drawExchange(row, exchange, {
         bar: waterfall.bars[index - first] ?? NO_BAR,
         now: now(),
       });
     },
     select(index): void {
-      const record = seen[index];
-      if (record !== undefined) selected(record);
+      const exchange = visible[index];
+      if (exchange !== undefined) selected(exchange);
     },
   });
   list.element.classList.add("exchange-list");
@@ -96,7 +100,7 @@ export function createExchangesView(
       filter,
       button("Cancel all", cancelAll),
       button("Clear", () => {
-        exchanges.clear();
+        store.clear();
         list.refresh();
       }),
       element(
@@ -115,9 +119,9 @@ export function createExchangesView(
   );
   return {
     refresh: list.refresh,
-    show(record): void {
-      seen = records();
-      list.show(seen.indexOf(record));
+    show(exchange): void {
+      visible = filterExchanges();
+      list.show(visible.indexOf(exchange));
     },
   };
 }
@@ -133,11 +137,11 @@ function drawMark({ at, label, isCut }: Mark): HTMLElement {
 
 function drawExchange(
   row: HTMLElement,
-  record: ExchangeRecord,
+  exchange: ShownExchange,
   { bar, now }: { readonly bar: Bar; readonly now: number },
 ): Attributes {
-  const { draft, target, moments, receivedSize, failure, head } = record;
-  const outcome = describeOutcome(record);
+  const { draft, target, moments, receivedSize, failure, head } = exchange;
+  const outcome = describeOutcome(exchange);
   const elapsed = formatMs((moments.end ?? now) - moments.start);
   const tone = failure !== undefined
     ? "bad"
@@ -152,9 +156,9 @@ function drawExchange(
     element("span", { class: "url", title: toVisible(target) }, toVisible(target, 300)),
     element("span", { class: "size" }, receivedSize === 0 ? "" : formatBytes(receivedSize)),
     element("span", { class: "time" }, elapsed),
-    drawBar(bar, tone, isOver(record)),
+    drawBar(bar, tone, isOver(exchange)),
   );
-  return { "data-key": record.key };
+  return { "data-key": exchange.key };
 }
 
 function drawBar(bar: Bar, tone: string, isDone: boolean): HTMLElement {

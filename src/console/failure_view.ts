@@ -1,14 +1,14 @@
 /**
- * Why an exchange has failed, and what to do.
+ * Shows why an exchange has failed and what to do.
  *
  * @module
  */
 import { button, element } from "./dom.ts";
-import type { Failure } from "./exchanges.ts";
+import type { Failure } from "./exchange_store.ts";
 import { formatMs, toVisible } from "./format.ts";
 import { ERROR_HELP, findHelp, REFUSAL_HELP, SENT_HELP } from "./help.ts";
 
-/** Shows a failure. */
+/** Creates the view of a failure. */
 export function createFailureView(
   { code, message, sent, retryable, retryAfterMs, isRefusal }: Failure,
   { sendAgain }: { sendAgain(): void },
@@ -39,7 +39,7 @@ export function createFailureView(
         "p",
         {},
         help?.replace("{origin}", location.origin) ??
-          "This page is older than the service: its PROTOCOL.md explains the code.",
+          "This page does not know the code. PROTOCOL.md of the service explains it.",
       ),
       ...(retryable ? [button("Send again", sendAgain)] : []),
     ),

@@ -4,13 +4,13 @@
  * @module
  */
 import { element } from "./dom.ts";
-import { type ExchangeRecord, headersOf } from "./exchanges.ts";
+import { headersOf, type ShownExchange } from "./exchange_store.ts";
 import { toVisible } from "./format.ts";
 
-/** Shows the headers that have come. */
-export function createFieldsView(record: ExchangeRecord): HTMLElement {
-  const headers = headersOf(record);
-  if (headers.length === 0) return element("p", { class: "hint pad" }, "No headers have come.");
+/** Creates a table of the headers that have arrived. */
+export function createFieldsView(exchange: ShownExchange): HTMLElement {
+  const headers = headersOf(exchange);
+  if (headers.length === 0) return element("p", { class: "hint pad" }, "No headers have arrived.");
   return element(
     "table",
     { class: "fields" },

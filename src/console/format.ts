@@ -1,5 +1,5 @@
 /**
- * Numbers and texts as people read them.
+ * Formats numbers and texts for display.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 const BYTE_UNITS = ["B", "kB", "MB", "GB"] as const;
 const STEP = 1000;
 
-/** Gives a size, as `1.5 kB`. */
+/** Returns a size such as `1.5 kB`. */
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
@@ -19,7 +19,7 @@ export function formatBytes(bytes: number): string {
   return `${Number(value.toFixed(digits))} ${BYTE_UNITS[unit]}`;
 }
 
-/** Gives a time span, as `12 ms`, `1.5 s` or `2 min 5 s`. */
+/** Returns a duration such as `12 ms`, `1.5 s` or `2 min 5 s`. */
 export function formatMs(ms: number): string {
   if (ms < 9.95) return `${Number(ms.toFixed(1))} ms`;
   if (ms < 999.5) return `${Math.round(ms)} ms`;
@@ -28,7 +28,7 @@ export function formatMs(ms: number): string {
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
-/** Gives a time of day, as `09:05:03.120`. */
+/** Returns the local time of day, such as `09:05:03.120`. */
 export function formatClock(epochMs: number): string {
   const date = new Date(epochMs);
   const [hours, minutes, seconds] = [date.getHours(), date.getMinutes(), date.getSeconds()].map(
@@ -37,19 +37,19 @@ export function formatClock(epochMs: number): string {
   return `${hours}:${minutes}:${seconds}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 }
 
-/** Gives a whole number with separators between thousands. */
+/** Returns an integer with thousands separators. */
 export function formatCount(count: number): string {
   return count.toLocaleString("en-US");
 }
 
-// Controls, and what turns the direction of text around and so could dress up a URL or a header.
+// Control and formatting characters. Some reverse the direction of text, which could disguise a URL or a header.
 const HIDDEN = /[\p{Cc}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
 
 /**
- * Gives text for one line, with every character that would not be seen written as its code.
+ * Returns text for a single line, in which invisible characters are replaced by their escape sequences.
  *
  * @param text The text.
- * @param limit So many characters at the most.
+ * @param limit The maximum number of characters that are shown.
  */
 export function toVisible(text: string, limit = 2000): string {
   const short = text.length > limit ? `${text.slice(0, limit)}…` : text;

@@ -1,5 +1,5 @@
 /**
- * Frames as a list, and the chosen one in full.
+ * A list of frames with the details of the selected frame.
  *
  * @module
  */
@@ -11,22 +11,20 @@ import { createJsonView } from "./json_view.ts";
 import { createHexView, createTextView } from "./text_view.ts";
 import { createVirtualList } from "./virtual_list.ts";
 
-/** Frames on the page. */
+/** A list of frames. */
 export interface FrameList {
   readonly element: HTMLElement;
   refresh(): void;
 }
 
-/** What a list of frames shows. */
-export interface FrameListOptions {
+/** Creates a {@linkcode FrameList}. */
+export function createFrameList({ label, frames, since }: {
   readonly label: string;
+  /** Returns the current frames. */
   frames(): readonly LoggedFrame[];
-  /** What times are counted from, in milliseconds by the clock of `performance.now()`. */
+  /** The time that is shown as 0, in milliseconds, as `performance.now()` returns it. */
   readonly since: number;
-}
-
-/** Creates a list of frames. */
-export function createFrameList({ label, frames, since }: FrameListOptions): FrameList {
+}): FrameList {
   const detail = element("div", { class: "detail" });
   detail.hidden = true;
   let shown: LoggedFrame | undefined;
@@ -78,15 +76,15 @@ function drawFrame(row: HTMLElement, frame: LoggedFrame, since: number): void {
 
 function toDetail({ text, bytes, size }: LoggedFrame): HTMLElement {
   if (text === undefined) {
-    const kept = bytes ?? new Uint8Array();
-    const note = kept.byteLength < size
-      ? `The first ${formatBytes(kept.byteLength)} of a payload of ${formatBytes(size)}`
+    const stored = bytes ?? new Uint8Array();
+    const note = stored.byteLength < size
+      ? `The first ${formatBytes(stored.byteLength)} of a payload of ${formatBytes(size)}`
       : `A payload of ${formatBytes(size)}`;
     return element(
       "div",
       { class: "stack" },
       element("p", { class: "hint pad" }, note),
-      createHexView(kept),
+      createHexView(stored),
     );
   }
   const json = readJson(text);

@@ -1,83 +1,84 @@
 /**
- * Every frame that went over the page's connections, as many as fit.
+ * The frames of the page's connections, as many as fit into memory.
  *
  * @module
  */
 import { formatBytes, toVisible } from "./format.ts";
 
-/** Which way a frame went. */
+/** The direction of a frame, as the page sees it. */
 export type Direction = "sent" | "received";
 
-/** A frame that went over a connection. */
-export interface LoggedFrame {
-  /** Counts all frames. */
+/** The data of a WebSocket message. */
+export type FrameData = string | ArrayBuffer | Uint8Array<ArrayBuffer>;
+
+/** A frame in the log. */
+export interface LoggedFrame extends FrameContent {
+  /** Unique in the log; counts up. */
   readonly key: number;
-  /** Counts the page's connections. */
+  /** The number of the connection. */
   readonly connection: number;
   readonly direction: Direction;
-  /** Milliseconds, by the clock of `performance.now()`. */
+  /** Milliseconds, as `performance.now()` returns them. */
   readonly at: number;
-  /** As the frame says; `chunk` for a binary one. */
+}
+
+/** The content of a frame, without its payload if that is long. */
+export interface FrameContent {
+  /** The `type` of a JSON frame, `chunk` for a binary frame, `?` if the frame is invalid. */
   readonly type: string;
-  /** Of the exchange. */
+  /** The id of the exchange. */
   readonly id: number | undefined;
-  /** Of a chunk: it is the last. */
+  /** Whether a chunk is the last of its body. */
   readonly fin: boolean;
-  /** Characters, or payload bytes of a chunk. */
+  /** The characters of a JSON frame, or the payload bytes of a chunk. */
   readonly size: number;
-  /** `undefined` for a chunk. */
+  /** The text of a JSON frame. */
   readonly text: string | undefined;
-  /** Of a chunk: how its payload begins. */
+  /** The first payload bytes of a chunk. */
   readonly bytes: Uint8Array | undefined;
 }
 
-/** Which frames are wanted. */
+/** Selects frames. */
 export interface FrameFilter {
-  /** `undefined`: both. */
+  /** `undefined` matches both. */
   readonly direction: Direction | undefined;
-  /** `""`: all. */
+  /** `""` matches all types. */
   readonly type: string;
-  /** Stands in the frame or its summary, in any case. */
+  /** Matches frames whose text or summary contains it, ignoring case. */
   readonly text: string;
 }
 
-/** What went over a connection. */
-export type Message = string | ArrayBuffer | Uint8Array<ArrayBuffer>;
-
-/** Keeps frames. */
+/** Stores frames. */
 export interface FrameLog {
-  /** Oldest first. */
+  /** The stored frames, oldest first. */
   readonly frames: readonly LoggedFrame[];
-  /** How many were let go. */
+  /** How many frames were removed. */
   readonly dropped: number;
-  add(connection: number, direction: Direction, message: Message): LoggedFrame;
+  add(connection: number, direction: Direction, data: FrameData): LoggedFrame;
   clear(): void;
-}
-
-/** How much a log keeps. */
-export interface FrameLogOptions {
-  readonly maxFrames?: number;
-  readonly maxSize?: number;
 }
 
 const HEAD_BYTES = 5;
 const FIN = 1;
-const KEPT_BYTES = 1024;
+const STORED_BYTES = 1024;
 
-// The service and this page write these two first; whoever does not is parsed.
+// The service and the client write these members first. Other frames are parsed as JSON.
 const HEAD = /^\{"type":"([a-z]+)"(?:,"id":(\d+))?/;
 
-/** Creates a {@linkcode FrameLog}. */
-export function createFrameLog(
-  { maxFrames = 30_000, maxSize = 48_000_000 }: FrameLogOptions,
-  { now }: { now(): number },
-): FrameLog {
+/** Creates a {@linkcode FrameLog} that removes its oldest frames when it exceeds a maximum. */
+export function createFrameLog({ maxFrames = 30_000, maxSize = 48_000_000, now }: {
+  readonly maxFrames?: number;
+  /** The approximate sum of the stored characters and bytes. */
+  readonly maxSize?: number;
+  /** Returns milliseconds, as `performance.now()` does. */
+  now(): number;
+}): FrameLog {
   let frames: LoggedFrame[] = [];
   let size = 0;
-  let next = 0;
+  let nextKey = 0;
   let dropped = 0;
 
-  /** In batches: taking one at a time from the front would move all the others. */
+  /** Removes frames in batches: removing single frames from the front would move all others each time. */
   function makeRoom(): void {
     if (frames.length <= maxFrames && size <= maxSize) return;
     let count = 0;
@@ -98,8 +99,8 @@ export function createFrameLog(
     get dropped(): number {
       return dropped;
     },
-    add(connection, direction, message): LoggedFrame {
-      const frame = { key: next++, connection, direction, at: now(), ...describe(message) };
+    add(connection, direction, data): LoggedFrame {
+      const frame = { key: nextKey++, connection, direction, at: now(), ...readFrame(data) };
       frames.push(frame);
       size += sizeOf(frame);
       makeRoom();
@@ -113,27 +114,25 @@ export function createFrameLog(
   };
 }
 
-/** Says whether a frame is wanted. */
+/** Returns whether a frame matches a filter. */
 export function matchesFilter(frame: LoggedFrame, { direction, type, text }: FrameFilter): boolean {
   if (direction !== undefined && frame.direction !== direction) return false;
   if (type !== "" && frame.type !== type) return false;
   if (text === "") return true;
-  const wanted = text.toLowerCase();
-  return summarize(frame).toLowerCase().includes(wanted) ||
-    frame.text?.toLowerCase().includes(wanted) === true;
+  const lowerCase = text.toLowerCase();
+  return summarize(frame).toLowerCase().includes(lowerCase) ||
+    frame.text?.toLowerCase().includes(lowerCase) === true;
 }
 
-/** Gives what a frame is, in a line. */
+/** Returns a frame as one line of text. */
 export function summarize({ text, size, fin }: LoggedFrame): string {
-  if (text === undefined) return `${formatBytes(size)} of body${fin ? ", the last" : ""}`;
+  if (text === undefined) return `${formatBytes(size)} of body${fin ? ", last chunk" : ""}`;
   return toVisible(text, 300);
 }
 
-type Described = Pick<LoggedFrame, "type" | "id" | "fin" | "size" | "text" | "bytes">;
-
-function describe(message: Message): Described {
-  if (typeof message === "string") return describeText(message);
-  const bytes = message instanceof Uint8Array ? message : new Uint8Array(message);
+function readFrame(data: FrameData): FrameContent {
+  if (typeof data === "string") return readTextFrame(data);
+  const bytes = data instanceof Uint8Array ? data : new Uint8Array(data);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const hasHead = bytes.byteLength >= HEAD_BYTES;
   return {
@@ -142,17 +141,17 @@ function describe(message: Message): Described {
     fin: hasHead && view.getUint8(HEAD_BYTES - 1) === FIN,
     size: Math.max(0, bytes.byteLength - HEAD_BYTES),
     text: undefined,
-    bytes: bytes.slice(HEAD_BYTES, HEAD_BYTES + KEPT_BYTES),
+    bytes: bytes.slice(HEAD_BYTES, HEAD_BYTES + STORED_BYTES),
   };
 }
 
-function describeText(text: string): Described {
+function readTextFrame(text: string): FrameContent {
   const common = { fin: false, size: text.length, text, bytes: undefined };
   const [, type, id] = HEAD.exec(text) ?? [];
   if (type !== undefined && id !== undefined) return { ...common, type, id: Number(id) };
   try {
     const frame: unknown = JSON.parse(text);
-    const { type, id } = (frame ?? {}) as Readonly<Record<string, unknown>>; // of any value
+    const { type, id } = (frame ?? {}) as Readonly<Record<string, unknown>>; // reads properties of any value
     return {
       ...common,
       type: typeof type === "string" ? type : "?",

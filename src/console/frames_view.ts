@@ -1,5 +1,5 @@
 /**
- * The frame log: everything that went over the wire, to be filtered.
+ * The panel of the frame log, with a filter.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { formatCount } from "./format.ts";
 import { createFrameList } from "./frame_list.ts";
 import { type FrameFilter, type FrameLog, type LoggedFrame, matchesFilter } from "./frame_log.ts";
 
-/** The frame log on the page. */
+/** The panel of the frame log. */
 export interface FramesView {
   refresh(): void;
 }
@@ -30,7 +30,7 @@ const TYPES = [
   "goaway",
 ];
 
-/** Fills a panel with the frame log. */
+/** Creates the frame log inside a panel. */
 export function createFramesView(
   panel: HTMLElement,
   { log, since }: { readonly log: FrameLog; readonly since: number },
@@ -43,20 +43,20 @@ export function createFramesView(
   const direction = element(
     "select",
     { "aria-label": "Direction" },
-    element("option", { value: "" }, "both ways"),
+    element("option", { value: "" }, "both directions"),
     element("option", { value: "sent" }, "↑ sent"),
     element("option", { value: "received" }, "↓ received"),
   );
   const type = element(
     "select",
     { "aria-label": "Type" },
-    element("option", { value: "" }, "every type"),
+    element("option", { value: "" }, "all types"),
     ...TYPES.map((name) => element("option", {}, name)),
   );
   const note = element("span", { class: "hint", role: "status" });
   let filtered: readonly LoggedFrame[] = [];
   let lastKey = -1;
-  let isStale = true;
+  let isFilterChanged = true;
 
   function readFilter(): FrameFilter {
     const { value } = direction;
@@ -67,19 +67,19 @@ export function createFramesView(
     };
   }
 
-  /** What is new is looked at, and what was there only when the filter has changed. */
+  /** Filters only the new frames, unless the filter has changed. */
   function frames(): readonly LoggedFrame[] {
     const filter = readFilter();
     const all = log.frames;
     const newest = all.at(-1)?.key ?? -1;
-    if (!isStale && newest === lastKey) return filtered;
+    if (!isFilterChanged && newest === lastKey) return filtered;
     const isAll = filter.direction === undefined && filter.type === "" && filter.text === "";
     const first = all[0]?.key ?? 0;
-    const old = isStale ? [] : filtered.filter(({ key }) => key >= first);
-    const added = isStale ? all : all.slice(Math.max(0, lastKey + 1 - first));
+    const old = isFilterChanged ? [] : filtered.filter(({ key }) => key >= first);
+    const added = isFilterChanged ? all : all.slice(Math.max(0, lastKey + 1 - first));
     filtered = isAll ? all : [...old, ...added.filter((frame) => matchesFilter(frame, filter))];
     lastKey = newest;
-    isStale = false;
+    isFilterChanged = false;
     return filtered;
   }
 
@@ -88,7 +88,7 @@ export function createFramesView(
   function refresh(): void {
     const shown = frames().length;
     const all = log.frames.length;
-    const dropped = log.dropped === 0 ? "" : `, ${formatCount(log.dropped)} let go`;
+    const dropped = log.dropped === 0 ? "" : `, ${formatCount(log.dropped)} removed`;
     note.textContent = shown === all
       ? dropped.slice(2)
       : `${formatCount(shown)} of ${formatCount(all)}${dropped}`;
@@ -97,13 +97,13 @@ export function createFramesView(
 
   for (const input of [text, direction, type]) {
     input.addEventListener("input", () => {
-      isStale = true;
+      isFilterChanged = true;
       refresh();
     });
   }
   const clear = button("Clear", () => {
     log.clear();
-    isStale = true;
+    isFilterChanged = true;
     refresh();
   });
   panel.append(

@@ -1,5 +1,5 @@
 /**
- * Header fields as rows of a name and a value.
+ * The editor of request headers: one row for each.
  *
  * @module
  */
@@ -7,12 +7,12 @@ import type { HeaderPairs } from "../protocol/mod.ts";
 import { isCredentialName } from "./credentials.ts";
 import { button, element, setAttributes } from "./dom.ts";
 
-/** Rows of header fields. */
+/** The rows of the headers. */
 export interface HeaderRows {
-  /** Those that have a name or a value. */
+  /** The headers that have a name or a value. */
   readonly pairs: HeaderPairs;
   load(pairs: HeaderPairs): void;
-  /** Adds an empty row and goes there. */
+  /** Adds an empty row and focuses it. */
   add(): void;
   focus(): void;
 }
@@ -31,7 +31,7 @@ const NAMES = [
   "user-agent",
 ];
 
-/** Fills an element with rows. */
+/** Creates the rows inside an element. */
 export function createHeaderRows(box: HTMLElement, { edited }: { edited(): void }): HeaderRows {
   const names = element(
     "datalist",
@@ -71,7 +71,7 @@ export function createHeaderRows(box: HTMLElement, { edited }: { edited(): void 
     const row = element("div", { class: "header-row" }, nameInput, valueInput, remove, hint);
     const update = (): void => {
       hint.textContent = isCredentialName(nameInput.value)
-        ? "A credential: left out of history and links"
+        ? "Credential: omitted from history and links"
         : "";
       setAttributes(valueInput, { "aria-label": `Value of ${nameInput.value || "the header"}` });
       setAttributes(remove, { "aria-label": `Remove ${nameInput.value || "the header"}` });

@@ -1,5 +1,5 @@
 /**
- * What to do about each failure: of an exchange, of a connection, of a handshake.
+ * What to do about each failure of an exchange, a connection or a handshake.
  *
  * @module
  */
@@ -8,104 +8,103 @@ import type { CloseCode, ErrorCode, HttpErrorCode, Sent } from "../protocol/mod.
 /** What to do about each code of an error frame. */
 export const ERROR_HELP: Readonly<Record<ErrorCode, string>> = {
   bad_frame:
-    "The frame is not one of the protocol. If this page made it, that is a bug: copy it from the frame log and report it.",
-  bad_request: "The message names the field that is missing or wrong. Correct it and send again.",
+    "The frame does not follow the protocol. If this page created it, that is a bug: copy the frame from the log and report it.",
+  bad_request: "The message names the missing or invalid field. Correct it and send again.",
   unsupported_method:
     "Use a method from the list in the message. The operator sets the list with ALLOW_METHODS.",
   frame_too_large:
-    "Make the body smaller or send it as a file, which goes in chunks. The operator can raise MAX_FRAME_BYTES.",
+    "Make the body smaller, or send it as a file, which is sent in chunks. The operator can raise MAX_FRAME_BYTES.",
   request_too_large:
-    "Send less, or send the body as a file, which goes in chunks. The operator can raise MAX_REQUEST_BYTES.",
+    "Send less, or send the body as a file, which is sent in chunks. The operator can raise MAX_REQUEST_BYTES.",
   too_many_in_flight:
-    "Wait until some of the exchanges have ended, then send again. The limit is in the Connection tab; the operator sets it with MAX_IN_FLIGHT or LIMIT_IN_FLIGHT.",
+    "Wait until some exchanges have ended, then send again. The Connection tab shows the limit; the operator sets it with MAX_IN_FLIGHT or LIMIT_IN_FLIGHT.",
   rate_limited:
     "Wait as long as the error says, then send again. The operator sets the limits with LIMIT_REQUESTS_PER_SECOND and LIMIT_BYTES_PER_MINUTE.",
   unauthorized:
-    "The credential has expired. Enter a new token under the connection's state, at the top of the page.",
+    "The credential has expired. Click the connection state at the top of the page and enter a new token.",
   forbidden:
-    "This upstream is not for your identity. Ask the operator to list you under its identities.",
+    "Your identity may not use this upstream. The operator can add it to the identities of the upstream.",
   unknown_upstream:
     "Choose a name from the list of upstreams. The operator defines them in UPSTREAMS.",
-  draining:
-    "The service is being replaced. Send again: the page connects to the next instance by itself.",
+  draining: "The service is shutting down. Send again: the page connects to another instance.",
   destination_ip_prohibited:
-    "The host has an address that the service does not connect to, in most cases a private one. If that is meant to be, the operator can list the host in ALLOW_HOSTS.",
+    "The host has an address that the service refuses, usually a private one. If the address is intended, the operator can list the host in ALLOW_HOSTS.",
   http_request_denied:
-    "This URL, port, method or path is not allowed here; the message says which. The operator can allow it in ALLOW_HOSTS, ALLOW_PORTS or the upstream's definition.",
+    "This URL, port, method or path is not allowed; the message says which. The operator can allow it in ALLOW_HOSTS, ALLOW_PORTS or the definition of the upstream.",
   dns_error:
-    "Check the spelling of the host. If it is right, its name servers did not know it or did not answer; try again later.",
-  dns_timeout: "The host's name servers took too long. Try again.",
+    "Check the spelling of the host. If it is correct, its name servers failed or do not know it; try again later.",
+  dns_timeout: "The name servers of the host took too long. Try again.",
   connection_refused:
-    "Nothing listens on this port of the host. Check the port, and that the server runs.",
-  connection_timeout: "The host did not answer. Check the host and its firewall, or try again.",
+    "No server listens on this port. Check the port, and whether the server is running.",
+  connection_timeout: "The host did not respond. Check the host and its firewall, or try again.",
   destination_unavailable:
-    "The destination cannot be reached, or has kept failing so that it is left alone for a while. Wait as long as the error says, then send again.",
+    "The destination cannot be reached, or was paused after repeated failures. Wait as long as the error says, then send again.",
   tls_protocol_error:
-    "The server and the service found no common way to encrypt. Check that the port speaks TLS, and which versions.",
+    "The destination and the service have no TLS version or cipher in common. Check that the port speaks TLS, and which versions.",
   tls_certificate_error:
-    "The server's certificate has expired, is for another name, or comes from an authority that is not trusted. It has to be mended at the server.",
+    "The certificate of the destination has expired, is for another name, or has an untrusted issuer. It must be fixed at the destination.",
   connection_terminated:
-    "The connection broke before an answer came. If the method is idempotent, send again; if not, find out first whether the request was acted on.",
+    "The connection was lost before a response arrived. Send again if the method is idempotent. Otherwise find out first whether the request took effect.",
   http_response_timeout:
-    "The answer took longer than the timeout. Raise the timeout, or ask for less. Find out whether the request was acted on before you repeat one that changes something.",
+    "The response took longer than the timeout. Raise the timeout or request less. Find out whether the request took effect before you repeat one that changes something.",
   http_response_incomplete:
-    "The server broke off inside the body: what you see is not all of it. Send again if the method is idempotent.",
+    "The destination closed the connection during the body, so that the body is incomplete. Send again if the method is idempotent.",
   http_response_body_size:
-    "The body is larger than the service passes on in one frame. Let the answer come in chunks, or ask for less. The operator can raise MAX_RESPONSE_BYTES.",
+    "The body is larger than the service allows in one frame. Choose a response in chunks, or request less. The operator can raise MAX_RESPONSE_BYTES.",
   http_response_content_coding:
-    "The body is not in the coding that the server says. Send the header accept-encoding: identity to get it as it is.",
+    "The body does not match its content-encoding. Send the header accept-encoding: identity to get it without a coding.",
   http_protocol_error:
-    "What the server sent is not HTTP, or its head is too long. Check the port: it may speak another protocol.",
-  too_many_redirects: "Set redirects to manual to see where each one leads.",
+    "The response is not valid HTTP, or its head is too long. Check the port, which may speak another protocol.",
+  too_many_redirects: "Choose “Show redirects” to see where each redirect leads.",
   flow_control_error:
-    "More of the body was sent than the service gave credit for. If this page sent it, that is a bug: report it with the frame log.",
+    "More of the body was sent than the service had granted credit for. If this page sent it, that is a bug: report it with the frame log.",
   proxy_internal_error:
-    "A bug in the service; its log says more. Give the operator the time and the request id.",
+    "This is a bug in the service. Give the operator the time and the request id, so that they can find it in the log.",
 };
 
-/** What it means that the request was sent, or not. */
+/** What each value of `sent` means. */
 export const SENT_HELP: Readonly<Record<Sent, string>> = {
   no: "Nothing reached the destination",
   maybe: "The destination may have acted on it",
-  yes: "The destination has answered",
+  yes: "The destination has responded",
 };
 
 /** What to do about each code that closes a connection. */
 export const CLOSE_HELP: Readonly<Record<CloseCode, string>> = {
-  1001: "The service went away. The page connects again by itself.",
-  4029: "This page read too slowly. It connects again by itself; let less come at a time.",
+  1001: "The service is shutting down. The page reconnects by itself.",
+  4029: "This page read too slowly. The page reconnects by itself; request less at a time.",
   4500:
-    "Too many frames made no sense to the service. This is a bug of this page: report it with the frame log.",
-  4501: "The credential is bad or has expired. Enter a new token.",
-  4509: "An id was used twice. This is a bug of this page: report it with the frame log.",
+    "The service received too many invalid frames. This is a bug of this page: report it with the frame log.",
+  4501: "The credential is invalid or has expired. Enter a new token.",
+  4509:
+    "An id was used twice at the same time. This is a bug of this page: report it with the frame log.",
 };
 
-/** What to do about each refusal of a handshake. `{origin}` stands for that of this page. */
+/** What to do about each refusal of a handshake. `{origin}` stands for the origin of the page. */
 export const REFUSAL_HELP: Readonly<Record<HttpErrorCode, string>> = {
-  bad_request: "A proxy in front of the service changes the Host header into what is none.",
-  bad_handshake:
-    "The token has a form that no credential has. Check that all of it was copied, and nothing else.",
+  bad_request: "A proxy in front of the service sends an invalid Host header.",
+  bad_handshake: "The token has an invalid form. Check that you copied all of it and nothing else.",
   unauthorized:
-    "Enter a token that the service accepts. The operator names accepted ones in AUTH_TOKENS, or who signs them in JWT_JWKS_URL or JWT_SECRET.",
+    "Enter a token that the service accepts. The operator lists tokens in AUTH_TOKENS, or the keys that sign them in JWT_JWKS_URL or JWT_SECRET.",
   origin_not_allowed:
-    "The service does not take this page for its own. The operator can start it with ALLOWED_ORIGINS={origin}",
+    "The service does not allow connections from this origin. The operator can start it with ALLOWED_ORIGINS={origin}",
   not_found:
-    "The console is newer than the service, or a proxy in front of it hides paths. Pass on /ws and /console/.",
+    "This console is newer than the service, or a proxy in front of the service does not forward /ws and /console/.",
   method_not_allowed:
-    "A proxy in front of the service changes requests. Pass on /ws and /console/ as they are.",
+    "A proxy in front of the service changes requests. It must forward /ws and /console/ unchanged.",
   upgrade_required:
-    "A proxy in front of the service does not pass WebSockets on. Let it pass the headers Upgrade and Connection.",
+    "A proxy in front of the service does not forward WebSockets. It must forward the headers Upgrade and Connection.",
   too_many_connections:
-    "The service is full. The page tries again by itself; the operator can raise MAX_CONNECTIONS.",
+    "The service has reached its maximum number of connections. The page reconnects by itself; the operator can raise MAX_CONNECTIONS.",
   rate_limited:
-    "You have as many connections as you may. Close other pages; the operator sets the limit with LIMIT_CONNECTIONS.",
-  internal_error: "A bug in the service; its log says more.",
-  draining: "The service is going away. The page tries again by itself.",
+    "You have reached your maximum number of connections. Close other pages; the operator sets the limit with LIMIT_CONNECTIONS.",
+  internal_error: "This is a bug in the service; its log has details.",
+  draining: "The service is shutting down. The page reconnects by itself.",
   authentication_unavailable:
-    "The service cannot check credentials now. The page tries again by itself.",
+    "The service cannot check credentials at the moment. The page reconnects by itself.",
 };
 
-/** Refusals that the same handshake would meet again: there is no use in trying. */
+/** Refusals that would be repeated for the same handshake, so that the page does not reconnect. */
 export const FINAL_REFUSALS: ReadonlySet<string> = new Set(
   [
     "bad_handshake",
@@ -114,7 +113,7 @@ export const FINAL_REFUSALS: ReadonlySet<string> = new Set(
   ] satisfies HttpErrorCode[],
 );
 
-/** Gives what to do about a code, if it is in a table. */
+/** Returns the help for a code; `undefined` if the table does not contain the code. */
 export function findHelp(
   table: Readonly<Record<string, string>>,
   code: string | number,

@@ -1,5 +1,5 @@
 /**
- * Requests that were sent, kept in the browser, without credentials.
+ * Stores sent requests in the browser, without credentials.
  *
  * @module
  */
@@ -10,29 +10,30 @@ import { parseDraft } from "./share.ts";
 /** A request that was sent. */
 export interface HistoryEntry {
   readonly draft: Draft;
-  /** When, in milliseconds since 1970. */
+  /** When it was sent, in milliseconds since the epoch. */
   readonly at: number;
   /** The status, or the code of the failure. */
   readonly outcome: string;
 }
 
-/** Where entries are kept: the browser's `localStorage`, or what looks like it. */
+/** The part of `localStorage` that the history uses. */
 export type HistoryStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
-/** What was sent, newest first. */
+/** The requests that were sent. */
 export interface History {
+  /** Newest first. */
   readonly entries: readonly HistoryEntry[];
-  /** @param secrets What must not be kept, wherever it stands. */
+  /** @param secrets Values that are removed wherever they occur. */
   add(entry: HistoryEntry, secrets?: readonly string[]): void;
   clear(): void;
 }
 
 const KEY = "wsfetch.history";
 const MAX_ENTRIES = 100;
-/** Storage is small, and many requests fit in it. */
+/** Longer bodies are omitted: browsers limit the size of the storage. */
 const MAX_BODY_LENGTH = 8192;
 
-/** Creates a {@linkcode History}; `undefined`: nothing outlives the page. */
+/** Creates a {@linkcode History}. Without storage, its entries last as long as the page. */
 export function createHistory(storage: HistoryStorage | undefined): History {
   let entries = read(storage);
 
@@ -40,7 +41,7 @@ export function createHistory(storage: HistoryStorage | undefined): History {
     try {
       storage?.setItem(KEY, JSON.stringify(entries));
     } catch {
-      // The storage is full or not allowed: the history lasts as long as the page.
+      // The storage is full or not allowed: the entries last as long as the page.
     }
   }
 
@@ -62,7 +63,7 @@ export function createHistory(storage: HistoryStorage | undefined): History {
       try {
         storage?.removeItem(KEY);
       } catch {
-        // there is no storage to clear
+        // the storage is not allowed
       }
     },
   };
@@ -73,7 +74,7 @@ function read(storage: HistoryStorage | undefined): readonly HistoryEntry[] {
     const value: unknown = JSON.parse(storage?.getItem(KEY) ?? "[]");
     return Array.isArray(value) ? value.flatMap(parseEntry).slice(0, MAX_ENTRIES) : [];
   } catch {
-    return []; // what cannot be read is of no use
+    return []; // not allowed, or invalid
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * What was sent before, to be sent again.
+ * The list of sent requests, which can be loaded into the editor.
  *
  * @module
  */
@@ -8,21 +8,21 @@ import { type Draft, toTarget } from "./draft.ts";
 import { formatClock, toVisible } from "./format.ts";
 import type { History } from "./history.ts";
 
-/** The history on the page. */
+/** The panel of the history. */
 export interface HistoryView {
   refresh(): void;
 }
 
-/** Fills a panel with the history. */
+/** Creates the history inside a panel. */
 export function createHistoryView(
   panel: HTMLElement,
   { history, chosen }: { readonly history: History; chosen(draft: Draft): void },
 ): HistoryView {
-  const list = element("ul", { class: "history scroll", "aria-label": "Requests that were sent" });
+  const list = element("ul", { class: "history scroll", "aria-label": "Sent requests" });
   const empty = element(
     "p",
     { class: "hint pad" },
-    "What you send is listed here, and kept in this browser without credentials.",
+    "Requests that you send are listed here, and stored in this browser without credentials.",
   );
   const clear = button("Clear history", () => {
     history.clear();
@@ -57,7 +57,7 @@ export function createHistoryView(
       element(
         "span",
         { class: "hint" },
-        "Choose one to bring it back into the editor. Files are not kept.",
+        "Select a request to load it into the editor. Files are not stored.",
       ),
     ),
     empty,

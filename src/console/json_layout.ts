@@ -1,37 +1,34 @@
 /**
- * JSON laid out: on many lines that fold, on one, or as an error with its place.
+ * Formats JSON on many lines that can be folded, or on one line, and locates syntax errors.
  *
  * @module
  */
-import { type JsonLine, type JsonText, readJson } from "./json_text.ts";
+import { type JsonDocument, type JsonLine, readJson } from "./json_text.ts";
 
-/** JSON that was read. */
-export type Json = Extract<JsonText, { type: "json" }>;
-
-/** A piece of a line, by what it is. */
+/** A part of a line. */
 export interface JsonPart {
   readonly kind: "key" | "string" | "number" | "literal" | "mark" | "fold";
   readonly text: string;
 }
 
-/** Lines of which some are folded away. */
+/** Lines of which some are folded. */
 export interface Folding {
-  /** How many are to be seen. */
+  /** The number of visible rows. */
   readonly count: number;
-  /** Gives the index of the line that is the `row`th to be seen. */
+  /** Returns the index of the line in a row. */
   lineAt(row: number): number;
-  /** Gives the row of a line, or of the line that it is folded into. */
+  /** Returns the row of a line, or of the folded line that contains it. */
   rowOf(line: number): number;
   isFolded(line: number): boolean;
-  /** Folds or unfolds an opening line. */
+  /** Folds or unfolds a line of type `open`. */
   set(line: number, folded: boolean): void;
   setAll(folded: boolean): void;
 }
 
 const INDENT = "  ";
 
-/** Gives the pieces of a line. */
-export function toParts({ text, lines }: Json, index: number, folded: boolean): JsonPart[] {
+/** Returns the parts of a line. */
+export function toParts({ text, lines }: JsonDocument, index: number, folded: boolean): JsonPart[] {
   const line = lines[index];
   if (line === undefined) return [];
   const parts: JsonPart[] = [];
@@ -49,8 +46,8 @@ export function toParts({ text, lines }: Json, index: number, folded: boolean): 
   return parts;
 }
 
-/** Gives the whole text, one member to a line. */
-export function toPretty({ text, lines }: Json): string {
+/** Returns the document with one member on each line. */
+export function toPretty({ text, lines }: JsonDocument): string {
   return lines.map((line) => {
     const key = line.keyStart < 0 ? "" : `${text.slice(line.keyStart, line.keyEnd)}: `;
     const value = toValueText(text, line);
@@ -58,16 +55,16 @@ export function toPretty({ text, lines }: Json): string {
   }).join("\n");
 }
 
-/** Gives the whole text on one line. */
-export function toCompact({ text, lines }: Json): string {
+/** Returns the document on a single line. */
+export function toCompact({ text, lines }: JsonDocument): string {
   return lines.map((line) => {
     const key = line.keyStart < 0 ? "" : `${text.slice(line.keyStart, line.keyEnd)}:`;
     return `${key}${toValueText(text, line)}${line.comma ? "," : ""}`;
   }).join("");
 }
 
-/** Gives where a text is no JSON and why, or `undefined` when it is. */
-export function findJsonFault(text: string): string | undefined {
+/** Returns the position and the reason of a syntax error; `undefined` if the text is valid JSON. */
+export function findJsonProblem(text: string): string | undefined {
   const result = readJson(text, Infinity);
   if (result.type !== "error") return undefined;
   const before = text.slice(0, result.at).split("\n");
@@ -75,12 +72,12 @@ export function findJsonFault(text: string): string | undefined {
   return `Line ${before.length}, column ${column}: ${result.message}`;
 }
 
-/** Creates a {@linkcode Folding} with nothing folded. */
-export function createFolding({ lines }: Json): Folding {
+/** Creates a {@linkcode Folding} in which no line is folded. */
+export function createFolding({ lines }: JsonDocument): Folding {
   const folded = new Set<number>();
   let rows: Int32Array | undefined;
 
-  /** Only while something is folded: else a row is its line. */
+  /** Without folded lines, the row of a line is its index. */
   function update(): void {
     if (folded.size === 0) return void (rows = undefined);
     const seen = new Int32Array(lines.length);
@@ -116,7 +113,7 @@ export function createFolding({ lines }: Json): Folding {
     },
     setAll(fold): void {
       folded.clear();
-      // The outermost stays open: one line that says nothing would be left.
+      // The outermost line stays open, since otherwise a single line without content would remain.
       lines.forEach(({ type, depth }, line) =>
         fold && type === "open" && depth > 0 && folded.add(line)
       );
@@ -127,7 +124,7 @@ export function createFolding({ lines }: Json): Folding {
 
 function toValueText(text: string, line: JsonLine): string {
   const value = text.slice(line.start, line.end);
-  // Empty brackets may have blanks between them.
+  // Empty brackets may contain whitespace.
   return line.type === "value" && /^[[{]/.test(value) ? `${value[0]}${value.at(-1)}` : value;
 }
 

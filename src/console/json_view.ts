@@ -1,18 +1,19 @@
 /**
- * JSON as a tree that folds.
+ * Shows JSON as a tree that can be folded.
  *
  * @module
  */
 import { type Attributes, button, element } from "./dom.ts";
 import { toVisible } from "./format.ts";
-import { createFolding, type Json, toParts } from "./json_layout.ts";
+import { createFolding, toParts } from "./json_layout.ts";
+import type { JsonDocument } from "./json_text.ts";
 import { createVirtualList } from "./virtual_list.ts";
 
-/** The longest piece that is drawn; the raw view has it all. */
+/** Longer parts are cut off; the text view shows all of them. */
 const MAX_PART = 2000;
 
-/** Shows JSON. */
-export function createJsonView(json: Json): HTMLElement {
+/** Creates a view of a JSON document. */
+export function createJsonView(json: JsonDocument): HTMLElement {
   const folding = createFolding(json);
   const list = createVirtualList({
     label: "JSON",
@@ -20,7 +21,7 @@ export function createJsonView(json: Json): HTMLElement {
     count: () => folding.count,
     render,
     select(): void {},
-    key: press,
+    key: handleKey,
   });
 
   function render(row: HTMLElement, index: number): Attributes | void {
@@ -55,7 +56,7 @@ export function createJsonView(json: Json): HTMLElement {
     list.refresh();
   }
 
-  function press(key: string, row: number): boolean {
+  function handleKey(key: string, row: number): boolean {
     const line = folding.lineAt(row);
     const isOpen = json.lines[line]?.type === "open";
     const isFolded = folding.isFolded(line);

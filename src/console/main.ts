@@ -1,25 +1,25 @@
 /**
- * The console: builds the parts of the page and joins them.
+ * The entry point of the console: creates the parts of the page and connects them.
  *
  * @module
  */
 import type { WebSocketConstructor } from "../client/socket.ts";
 import { platformTimers } from "../client/timers.ts";
 import { createAccessView } from "./access_view.ts";
-import { createAnswerView } from "./answer_view.ts";
+import { createResponseView } from "./response_view.ts";
 import { createConnectionView } from "./connection_view.ts";
 import { createDialogs } from "./dialogs.ts";
 import { byId, onNextFrame } from "./dom.ts";
 import { type Draft, EMPTY_DRAFT } from "./draft.ts";
 import { createExchangesView } from "./exchanges_view.ts";
-import { createExchanges } from "./exchanges.ts";
+import { createExchangeStore } from "./exchange_store.ts";
 import { createFrameLog } from "./frame_log.ts";
 import { createFramesView } from "./frames_view.ts";
 import { formatCount } from "./format.ts";
-import { createHandshakeCheck } from "./handshake.ts";
+import { createHandshakeProbe } from "./handshake.ts";
 import { createHistory } from "./history.ts";
 import { createHistoryView } from "./history_view.ts";
-import { createOperator } from "./operator.ts";
+import { createExchangeController } from "./exchange_controller.ts";
 import { createRequestView } from "./request_view.ts";
 import { createSession } from "./session.ts";
 import { decodeShare } from "./share.ts";
@@ -27,37 +27,37 @@ import { createSplitter } from "./splitter.ts";
 import { createTabs } from "./tabs.ts";
 
 const FIRST_DRAFT: Draft = { ...EMPTY_DRAFT, url: "https://example.com/" };
-/** How often running clocks and bars move, in milliseconds. */
+/** How often times and bars are updated while exchanges are in flight, in milliseconds. */
 const TICK_MS = 80;
 const IDLE_TICK_MS = 1000;
 
 const now = (): number => performance.now();
 const panel = (name: string): HTMLElement => byId(`panel-${name}`, HTMLElement);
-const since = now();
+const startedAt = now();
 
-const log = createFrameLog({}, { now });
-const exchanges = createExchanges({}, { now, date: () => Date.now() });
+const log = createFrameLog({ now });
+const store = createExchangeStore({ now, epochMs: () => Date.now() });
 const history = createHistory(findStorage());
 const announcer = byId("announcer", HTMLElement);
 const announce = (text: string): void => {
   announcer.textContent = text;
 };
-const session = createSession({ url: new URL("ws", location.href).href.replace(/^http/, "ws") }, {
-  // The platform's says more of its events than the client needs.
+const session = createSession(new URL("ws", location.href).href.replace(/^http/, "ws"), {
+  // Its events have more members than WebSocketEvent.
   WebSocket: WebSocket as WebSocketConstructor,
   timers: platformTimers,
   random: Math.random,
-  checkHandshake: createHandshakeCheck(),
-  frame: (...frame) => operator.frame(...frame),
+  probeHandshake: createHandshakeProbe(),
+  frame: (...frame) => controller.frame(...frame),
   happened: (event) => connectionView.add(event),
   changed(): void {
     requestView.setUpstreams(session.hello?.upstreams ?? []);
     refresh();
   },
 });
-const operator = createOperator({
+const controller = createExchangeController({
   session,
-  exchanges,
+  store,
   history,
   log,
   now,
@@ -66,23 +66,23 @@ const operator = createOperator({
 });
 
 const requestView = createRequestView({ edited(): void {} });
-const answerView = createAnswerView(byId("answer", HTMLElement), {
+const responseView = createResponseView(byId("response-content", HTMLElement), {
   now,
-  framesOf: operator.framesOf,
-  cancel: operator.cancel,
-  pause: operator.pause,
+  framesOf: controller.framesOf,
+  cancel: controller.cancel,
+  pause: controller.pause,
   sendAgain: ({ draft }) => sendDraft(draft, 1),
 });
 const exchangesView = createExchangesView(panel("exchanges"), {
-  exchanges,
+  store,
   now,
-  selected(record): void {
-    answerView.show(record);
-    answerView.refresh();
+  selected(exchange): void {
+    responseView.show(exchange);
+    responseView.refresh();
   },
-  cancelAll: operator.cancelAll,
+  cancelAll: controller.cancelAll,
 });
-const framesView = createFramesView(panel("frames"), { log, since });
+const framesView = createFramesView(panel("frames"), { log, since: startedAt });
 const historyView = createHistoryView(panel("history"), {
   history,
   chosen(draft): void {
@@ -90,19 +90,19 @@ const historyView = createHistoryView(panel("history"), {
     byId("url", HTMLInputElement).focus();
   },
 });
-const connectionView = createConnectionView(panel("connection"), { session, exchanges });
+const connectionView = createConnectionView(panel("connection"), { session, store });
 const accessView = createAccessView({ session });
 const dialogs = createDialogs({ announce });
-// The first call comes before everything below is there.
+// Deferred: the first call precedes the definition of refresh().
 const tabs = createTabs(byId("activity-tabs", HTMLElement), () => queueMicrotask(() => refresh()));
 
 const refresh = onNextFrame((): void => {
   accessView.refresh();
-  answerView.refresh();
-  const { inFlight, records } = exchanges;
+  responseView.refresh();
+  const { inFlight, exchanges } = store;
   byId("exchange-count", HTMLElement).textContent = inFlight > 0
-    ? `${formatCount(records.length)}, ${formatCount(inFlight)} in flight`
-    : formatCount(records.length);
+    ? `${formatCount(exchanges.length)}, ${formatCount(inFlight)} in flight`
+    : formatCount(exchanges.length);
   byId("frame-count", HTMLElement).textContent = formatCount(log.frames.length);
   if (tabs.current === "panel-exchanges") exchangesView.refresh();
   else if (tabs.current === "panel-frames") framesView.refresh();
@@ -111,14 +111,14 @@ const refresh = onNextFrame((): void => {
 });
 
 function tick(): void {
-  const isMoving = exchanges.inFlight > 0;
+  const isMoving = store.inFlight > 0;
   if (isMoving || tabs.current === "panel-connection" || session.hello?.expiresAt) refresh();
   setTimeout(tick, isMoving ? TICK_MS : IDLE_TICK_MS);
 }
 
 function sendDraft(draft: Draft, times: number): void {
-  const first = operator.send(draft, { file: requestView.file, times });
-  answerView.show(first);
+  const first = controller.send(draft, { file: requestView.file, times });
+  responseView.show(first);
   exchangesView.show(first);
   refresh();
 }
@@ -131,9 +131,9 @@ function openLink(): void {
   const shared = decodeShare(location.hash);
   if (shared === undefined) return;
   requestView.load(shared);
-  // What a stranger wrote is looked at before it is sent, and a reload begins anew.
+  // A link may come from anyone, so the request is not sent automatically. A reload must not load it again.
   const notice = byId("link-notice", HTMLElement);
-  notice.textContent = "This request came with the link. Look at it before you send it.";
+  notice.textContent = "This request was loaded from the link. Check it before you send it.";
   notice.hidden = false;
   globalThis.history.replaceState(null, "", location.pathname);
 }
@@ -143,7 +143,7 @@ function findStorage(): Storage | undefined {
   try {
     storage = globalThis.localStorage;
   } catch {
-    // The browser does not let pages store anything.
+    // The browser does not allow storage.
   }
   return storage;
 }
@@ -187,7 +187,7 @@ createSplitter(byId("split-rows", HTMLElement), layout, {
 });
 requestView.load(FIRST_DRAFT);
 openLink();
-// On a touch screen the keyboard would cover the page.
+// Not on touch screens, whose keyboard would cover the page.
 if (matchMedia("(pointer: fine)").matches && document.activeElement === document.body) {
   byId("url", HTMLInputElement).select();
 }

@@ -1,43 +1,44 @@
 /**
- * The request editor: from the page to a draft and back.
+ * The request editor.
  *
  * @module
  */
 import { byId, element, setAttributes } from "./dom.ts";
 import {
-  ANSWER_MODES,
   BODY_KINDS,
   type BodyKind,
   defaultContentType,
+  DELIVERY_MODES,
   type Draft,
   EMPTY_DRAFT,
-  findFaults,
+  findFieldProblems,
   REDIRECT_MODES,
 } from "./draft.ts";
-import { inputOf, showFaults } from "./faults_view.ts";
+import { inputOf, showFieldProblems } from "./field_problems_view.ts";
 import { formatBytes } from "./format.ts";
 import { createHeaderRows } from "./header_rows.ts";
-import { findJsonFault, toPretty } from "./json_layout.ts";
+import { findJsonProblem, toPretty } from "./json_layout.ts";
 import { readJson } from "./json_text.ts";
 import { createTabs } from "./tabs.ts";
 
 /** The request editor. */
 export interface RequestView {
+  /** The request as it is on the page. */
   readonly draft: Draft;
-  /** The body, where it is a file. */
+  /** The selected file. */
   readonly file: File | undefined;
-  /** How many such requests are wanted at once. */
+  /** How often the request is sent at once. */
   readonly times: number;
-  /** Shows a draft. */
+  /** Replaces the request on the page. */
   load(draft: Draft): void;
-  /** Shows what is wrong, focuses the first of it, and gives `true` when nothing is. */
+  /** Shows the problems of the request and focuses the first one. Returns whether there are none. */
   check(): boolean;
   setUpstreams(names: readonly string[]): void;
 }
 
 const MAX_TIMES = 1000;
 
-/** Brings the editor to life. */
+/** Creates the editor on the elements of the page. */
 export function createRequestView({ edited }: { edited(): void }): RequestView {
   const method = byId("method", HTMLSelectElement);
   const otherMethod = byId("method-other", HTMLInputElement);
@@ -68,12 +69,12 @@ export function createRequestView({ edited }: { edited(): void }): RequestView {
       bodyKind: bodyKind(),
       bodyText: bodyText.value,
       timeoutMs: timeoutText === "" ? null : Number(timeoutText),
-      mode: ANSWER_MODES.find((name) => name === mode.value) ?? EMPTY_DRAFT.mode,
+      mode: DELIVERY_MODES.find((name) => name === mode.value) ?? EMPTY_DRAFT.mode,
       redirect: REDIRECT_MODES.find((name) => name === redirect.value) ?? EMPTY_DRAFT.redirect,
     };
   }
 
-  /** What follows from the draft as it stands. */
+  /** Updates the page after a change. */
   function update(): void {
     const draft = read();
     const kind = draft.bodyKind;
@@ -93,25 +94,25 @@ export function createRequestView({ edited }: { edited(): void }): RequestView {
       "aria-label": draft.upstream === "" ? "URL" : `Path below ${draft.upstream}`,
       placeholder: draft.upstream === "" ? "https://api.example.com/items" : "/path?query",
     });
-    showFaults([]);
+    showFieldProblems([]);
     checkBody(draft);
     edited();
   }
 
-  /** JSON is checked while it is written: where it is wrong is of use at once. */
+  /** Shows the size of a file, and the first error of JSON while it is being edited. */
   function checkBody({ bodyKind: kind, bodyText: text }: Draft): void {
-    const target = byId("body-fault", HTMLElement);
-    const fault = kind === "json" && text !== "" ? findJsonFault(text) : undefined;
+    const target = byId("body-problem", HTMLElement);
+    const problem = kind === "json" && text !== "" ? findJsonProblem(text) : undefined;
     const file = kind === "file" ? fileOf() : undefined;
     const note = file !== undefined
       ? formatBytes(file.size)
-      : kind === "json" && text !== "" && fault === undefined
+      : kind === "json" && text !== "" && problem === undefined
       ? "Valid JSON"
       : "";
-    target.hidden = fault === undefined && note === "";
-    target.textContent = fault ?? note;
-    setAttributes(target, { "data-fine": fault === undefined });
-    setAttributes(bodyText, { "aria-invalid": fault === undefined ? undefined : "true" });
+    target.hidden = problem === undefined && note === "";
+    target.textContent = problem ?? note;
+    setAttributes(target, { "data-valid": problem === undefined });
+    setAttributes(bodyText, { "aria-invalid": problem === undefined ? undefined : "true" });
   }
 
   for (
@@ -152,9 +153,9 @@ export function createRequestView({ edited }: { edited(): void }): RequestView {
       return Math.min(MAX_TIMES, Math.max(1, count || 1));
     },
     load(draft): void {
-      const isKnown = [...method.options].some(({ value }) => value === draft.method);
-      method.value = isKnown ? draft.method : "";
-      otherMethod.value = isKnown ? "" : draft.method;
+      const isListed = [...method.options].some(({ value }) => value === draft.method);
+      method.value = isListed ? draft.method : "";
+      otherMethod.value = isListed ? "" : draft.method;
       if (![...upstream.options].some(({ value }) => value === draft.upstream)) {
         upstream.append(element("option", { value: draft.upstream }, draft.upstream));
       }
@@ -171,9 +172,9 @@ export function createRequestView({ edited }: { edited(): void }): RequestView {
       update();
     },
     check(): boolean {
-      const faults = findFaults(read(), fileOf() !== undefined);
-      showFaults(faults);
-      const [first] = faults;
+      const problems = findFieldProblems(read(), fileOf() !== undefined);
+      showFieldProblems(problems);
+      const [first] = problems;
       if (first === undefined) return true;
       if (first.field === "body") tabs.show("panel-body");
       if (first.field === "headers") {

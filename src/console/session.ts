@@ -1,168 +1,168 @@
 /**
- * The page's connection: the client's own transport, kept open, with its frames told and its refusals explained.
+ * The connection of the page: uses the client's dispatcher, keeps a connection open, reports its frames and explains
+ * refused handshakes.
  *
  * @module
  */
-import type { Exchange } from "../client/exchange.ts";
-import { openSocket, type WebSocketConstructor, type WebSocketLike } from "../client/socket.ts";
-import { createState, type StateHolder } from "../client/state.ts";
-import type { Timers } from "../client/timers.ts";
-import { createTransport, type Transport } from "../client/transport.ts";
+import { createDispatcher, type Dispatcher } from "../client/dispatcher.ts";
+import type { ExchangeQueue, QueuedExchange } from "../client/queued_exchange.ts";
+import { type ClientWebSocket, openSocket, type WebSocketConstructor } from "../client/socket.ts";
+import { type ClientStateHolder, createClientState } from "../client/state.ts";
+import type { ClientTimers } from "../client/timers.ts";
 import type { HelloFrame } from "../protocol/mod.ts";
-import type { Direction, Message } from "./frame_log.ts";
-import type { CheckHandshake, Verdict } from "./handshake.ts";
+import type { Direction, FrameData } from "./frame_log.ts";
+import type { HandshakeOutcome, HandshakeProbe } from "./handshake.ts";
 import { FINAL_REFUSALS } from "./help.ts";
-import { recordSocket } from "./recorder.ts";
+import { observeSocket } from "./socket_observer.ts";
 
-/** What the connection does. */
+/** The state of the connection. */
 export type SessionState =
   | { readonly type: "off" }
   | { readonly type: "connecting" }
   | { readonly type: "open" }
-  /** It is tried again in so many milliseconds. */
+  /** The page reconnects after `delayMs` milliseconds. */
   | { readonly type: "waiting"; readonly delayMs: number }
-  /** It is not tried again. */
+  /** The handshake was refused; the page does not reconnect. */
   | { readonly type: "refused" }
+  /** The service has closed the connection with a final code. */
   | { readonly type: "failed"; readonly code: number; readonly reason: string };
 
-/** Something that happened to the connection. */
+/** An event of a connection, for the log. */
 export interface SessionEvent {
+  /** The number of the connection. */
   readonly connection: number;
   readonly type: "opening" | "greeted" | "closed" | "refused";
   readonly text: string;
 }
 
-/** The page's connection. */
+/** The connection of the page. */
 export interface Session {
   readonly state: SessionState;
-  /** What the service said first; `undefined`: not yet, on this connection. */
+  /** The `hello` of the current connection; `undefined` until it arrives. */
   readonly hello: HelloFrame | undefined;
-  /** Why the last handshake failed; `undefined`: it did not. */
-  readonly verdict: Verdict | undefined;
-  /** The number of the connection that new exchanges go to. */
+  /** Why the last handshake failed; `undefined` if it did not. */
+  readonly handshakeOutcome: HandshakeOutcome | undefined;
+  /** The number of the connection that new exchanges use. */
   readonly connection: number;
   /** Bytes that wait to be sent. */
   readonly bufferedBytes: number;
   readonly hasToken: boolean;
-  /** The credential, for nothing but keeping it out of what is stored. */
+  /** The token, which must be kept out of history and links. */
   readonly secrets: readonly string[];
-  readonly transport: Pick<Transport, "submit" | "resubmit" | "withdraw">;
-  /** Connects, with another credential where one is given; `""` takes it away. */
+  /** Takes the exchanges to be sent. Connects if there is no connection. */
+  readonly queue: ExchangeQueue;
+  /** Connects with this token, or with the previous one if it is absent. `""` removes the token. */
   connect(token?: string): void;
   disconnect(): void;
 }
 
-/** How to connect. */
-export interface SessionOptions {
-  readonly url: string;
-}
-
-/** What a session needs, and whom it tells. */
+/** The dependencies of a session and its listeners. */
 export interface SessionDeps {
   readonly WebSocket: WebSocketConstructor;
-  readonly timers: Timers;
-  /** Gives a number from 0 to less than 1. */
+  readonly timers: ClientTimers;
+  /** Returns a number from 0 to less than 1. */
   random(): number;
-  readonly checkHandshake: CheckHandshake;
-  frame(connection: number, direction: Direction, message: Message): void;
+  readonly probeHandshake: HandshakeProbe;
+  /** Called before each frame is sent or delivered. */
+  frame(connection: number, direction: Direction, data: FrameData): void;
+  /** Called for each event of a connection. */
   happened(event: SessionEvent): void;
+  /** Called when a property of the session has changed. */
   changed(): void;
 }
 
-/** Creates a {@linkcode Session}, not connected. */
+/** Creates a {@linkcode Session} that is not connected. */
 export function createSession(
-  { url }: SessionOptions,
-  { WebSocket, timers, random, checkHandshake, frame, happened, changed }: SessionDeps,
+  url: string,
+  { WebSocket, timers, random, probeHandshake, frame, happened, changed }: SessionDeps,
 ): Session {
   let token: string | undefined;
   let state: SessionState = { type: "off" };
   let hello: HelloFrame | undefined;
-  let verdict: Verdict | undefined;
+  let handshakeOutcome: HandshakeOutcome | undefined;
   let connections = 0;
-  let holder: StateHolder | undefined;
-  let transport: Transport | undefined;
-  const sockets = new Set<WebSocketLike>();
+  /** The state of `dispatcher`. Callbacks compare it to find out whether they belong to a previous dispatcher. */
+  let holder: ClientStateHolder | undefined;
+  let dispatcher: Dispatcher | undefined;
+  const sockets = new Set<ClientWebSocket>();
 
   function set(next: SessionState): void {
     state = next;
     changed();
   }
 
-  /** Wants a connection and nothing on it: withdrawn when there is one. */
-  const greeting: Exchange = {
+  /** Makes the dispatcher connect although there is no request. Withdrawn when `hello` arrives. */
+  const connectRequest: QueuedExchange = {
     needsHello: true,
-    begin: ({ release }) => release(),
+    begin: (id, connection) => connection.release(id),
     receive(): void {},
     fail(): void {},
     lose(): void {},
     abort(): void {},
   };
 
-  async function open(): Promise<WebSocketLike> {
+  async function open(): Promise<ClientWebSocket> {
     const connection = ++connections;
-    const mine = holder;
+    const own = holder;
     happened({ connection, type: "opening", text: url });
-    const socket = await openSocket({ url, token, WebSocket });
+    const socket = await openSocket(url, { token, WebSocket });
     sockets.add(socket);
-    return recordSocket(socket, {
-      frame(direction, message): void {
-        frame(connection, direction, message);
-        if (direction === "received" && typeof message === "string") {
-          greet(connection, message, mine);
+    return observeSocket(socket, {
+      frame(direction, data): void {
+        frame(connection, direction, data);
+        if (direction === "received" && typeof data === "string") {
+          receiveText(connection, data, own);
         }
       },
       closed({ code, reason, wasOpen }): void {
         sockets.delete(socket);
         const text = `${code} ${reason}`.trim();
         happened({ connection, type: "closed", text: wasOpen ? text : "The handshake failed" });
-        if (!wasOpen && mine === holder) explain(connection, mine);
+        if (!wasOpen && own === holder) explainFailure(connection, own);
       },
     });
   }
 
-  function greet(connection: number, text: string, mine: StateHolder | undefined): void {
-    if (mine !== holder || !text.startsWith('{"type":"hello"')) return;
-    hello = JSON.parse(text) as HelloFrame; // the client checks it, and drops the connection if it is none
-    verdict = undefined;
-    transport?.withdraw(greeting);
+  function receiveText(connection: number, text: string, own: ClientStateHolder | undefined): void {
+    if (own !== holder || !text.startsWith('{"type":"hello"')) return;
+    hello = JSON.parse(text) as HelloFrame; // the client validates it, and drops the connection if it is invalid
+    handshakeOutcome = undefined;
+    dispatcher?.withdraw(connectRequest);
     happened({ connection, type: "greeted", text: hello.server });
     changed();
   }
 
-  async function explain(connection: number, mine: StateHolder | undefined): Promise<void> {
-    const found = await checkHandshake(token);
-    if (mine !== holder) return; // another attempt has begun meanwhile
-    verdict = found;
-    if (found.type === "refused") {
-      happened({ connection, type: "refused", text: `${found.code}: ${found.message}` });
+  async function explainFailure(
+    connection: number,
+    own: ClientStateHolder | undefined,
+  ): Promise<void> {
+    const outcome = await probeHandshake(token);
+    if (own !== holder) return; // the session has reconnected or disconnected
+    handshakeOutcome = outcome;
+    if (outcome.type === "refused") {
+      happened({ connection, type: "refused", text: `${outcome.code}: ${outcome.message}` });
     }
-    if (found.type !== "refused" || !FINAL_REFUSALS.has(found.code)) return changed();
+    if (outcome.type !== "refused" || !FINAL_REFUSALS.has(outcome.code)) return changed();
     stop();
     set({ type: "refused" });
   }
 
   function stop(): void {
-    const left = transport;
-    transport = holder = hello = undefined;
-    void left?.close();
+    const stopped = dispatcher;
+    dispatcher = holder = hello = undefined;
+    void stopped?.close();
   }
 
-  function start(): Transport {
-    const mine = holder = createState();
-    const started = transport = createTransport({}, {
-      open,
-      timers,
-      random,
-      state: mine,
-      firstId: undefined,
-    });
-    mine.target.addEventListener("statechange", () => {
-      if (mine !== holder) return;
-      const { current } = mine;
+  function start(): Dispatcher {
+    const own = holder = createClientState();
+    const started = dispatcher = createDispatcher({}, { open, timers, random, state: own });
+    own.target.addEventListener("statechange", () => {
+      if (own !== holder) return;
+      const { current } = own;
       if (current.type === "idle") {
-        // It was lost while nothing needed it; this page keeps one open.
+        // The connection was lost while no exchange needed it. The page keeps a connection open.
         hello = undefined;
-        queueMicrotask(() => mine === holder && started.submit(greeting));
+        queueMicrotask(() => own === holder && started.submit(connectRequest));
       } else if (current.type === "connecting" || current.type === "waiting") hello = undefined;
       if (current.type !== "closed") {
         set(current.type === "idle" ? { type: "connecting" } : current);
@@ -178,15 +178,15 @@ export function createSession(
     get hello(): HelloFrame | undefined {
       return hello;
     },
-    get verdict(): Verdict | undefined {
-      return verdict;
+    get handshakeOutcome(): HandshakeOutcome | undefined {
+      return handshakeOutcome;
     },
     get connection(): number {
       return connections;
     },
     get bufferedBytes(): number {
       let bytes = 0;
-      // The platform's have it; the client needs less of a WebSocket.
+      // The platform's WebSocket has this property, which the client does not use.
       for (const socket of sockets) bytes += (socket as Partial<WebSocket>).bufferedAmount ?? 0;
       return bytes;
     },
@@ -196,21 +196,22 @@ export function createSession(
     get secrets(): readonly string[] {
       return token === undefined ? [] : [token];
     },
-    transport: {
-      submit: (exchange) => (transport ?? start()).submit(exchange),
-      resubmit: (exchange, delayed) => (transport ?? start()).resubmit(exchange, delayed),
-      withdraw: (exchange) => transport?.withdraw(exchange),
+    queue: {
+      submit: (exchange) => (dispatcher ?? start()).submit(exchange),
+      resubmit: (exchange, isServerBusy) =>
+        (dispatcher ?? start()).resubmit(exchange, isServerBusy),
+      withdraw: (exchange) => dispatcher?.withdraw(exchange),
     },
     connect(next): void {
       if (next !== undefined) token = next === "" ? undefined : next;
       stop();
-      verdict = undefined;
+      handshakeOutcome = undefined;
       set({ type: "connecting" });
-      start().submit(greeting);
+      start().submit(connectRequest);
     },
     disconnect(): void {
       stop();
-      verdict = undefined;
+      handshakeOutcome = undefined;
       set({ type: "off" });
     },
   };

@@ -1,37 +1,38 @@
 /**
- * A request as the fragment of a link: it never reaches a server, and never holds a credential.
+ * Encodes a request as the fragment of a link, without credentials. Browsers do not send fragments to servers.
  *
  * @module
  */
 import type { HeaderPairs } from "../protocol/mod.ts";
 import { scrubDraft } from "./credentials.ts";
-import { ANSWER_MODES, BODY_KINDS, type Draft, EMPTY_DRAFT, REDIRECT_MODES } from "./draft.ts";
+import { BODY_KINDS, DELIVERY_MODES, type Draft, EMPTY_DRAFT, REDIRECT_MODES } from "./draft.ts";
 
-/** A link's fragment, and what is not in it. */
+/** The fragment of a link. */
 export interface SharedDraft {
-  /** Begins with `#`. */
+  /** Starts with `#`. */
   readonly fragment: string;
+  /** What the link does not contain, such as `the file`. */
   readonly omitted: readonly string[];
 }
 
 const PREFIX = "#request=";
-/** Longer links do not get through mail and chat. */
+/** Longer links are often cut off in mail and chat. */
 const MAX_BODY_LENGTH = 16_384;
 const MAX_FRAGMENT_LENGTH = 131_072;
 const MAX_HEADERS = 1000;
 
 /**
- * Gives the fragment of a link to a draft.
+ * Returns the fragment of a link to a draft.
  *
  * @param draft The draft.
- * @param secrets What must not be in it, wherever it stands.
+ * @param secrets Values that are removed wherever they occur.
  */
 export function encodeShare(draft: Draft, secrets: readonly string[] = []): SharedDraft {
   const { draft: clean, omitted } = scrubDraft(draft, secrets);
   const isLong = clean.bodyText.length > MAX_BODY_LENGTH;
   const shared: Draft = isLong ? { ...clean, bodyText: "" } : clean;
   const members = Object.entries(shared).filter(([name, value]) =>
-    JSON.stringify(value) !== JSON.stringify(EMPTY_DRAFT[name as keyof Draft]) // its own names
+    JSON.stringify(value) !== JSON.stringify(EMPTY_DRAFT[name as keyof Draft]) // a key of Draft
   );
   return {
     fragment: PREFIX + toBase64Url(JSON.stringify(Object.fromEntries(members))),
@@ -43,23 +44,23 @@ export function encodeShare(draft: Draft, secrets: readonly string[] = []): Shar
   };
 }
 
-/** Gives the draft that a link's fragment holds, or `undefined` when it holds none. */
+/** Returns the draft in the fragment of a link; `undefined` if there is none or it is invalid. */
 export function decodeShare(fragment: string): Draft | undefined {
   if (!fragment.startsWith(PREFIX) || fragment.length > MAX_FRAGMENT_LENGTH) return undefined;
   try {
     return parseDraft(JSON.parse(fromBase64Url(fragment.slice(PREFIX.length))));
   } catch {
-    return undefined; // a link that was cut off is no link
+    return undefined; // the link was cut off or is invalid
   }
 }
 
-/** Gives the draft that a value is, with defaults for what is missing, or `undefined` when it is none. */
+/** Returns the draft in a parsed JSON value, with defaults for missing members; `undefined` if it is invalid. */
 export function parseDraft(value: unknown): Draft | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   const given = { ...EMPTY_DRAFT, ...value } as Readonly<Record<keyof Draft, unknown>>;
   const { method, upstream, url, headers, bodyText, timeoutMs } = given;
   const bodyKind = BODY_KINDS.find((kind) => kind === given.bodyKind);
-  const mode = ANSWER_MODES.find((name) => name === given.mode);
+  const mode = DELIVERY_MODES.find((name) => name === given.mode);
   const redirect = REDIRECT_MODES.find((name) => name === given.redirect);
   if (
     typeof method !== "string" || typeof upstream !== "string" || typeof url !== "string" ||
@@ -74,7 +75,7 @@ export function parseDraft(value: unknown): Draft | undefined {
     headers,
     bodyKind,
     bodyText,
-    timeoutMs: timeoutMs as number | null, // a safe integer
+    timeoutMs: timeoutMs as number | null, // checked above
     mode,
     redirect,
   };

@@ -1,47 +1,44 @@
 /**
- * The bars between the panes, as the ARIA Authoring Practices describe window splitters.
+ * The bars that resize the panes, after the window splitters of the ARIA Authoring Practices.
  *
  * @module
  */
 import { setAttributes } from "./dom.ts";
 
-/** How a splitter divides. */
-export interface SplitterOptions {
-  /** The custom property of the container that holds the share, in percent. */
-  readonly property: string;
-  readonly min: number;
-  readonly max: number;
-  readonly initial: number;
-  /** The share is that of the pane behind the bar. */
-  readonly isReversed?: boolean;
-}
-
 const STEP = 2;
 
-/** Brings a `role="separator"` to life. */
+/** Makes a `role="separator"` resize the panes on either side. Sizes are percentages of the container. */
 export function createSplitter(
   bar: HTMLElement,
   container: HTMLElement,
-  { property, min, max, initial, isReversed = false }: SplitterOptions,
+  { property, min, max, initial, isReversed = false }: {
+    /** The custom property of the container that is set to the size. */
+    readonly property: string;
+    readonly min: number;
+    readonly max: number;
+    readonly initial: number;
+    /** The size is that of the pane after the bar, not before it. */
+    readonly isReversed?: boolean;
+  },
 ): void {
   const isVertical = bar.getAttribute("aria-orientation") === "vertical";
-  let share = initial;
+  let size = initial;
 
   function set(next: number): void {
-    share = Math.min(max, Math.max(min, next));
-    container.style.setProperty(property, `${share}%`);
+    size = Math.min(max, Math.max(min, next));
+    container.style.setProperty(property, `${size}%`);
     setAttributes(bar, {
       "aria-valuemin": min,
       "aria-valuemax": max,
-      "aria-valuenow": Math.round(share),
+      "aria-valuenow": Math.round(size),
     });
   }
 
   bar.addEventListener("keydown", (event) => {
     const [less, more] = isVertical ? ["ArrowLeft", "ArrowRight"] : ["ArrowUp", "ArrowDown"];
     const direction = isReversed ? -1 : 1;
-    if (event.key === less) set(share - STEP * direction);
-    else if (event.key === more) set(share + STEP * direction);
+    if (event.key === less) set(size - STEP * direction);
+    else if (event.key === more) set(size + STEP * direction);
     else if (event.key === "Home") set(min);
     else if (event.key === "End") set(max);
     else if (event.key === "Enter") set(initial);

@@ -1,22 +1,22 @@
 /**
- * Tabs as the ARIA Authoring Practices describe them: one tab stop, arrows move.
+ * Tabs, after the ARIA Authoring Practices: one tab stop, arrow keys select.
  *
  * @module
  */
 import { setAttributes } from "./dom.ts";
 
-/** Tabs on the page. */
+/** A list of tabs. */
 export interface Tabs {
-  /** The id of the panel that is shown. */
+  /** The id of the visible panel. */
   readonly current: string;
   show(panelId: string): void;
 }
 
 /**
- * Brings a `role="tablist"` to life; its tabs name their panels with `aria-controls`.
+ * Makes the tabs of a `role="tablist"` show the panels that they name with `aria-controls`.
  *
- * @param list The element.
- * @param shown Is told of the panel that is shown now.
+ * @param list The element of the tab list.
+ * @param shown Called with the id of the panel when a panel is shown.
  */
 export function createTabs(list: HTMLElement, shown: (panelId: string) => void = () => {}): Tabs {
   const tabs = [...list.querySelectorAll<HTMLElement>('[role="tab"]')];
@@ -40,16 +40,16 @@ export function createTabs(list: HTMLElement, shown: (panelId: string) => void =
     if (tab instanceof HTMLElement) show(panelOf(tab));
   });
   list.addEventListener("keydown", (event) => {
-    const there = tabs.filter((tab) => !isHidden(tab));
-    const at = there.findIndex((tab) => panelOf(tab) === current);
+    const visible = tabs.filter((tab) => !isHidden(tab));
+    const at = visible.findIndex((tab) => panelOf(tab) === current);
     const next = event.key === "ArrowRight"
-      ? there[(at + 1) % there.length]
+      ? visible[(at + 1) % visible.length]
       : event.key === "ArrowLeft"
-      ? there[(at - 1 + there.length) % there.length]
+      ? visible[(at - 1 + visible.length) % visible.length]
       : event.key === "Home"
-      ? there[0]
+      ? visible[0]
       : event.key === "End"
-      ? there.at(-1)
+      ? visible.at(-1)
       : undefined;
     if (next === undefined) return;
     event.preventDefault();

@@ -1,20 +1,20 @@
 /**
- * Text and bytes to be read.
+ * Shows text and bytes.
  *
  * @module
  */
 import { element } from "./dom.ts";
 import { toVisible } from "./format.ts";
-import { countHexRows, toHexRow } from "./hex.ts";
+import { countHexRows, toHexRow } from "./hex_dump.ts";
 import { createVirtualList } from "./virtual_list.ts";
 
-/** As long as this a text is one block that wraps; a longer one would take the browser too long. */
+/** Longer texts are shown as a virtual list, since browsers take too long to lay them out as one block. */
 const MAX_BLOCK = 200_000;
 const MAX_LINE = 1000;
-/** Narrower than this there is room for half the bytes in a row. */
+/** Narrower windows show half as many bytes in a row. */
 const NARROW_PX = 620;
 
-/** Shows text. */
+/** Creates a view of a text. */
 export function createTextView(text: string): HTMLElement {
   if (text.length <= MAX_BLOCK) {
     return element(
@@ -36,7 +36,7 @@ export function createTextView(text: string): HTMLElement {
   return list.element;
 }
 
-/** Shows bytes. */
+/** Creates a hexadecimal view. */
 export function createHexView(bytes: Uint8Array): HTMLElement {
   const perRow = globalThis.innerWidth < NARROW_PX ? 8 : 16;
   const list = createVirtualList({
@@ -56,19 +56,19 @@ export function createHexView(bytes: Uint8Array): HTMLElement {
   return list.element;
 }
 
-/** A text that grows. */
+/** A view of a text that is still arriving. */
 export interface GrowingText {
   readonly element: HTMLElement;
   append(text: string): void;
 }
 
-/** Shows a text as it comes: its end, while it is long. */
+/** Creates a {@linkcode GrowingText}. Of a long text, only the end is shown. */
 export function createGrowingText(): GrowingText {
   const block = element("pre", {
     class: "text code",
     tabindex: 0,
     role: "region",
-    "aria-label": "Text, as it comes",
+    "aria-label": "Text so far",
   });
   let length = 0;
   return {

@@ -1,10 +1,10 @@
 /**
- * Where the time went: as a bar, and in numbers.
+ * The times of an exchange, as a bar and as numbers.
  *
  * @module
  */
 import { definitions, element } from "./dom.ts";
-import type { ExchangeRecord } from "./exchanges.ts";
+import type { ShownExchange } from "./exchange_store.ts";
 import { formatBytes, formatMs, toVisible } from "./format.ts";
 
 interface Stage {
@@ -14,7 +14,7 @@ interface Stage {
 
 const NAMES = { queued: "queued", waiting: "wait", receiving: "transfer" } as const;
 
-/** What the service calls the times that it measures. */
+/** The labels of the times that the service measures. */
 const SERVICE_NAMES: Readonly<Record<string, string>> = {
   queueMs: "Queued in the service",
   dnsMs: "Name resolution",
@@ -23,9 +23,9 @@ const SERVICE_NAMES: Readonly<Record<string, string>> = {
   totalMs: "To the response frame",
 };
 
-/** Shows the time of an exchange as a bar; what has not happened yet goes on until now. */
-export function createTimingBar(record: ExchangeRecord, now: number): HTMLElement {
-  const stages = toStages(record, now);
+/** Creates the bar. The current stage extends to `now`. */
+export function createTimingBar(exchange: ShownExchange, now: number): HTMLElement {
+  const stages = toStages(exchange, now);
   const totalMs = stages.reduce((sum, { ms }) => sum + ms, 0) || 1;
   const bar = element("div", { class: "timing-bar", "aria-hidden": "true" });
   for (const { name, ms } of stages) {
@@ -47,12 +47,12 @@ export function createTimingBar(record: ExchangeRecord, now: number): HTMLElemen
   );
 }
 
-/** Shows everything that is known about the time, the place and the credit of an exchange. */
+/** Creates the table of times, ids and credit. */
 export function createTimingTable(
-  record: ExchangeRecord,
+  exchange: ShownExchange,
   { now, requestId }: { readonly now: number; readonly requestId: string | undefined },
 ): HTMLElement {
-  const { timing, flow, connection, id, head, startedAt } = record;
+  const { timing, creditMeter, connection, id, head, startedAt } = exchange;
   const service = Object.entries(timing ?? {}).flatMap(([name, value]) =>
     typeof value === "number" ? [[SERVICE_NAMES[name] ?? name, formatMs(value)] as const] : []
   );
@@ -64,47 +64,47 @@ export function createTimingTable(
     element(
       "section",
       {},
-      element("h3", {}, "By the clock of this page"),
-      definitions(toStages(record, now).map(({ name, ms }) => [NAMES[name], formatMs(ms)])),
+      element("h3", {}, "Measured by this page"),
+      definitions(toStages(exchange, now).map(({ name, ms }) => [NAMES[name], formatMs(ms)])),
     ),
     element(
       "section",
       {},
-      element("h3", {}, "By the clock of the service"),
+      element("h3", {}, "Measured by the service"),
       service.length === 0
-        ? element("p", { class: "hint" }, "Comes with the response.")
+        ? element("p", { class: "hint" }, "Available when the response arrives.")
         : definitions(service),
     ),
     element(
       "section",
       {},
-      element("h3", {}, "Place"),
+      element("h3", {}, "Exchange"),
       definitions([
-        ["Begun", new Date(startedAt).toLocaleTimeString()],
+        ["Started", new Date(startedAt).toLocaleTimeString()],
         ["Connection", connection === undefined ? "–" : String(connection)],
         ["Id", id === undefined ? "–" : String(id)],
         ...(requestId === undefined ? [] : [["Request id", toVisible(requestId, 100)] as const]),
         ...(head?.redirected ? [["Redirected to", toVisible(head.url, 300)] as const] : []),
       ]),
     ),
-    ...(flow === undefined ? [] : [element(
+    ...(creditMeter === undefined ? [] : [element(
       "section",
       {},
       element("h3", {}, "Credit"),
       definitions([
-        ["Received in chunks", formatBytes(flow.download.movedBytes)],
-        ["Granted behind the first window", formatBytes(flow.download.grantedBytes)],
-        ["The service may still send", credit(flow.download.creditBytes)],
-        ...(flow.upload === undefined ? [] : [
-          ["Sent in chunks", formatBytes(flow.upload.movedBytes)] as const,
-          ["This page may still send", credit(flow.upload.creditBytes)] as const,
+        ["Received in chunks", formatBytes(creditMeter.download.movedBytes)],
+        ["Granted after the first window", formatBytes(creditMeter.download.grantedBytes)],
+        ["The service may still send", credit(creditMeter.download.creditBytes)],
+        ...(creditMeter.upload === undefined ? [] : [
+          ["Sent in chunks", formatBytes(creditMeter.upload.movedBytes)] as const,
+          ["This page may still send", credit(creditMeter.upload.creditBytes)] as const,
         ]),
       ]),
     )]),
   );
 }
 
-function toStages({ moments }: ExchangeRecord, now: number): readonly Stage[] {
+function toStages({ moments }: ShownExchange, now: number): readonly Stage[] {
   const { start, sent, head, end = now } = moments;
   return [
     { name: "queued", ms: (sent ?? end) - start },

@@ -1,46 +1,47 @@
 /**
- * A list of any length of which only the rows exist that are to be seen. Works by keyboard, with one tab stop.
+ * A list of any length that creates only its visible rows. It has one tab stop; arrow keys select.
  *
  * @module
  */
 import { type Attributes, element, onNextFrame, setAttributes } from "./dom.ts";
 
-/** What a list shows. */
+/** The content and behaviour of a list. */
 export interface ListOptions {
   readonly label: string;
-  /** `listbox` to choose from, `tree` for what folds; `region`: rows are for reading only. */
+  /** Rows of a `listbox` or a `tree` can be selected, rows of a `region` cannot. */
   readonly role: "listbox" | "tree" | "region";
+  /** Returns the number of rows. */
   count(): number;
-  /** Fills a row; gives attributes for it. */
+  /** Fills a row and returns its attributes. */
   render(row: HTMLElement, index: number): Attributes | void;
-  /** A row was chosen, by pointer or keyboard. */
+  /** Called when a row is selected by pointer or keyboard. */
   select?(index: number): void;
-  /** A key was pressed that moves nothing. Gives `true` when it meant something. */
+  /** Called for other keys than those that select a row. Returns whether the key was handled. */
   key?(key: string, index: number): boolean;
-  /** The rows between these two are to be seen. */
+  /** Called before the rows from `first` to `end` (exclusive) are rendered. */
   drawn?(first: number, end: number): void;
-  /** Stays at the end while it is there, as a log does. */
+  /** Keeps the end visible when rows are added while it is visible. */
   readonly follows?: boolean;
 }
 
-/** A list on the page. */
+/** A list. */
 export interface VirtualList {
   readonly element: HTMLElement;
-  /** The chosen row; -1: none. */
+  /** The index of the selected row, -1 if there is none. */
   readonly active: number;
-  /** Draws before the next paint: the data has changed. */
+  /** Renders the current rows before the next paint. */
   refresh(): void;
-  /** Chooses a row and brings it into view, without telling. */
+  /** Selects a row and scrolls to it, without calling `select`. */
   show(index: number): void;
 }
 
-/** Rows drawn beyond those that are to be seen, so that scrolling finds them. */
+/** How many rows are rendered above and below the visible ones, so that scrolling shows no gaps. */
 const EXTRA_ROWS = 6;
 const ROW_ROLES = { listbox: "option", tree: "treeitem", region: undefined } as const;
 
 let lists = 0;
 
-/** Creates a list, to be put into the page. */
+/** Creates a list. Its element is not yet on the page. */
 export function createVirtualList(options: ListOptions): VirtualList {
   const { label, role, count, render, select, key, drawn, follows = false } = options;
   const name = `list-${++lists}`;
@@ -54,7 +55,7 @@ export function createVirtualList(options: ListOptions): VirtualList {
   let isAtEnd = true;
   let drawnCount = -1;
 
-  /** As the style sheet has it, which depends on the reader's font size. */
+  /** Returns the height of a row, which depends on the font size of the user. */
   function measure(): number {
     const probe = element("div", { class: "row" }, "x");
     spacer.append(probe);
@@ -70,7 +71,7 @@ export function createVirtualList(options: ListOptions): VirtualList {
     const total = count();
     if (total !== drawnCount) {
       spacer.style.height = `${total * rowHeight}px`;
-      // An empty list of choices has no choices to offer: to a screen reader it is a plain region.
+      // A listbox without options is invalid (ARIA); an empty list is a region.
       setAttributes(box, { role: total === 0 ? "region" : role });
       if (follows && isAtEnd && total > drawnCount) box.scrollTop = total * rowHeight;
       drawnCount = total;

@@ -1,23 +1,22 @@
 /**
- * Exchanges on one time axis, with the time cut out in which nothing happened.
+ * Lays out exchanges on a time axis from which long idle periods are cut out.
  *
  * @module
  */
 import { formatMs } from "./format.ts";
 
-/** An exchange in time, in milliseconds since any fixed moment. */
+/** The times of an exchange, in milliseconds since any fixed moment. */
 export interface Span {
-  /** It was asked for. */
   readonly start: number;
-  /** It was sent; `undefined`: not yet, or never. */
+  /** When the request was sent; `undefined` if it was not. */
   readonly sent: number | undefined;
-  /** The head of its response came. */
+  /** When the head of the response arrived. */
   readonly head: number | undefined;
-  /** It ended; `undefined`: it has not. */
+  /** When the exchange ended; `undefined` if it is in flight. */
   readonly end: number | undefined;
 }
 
-/** Where an exchange is on the axis: 0 is its left end, 1 its right. */
+/** The position of an exchange on the axis, from 0 to 1. */
 export interface Bar {
   readonly start: number;
   readonly sent: number;
@@ -29,50 +28,54 @@ export interface Bar {
 export interface Mark {
   readonly at: number;
   readonly label: string;
-  /** So much time is cut out here. */
+  /** The mark stands for a cut; the label is its duration. */
   readonly isCut: boolean;
 }
 
-/** A time axis with exchanges on it. */
+/** Exchanges and marks on a time axis. */
 export interface Waterfall {
   readonly bars: readonly Bar[];
   readonly marks: readonly Mark[];
 }
 
+/** A part of the axis without cuts. */
 interface Piece {
   readonly start: number;
   readonly end: number;
 }
 
-/** A pause is cut out when it is longer than this share of the time in which something happens. */
-const LONGEST_PAUSE = 0.25;
-/** What is left of a pause, as a share of that time. */
-const CUT = 0.05;
-/** The axis is never shorter, in milliseconds: else an instant would fill it. */
-const SHORTEST = 5;
-/** About so many marks. */
-const MARKS = 5;
-/** What the label of a mark takes, in pixels. */
+/** Longer idle periods are cut out, as a fraction of the busy time. */
+const MAX_IDLE = 0.25;
+/** The width of a cut, as a fraction of the busy time. */
+const CUT_WIDTH = 0.05;
+/** The shortest duration of the axis, in milliseconds. */
+const MIN_DURATION_MS = 5;
+/** The approximate number of marks. */
+const MARK_COUNT = 5;
+/** The width of a label, in pixels. */
 const LABEL_PX = 76;
-/** As wide an axis is taken to be whose width is not known. */
-const USUAL_PX = 800;
+/** The assumed width of the axis if it is unknown, in pixels. */
+const DEFAULT_WIDTH_PX = 800;
 
 /**
- * Lays exchanges out.
+ * Returns the layout of exchanges.
  *
- * @param spans The exchanges that are to be seen.
- * @param now How far those reach that have not ended.
- * @param options How wide the axis is, in pixels: it says how many labels there is room for.
+ * @param spans The exchanges.
+ * @param now The end of the exchanges that are in flight.
+ * @param options.widthPx The width of the axis in pixels, which limits the number of labels.
  */
 export function layoutWaterfall(
   spans: readonly Span[],
   now: number,
-  { widthPx = USUAL_PX }: { readonly widthPx?: number } = {},
+  { widthPx = DEFAULT_WIDTH_PX }: { readonly widthPx?: number } = {},
 ): Waterfall {
   if (spans.length === 0) return { bars: [], marks: [] };
   const pieces = joinPieces(spans, now);
-  const busyMs = Math.max(pieces.reduce((sum, { start, end }) => sum + end - start, 0), SHORTEST);
-  const cutMs = pieces.length > 1 ? busyMs * CUT : 0;
+  const busyMs = Math.max(
+    pieces.reduce((sum, { start, end }) => sum + end - start, 0),
+    MIN_DURATION_MS,
+  );
+  const cutMs = pieces.length > 1 ? busyMs * CUT_WIDTH : 0;
   const totalMs = busyMs + cutMs * (pieces.length - 1);
   const starts: number[] = [];
   let at = 0;
@@ -95,7 +98,7 @@ export function layoutWaterfall(
     head: place(head ?? end),
     end: place(end),
   }));
-  const stepMs = niceStep(totalMs / MARKS);
+  const stepMs = niceStep(totalMs / MARK_COUNT);
   const origin = pieces[0]?.start ?? 0;
   const marks = pieces.flatMap((piece, index): Mark[] => {
     const before = pieces[index - 1];
@@ -112,7 +115,7 @@ export function layoutWaterfall(
   return { bars, marks: dropCrowded(marks, LABEL_PX / Math.max(widthPx, LABEL_PX)) };
 }
 
-/** A cut is always marked, and its length said where there is room; a tick only then. */
+/** Removes ticks and the labels of cuts that would overlap. */
 function dropCrowded(marks: readonly Mark[], room: number): readonly Mark[] {
   const cuts = marks.filter(({ isCut }) => isCut);
   let [lastTick, lastCut] = [-1, -1];
@@ -129,26 +132,29 @@ function dropCrowded(marks: readonly Mark[], room: number): readonly Mark[] {
   });
 }
 
-/** Gives the stretches of time in which something happened, or that are too short to be cut out. */
+/** Returns the periods that are busy, or idle for too short a time to be cut out. */
 function joinPieces(spans: readonly Span[], now: number): readonly Piece[] {
   const sorted = spans.map(({ start, end = now }) => ({ start, end: Math.max(start, end) }))
     .toSorted((a, b) => a.start - b.start);
   const busy = join(sorted, 0);
-  const busyMs = Math.max(busy.reduce((sum, { start, end }) => sum + end - start, 0), SHORTEST);
-  return join(busy, busyMs * LONGEST_PAUSE);
+  const busyMs = Math.max(
+    busy.reduce((sum, { start, end }) => sum + end - start, 0),
+    MIN_DURATION_MS,
+  );
+  return join(busy, busyMs * MAX_IDLE);
 }
 
-function join(sorted: readonly Piece[], pauseMs: number): readonly Piece[] {
+function join(sorted: readonly Piece[], maxIdleMs: number): readonly Piece[] {
   const joined: { start: number; end: number }[] = [];
   for (const { start, end } of sorted) {
     const last = joined.at(-1);
-    if (last !== undefined && start - last.end <= pauseMs) last.end = Math.max(last.end, end);
+    if (last !== undefined && start - last.end <= maxIdleMs) last.end = Math.max(last.end, end);
     else joined.push({ start, end });
   }
   return joined;
 }
 
-/** Gives 1, 2 or 5 times a power of ten, not below a number. */
+/** Returns the smallest number that is 1, 2 or 5 times a power of ten and not less than `least`. */
 function niceStep(least: number): number {
   const power = 10 ** Math.floor(Math.log10(least));
   return [1, 2, 5].map((factor) => factor * power).find((step) => step >= least) ?? 10 * power;

@@ -1,49 +1,51 @@
 /**
- * Which header fields go through, in either direction, and why the others do not (RFC 9110 §7.6.1).
+ * Decides which header fields are forwarded, in either direction, and gives the reason why the others are not
+ * (RFC 9110 §7.6.1).
  *
  * @module
  */
+import { findField, splitList } from "../http/grammar.ts";
 import type { HeaderPairs } from "../protocol/mod.ts";
 
-// Not sent upstream, beside what `connection` names.
+// Not sent to destinations. The same holds for the fields that `connection` names.
 const REQUEST_FIELDS: ReadonlySet<string> = new Set([
   "connection", // hop by hop, RFC 9110 §7.6.1
   "keep-alive", // hop by hop, RFC 9112 §C.2.2
   "te", // hop by hop, RFC 9110 §10.1.4
-  "trailer", // says what fetch will not send, RFC 9110 §6.6.2
-  "transfer-encoding", // framing is fetch's, RFC 9112 §6.1
-  "content-length", // framing is fetch's, RFC 9110 §8.6
+  "trailer", // no trailers are sent, RFC 9110 §6.6.2
+  "transfer-encoding", // the HTTP client frames the body, RFC 9112 §6.1
+  "content-length", // the HTTP client frames the body, RFC 9110 §8.6
   "upgrade", // hop by hop, RFC 9110 §7.8
   "http2-settings", // hop by hop, RFC 7540 §3.2.1
-  "expect", // would wait for a 100 that fetch does not hand on, RFC 9110 §10.1.1
-  "host", // comes from the URL that was checked, RFC 9110 §7.2
+  "expect", // no client gets the 100 that it asks for, RFC 9110 §10.1.1
+  "host", // follows from the URL that was checked, RFC 9110 §7.2
   "forwarded", // a client must not speak for this hop, RFC 7239
-  "via", // likewise, RFC 9110 §7.6.3
-  "x-real-ip", // likewise, by custom
-  "metadata", // opens the metadata service of one cloud
-  "metadata-flavor", // of another
+  "via", // a client must not speak for this hop, RFC 9110 §7.6.3
+  "x-real-ip", // a client must not speak for this hop
+  "metadata", // opens the metadata service of Azure
+  "metadata-flavor", // opens the metadata service of Google Cloud
 ]);
 const REQUEST_PREFIXES = [
   "proxy-", // meant for this hop, RFC 9110 §11.7
   "x-forwarded-", // a client must not speak for this hop
   "sec-websocket-", // belong to a WebSocket handshake, RFC 6455 §11.3
-  "x-aws-ec2-metadata-", // open the metadata service of one cloud
+  "x-aws-ec2-metadata-", // open the metadata service of AWS
 ];
 
-// Not sent back, beside what `connection` names.
+// Not sent to clients. The same holds for the fields that `connection` names.
 const RESPONSE_FIELDS: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
   "te",
-  "trailer", // fetch drops the trailers themselves
+  "trailer", // the trailers themselves are dropped
   "transfer-encoding",
   "upgrade",
 ]);
 
-// Describe bytes that fetch has already decoded, but fetch leaves them.
+// Describe the coded body, which the client does not get.
 const CODING_FIELDS: ReadonlySet<string> = new Set(["content-encoding", "content-length"]);
 
-// Describe a body that a redirect has taken away (Fetch, "request-body-header name").
+// Describe a body that a redirect drops (Fetch, "request-body-header name").
 const BODY_FIELDS: ReadonlySet<string> = new Set([
   "content-encoding",
   "content-language",
@@ -51,16 +53,15 @@ const BODY_FIELDS: ReadonlySet<string> = new Set([
   "content-type",
 ]);
 
-// Meant for one origin: what fetch drops on a redirect to another, and keys and tokens, which it leaks.
+// Meant for one origin: the fields that fetch drops on a redirect to another, and keys and tokens, which fetch leaks.
 const ORIGIN_FIELDS: ReadonlySet<string> = new Set(["authorization", "cookie"]);
 const SECRET_FIELD =
   /(?:key|token|secret|jwt|auth|authorization|session|password|credentials?|signature)(?:[-_]|$)/;
 const PUBLIC_KEYS: ReadonlySet<string> = new Set(["idempotency-key"]);
 
-/** A content coding that can be taken off a body. */
-export type Coding = "gzip" | "br";
+const NONE: ReadonlySet<string> = new Set();
 
-/** Gives the fields of a client's request that go to the destination. */
+/** Returns the fields of a client's request that are sent to the destination. */
 export function filterRequestHeaders(headers: HeaderPairs): HeaderPairs {
   if (headers.length === 0) return headers;
   const named = connectionOptions(headers);
@@ -72,24 +73,24 @@ export function filterRequestHeaders(headers: HeaderPairs): HeaderPairs {
 }
 
 /**
- * Gives the fields of an upstream's response that go to the client.
+ * Returns the fields of a destination's response that are sent to the client.
  *
- * @param pairs As fetch gives them: in lower case.
- * @param decoded Whether fetch decoded the body.
+ * @param headers Names in lower case.
+ * @param decoded Whether the body is decoded.
  */
-export function filterResponseHeaders(pairs: HeaderPairs, decoded: boolean): HeaderPairs {
-  const named = connectionOptions(pairs);
-  // Beside chunks content-length does not count (RFC 9112 §6.3), and of two codings fetch may have taken one.
-  const unsized = findField(pairs, "transfer-encoding") !== undefined ||
-    findField(pairs, "content-encoding")?.includes(",") === true;
+export function filterResponseHeaders(headers: HeaderPairs, decoded: boolean): HeaderPairs {
+  const named = connectionOptions(headers);
+  // Beside chunks a content-length is not valid (RFC 9112 §6.3), and of two codings fetch may have decoded one.
+  const unsized = findField(headers, "transfer-encoding") !== undefined ||
+    findField(headers, "content-encoding")?.includes(",") === true;
   const isPassed = ([name]: HeaderPairs[number]): boolean =>
     !RESPONSE_FIELDS.has(name) && (named === NONE || !named.has(name)) &&
     !name.startsWith("proxy-") &&
     !(decoded && CODING_FIELDS.has(name)) && !(unsized && name === "content-length");
-  return pairs.filter(isPassed);
+  return headers.filter(isPassed);
 }
 
-/** Gives the fields that may follow a redirect to another origin. */
+/** Returns the fields that may follow a redirect to another origin. */
 export function filterCrossOriginHeaders(headers: HeaderPairs): HeaderPairs {
   return headers.filter(([name]) => {
     const key = name.toLowerCase();
@@ -97,50 +98,19 @@ export function filterCrossOriginHeaders(headers: HeaderPairs): HeaderPairs {
   });
 }
 
-/** Gives the fields that may follow a redirect which takes the body away. */
+/** Returns the fields that may follow a redirect which drops the body. */
 export function filterBodyHeaders(headers: HeaderPairs): HeaderPairs {
   return headers.filter(([name]) => !BODY_FIELDS.has(name.toLowerCase()));
 }
 
-/**
- * Gives the content coding that is taken off a body, as fetch does: gzip and br, each alone, but not after a
- * request with `range` or whose first `accept-encoding` is `identity`. Of several `content-encoding` fields
- * fetch decodes the first, which cannot be told from one field with a list.
- */
-export function contentCoding(request: HeaderPairs, response: HeaderPairs): Coding | undefined {
-  const coding = findField(response, "content-encoding")?.toLowerCase();
-  if (coding !== "gzip" && coding !== "br") return undefined;
-  if (response.filter(([name]) => name === "content-encoding").length > 1) return undefined;
-  const field = (wanted: string) => request.find(([name]) => name.toLowerCase() === wanted)?.[1];
-  const isLeft = field("range") !== undefined ||
-    field("accept-encoding")?.trim().toLowerCase() === "identity";
-  return isLeft ? undefined : coding;
-}
-
-/** Says whether a request accepts `br` (RFC 9110 §12.5.3) by its own fields. */
-export function asksForBrotli(request: HeaderPairs): boolean {
-  return request.some(([name, value]) =>
-    name.length === "accept-encoding".length && name.toLowerCase() === "accept-encoding" &&
-    /(?:^|[\s,])br(?:$|[\s,;])/i.test(value)
-  );
-}
-
-/** Gives the value of a field, by its name in lower case, where names are in lower case. */
-export function findField(pairs: HeaderPairs, wanted: string): string | undefined {
-  for (const [name, value] of pairs) if (name === wanted) return value;
-  return undefined;
-}
-
-const NONE: ReadonlySet<string> = new Set();
-
-/** The names that `connection` lists: hop by hop too. */
+/** Returns the names that `connection` lists, in lower case: these fields are hop-by-hop as well. */
 function connectionOptions(headers: HeaderPairs): ReadonlySet<string> {
   let options = NONE;
   for (const [name, value] of headers) {
     if (!isConnection(name)) continue;
     const option = value.toLowerCase();
-    if (option === "keep-alive" || option === "close") continue; // no name of a field that would come
-    options = new Set([...options, ...option.split(",").map((each) => each.trim())]);
+    if (option === "keep-alive" || option === "close") continue; // usual, and no name of another field
+    options = new Set([...options, ...splitList(option)]);
   }
   return options;
 }

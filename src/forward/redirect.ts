@@ -1,34 +1,34 @@
 /**
- * Redirects, followed by hand so that every hop is checked.
+ * Follows redirects one by one, so that every hop is checked.
  *
  * @module
  */
 import { STATUS_CODE } from "@std/http/status";
-import { isIdempotent, MAX_URL_LENGTH, ProxyError, type RedirectMode } from "../protocol/mod.ts";
-import { filterBodyHeaders, filterCrossOriginHeaders, findField } from "./headers.ts";
-import type { Hop, TransportResponse } from "./transport.ts";
+import { findField, REDIRECT_STATUS } from "../http/grammar.ts";
+import type { HopRequest } from "../http/transport.ts";
+import {
+  type HeaderPairs,
+  isIdempotent,
+  MAX_URL_LENGTH,
+  ProxyError,
+  type RedirectMode,
+} from "../protocol/mod.ts";
+import { filterBodyHeaders, filterCrossOriginHeaders } from "./headers.ts";
 
 const MAX_REDIRECTS = 10;
-// Fetch, "redirect status".
-const REDIRECT_STATUS: ReadonlySet<number> = new Set([
-  STATUS_CODE.MovedPermanently,
-  STATUS_CODE.Found,
-  STATUS_CODE.SeeOther,
-  STATUS_CODE.TemporaryRedirect,
-  STATUS_CODE.PermanentRedirect,
-]);
 
-/** Gives where a response redirects to, or `undefined` when it does not (Fetch, "location URL"). */
-export function redirectLocation(
-  { status, headers }: Pick<TransportResponse, "status" | "headers">,
-): string | undefined {
+/**
+ * Returns the value of the `location` of a redirect, or `undefined` when the response is not one (Fetch, "location
+ * URL").
+ */
+export function redirectLocation(status: number, headers: HeaderPairs): string | undefined {
   return REDIRECT_STATUS.has(status) ? findField(headers, "location") : undefined;
 }
 
 /**
- * Refuses a redirect that must not be followed.
+ * Throws when a redirect must not be followed.
  *
- * @param redirects How many have been followed.
+ * @param redirects How many redirects have been followed.
  * @throws {ProxyError} `too_many_redirects`
  */
 export function refuseRedirect(mode: RedirectMode, redirects: number): void {
@@ -44,15 +44,18 @@ export function refuseRedirect(mode: RedirectMode, redirects: number): void {
 }
 
 /**
- * Gives the next hop (Fetch, "HTTP-redirect fetch").
+ * Returns the hop that a redirect leads to (Fetch, "HTTP-redirect fetch").
  *
- * @throws {ProxyError} `http_protocol_error`: the location is not a URL; `http_request_denied`: it leads
- * from https to http; `too_many_redirects`: it asks again for a body that was streamed.
+ * @throws {ProxyError} `http_protocol_error` when the location is not a URL, `http_request_denied` when it leads from
+ * https to http, and `too_many_redirects` when the body would have to be sent again but was streamed.
  */
-export function followRedirect(hop: Hop, status: number, location: string): Hop {
+export function followRedirect(hop: HopRequest, status: number, location: string): HopRequest {
   const url = URL.parse(location, hop.url);
   if (url === null || url.href.length > MAX_URL_LENGTH) {
-    throw new ProxyError("http_protocol_error", "The redirect's location is no URL to request");
+    throw new ProxyError(
+      "http_protocol_error",
+      "The location of the redirect is not a valid URL, or too long",
+    );
   }
   if (hop.url.protocol === "https:" && url.protocol === "http:") {
     throw new ProxyError("http_request_denied", "The redirect leads from https to http", {
@@ -62,26 +65,35 @@ export function followRedirect(hop: Hop, status: number, location: string): Hop 
   const headers = url.origin === hop.url.origin
     ? hop.headers
     : filterCrossOriginHeaders(hop.headers);
-  const rewritten = status === STATUS_CODE.SeeOther
-    ? hop.method !== "GET" && hop.method !== "HEAD"
-    : hop.method === "POST" &&
-      (status === STATUS_CODE.MovedPermanently || status === STATUS_CODE.Found);
-  if (!rewritten && hop.body instanceof ReadableStream) {
-    throw new ProxyError(
-      "too_many_redirects",
-      "The redirect asks again for the body, which was streamed and is gone",
-    );
+  if (becomesGet(hop.method, status)) {
+    return { method: "GET", url, headers: filterBodyHeaders(headers), body: null };
   }
-  if (!rewritten) return { ...hop, url, headers };
-  return { method: "GET", url, headers: filterBodyHeaders(headers), body: null };
+  if (hop.body instanceof ReadableStream) {
+    const message = "The redirect needs the request body again, which was streamed";
+    throw new ProxyError("too_many_redirects", message);
+  }
+  return { ...hop, url, headers };
 }
 
-/** Once a redirect has been answered, the request as a whole has reached a destination. */
+/**
+ * Returns the error of a hop after a redirect: the request has reached a destination by then, and may be repeated only
+ * if its own method allows that.
+ *
+ * @param method The method of the original request.
+ */
 export function asSent(error: unknown, method: string): unknown {
   if (!(error instanceof ProxyError) || error.sent === "yes") return error;
-  return new ProxyError(error.code, error.message, {
+  const { code, message, retryAfterMs } = error;
+  return new ProxyError(code, message, {
     cause: error,
     sent: "yes",
     retryable: error.retryable && isIdempotent(method),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
+}
+
+function becomesGet(method: string, status: number): boolean {
+  if (status === STATUS_CODE.SeeOther) return method !== "GET" && method !== "HEAD";
+  return method === "POST" &&
+    (status === STATUS_CODE.MovedPermanently || status === STATUS_CODE.Found);
 }

@@ -1,77 +1,69 @@
 /**
- * How much one client may use, by its key: an identity, else its address.
+ * Limits how much each client may use. Clients are told apart by a key: an identity, else an address.
  *
  * @module
  */
-import { type CreatePlaces, createPlaces as createOwnPlaces, type Lease } from "./places.ts";
+import { type Clock, systemClock, wait } from "../clock.ts";
+import { type CreatePlaces, createPlaces as createLocalPlaces, type Lease } from "./places.ts";
 import type { CreateStore } from "./store.ts";
-import { type Wait, wait as waitForTime } from "./wait.ts";
 
 export type { Lease } from "./places.ts";
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60_000;
 const BURST_MS = 10_000;
-/** When a place is given back is not known. */
+// When a place will be given back is not known.
 const PLACE_RETRY_MS = 1000;
 
-/** What one key may use; 0: no limit. */
+/** The limits of each key; 0: no limit. */
 export interface LimiterOptions {
   /** Connections at a time. */
   readonly maxConnections: number;
-  /** Exchanges in flight at a time, over all connections of the key. */
+  /** Exchanges at a time, over all connections of the key. */
   readonly maxInFlight: number;
   readonly requestsPerSecond: number;
-  /** Requests beyond the rate that may come within 10 seconds; nothing where the rate has no limit. */
+  /** Additional requests within 10 seconds; has no effect without `requestsPerSecond`. */
   readonly requestBurst: number;
   /** Bytes of responses. */
   readonly bytesPerMinute: number;
 }
 
-/** What a limiter gets besides its options. */
-export interface LimiterDeps {
-  /** Default: on the system's timer. */
-  readonly wait?: Wait;
-  /** Default: counted in this isolate. */
-  readonly createPlaces?: CreatePlaces;
-}
-
-/** A limit that is reached. */
-export interface Breach {
+/** Tells which limit a key has reached. */
+export interface LimitExceeded {
   readonly limit: keyof typeof MESSAGES;
   readonly max: number;
-  /** Milliseconds until it may be worth another try. */
+  /** Milliseconds after which another attempt may succeed. */
   readonly retryAfterMs: number;
-  /** What is wrong and what to do. */
+  /** For the client: what is wrong and what to do. */
   readonly message: string;
 }
 
 /** Holds every key to its limits. */
 export interface Limiter extends Disposable {
-  /** Takes a place for a connection until the lease is disposed of. */
-  connect(key: string): Lease | Breach;
+  /** Admits a connection. The lease must be disposed of when the connection has closed. */
+  admitConnection(key: string): Lease | LimitExceeded;
   /**
-   * Takes a place for an exchange until the lease is disposed of, and counts the request. Fulfils at once
-   * when nothing has to be asked.
+   * Admits an exchange and counts its request. The lease must be disposed of when the exchange has ended.
+   * Returns a promise only if a store has to be asked.
    *
-   * @throws What keeps a store from answering, as a rejection; the place is given back.
+   * @throws The reason why a store cannot count, as a rejection; the place is given back.
    */
-  begin(key: string): Lease | Breach | Promise<Lease | Breach>;
+  admitExchange(key: string): Lease | LimitExceeded | Promise<Lease | LimitExceeded>;
   /**
-   * Counts bytes of a response that goes whole, and asks for no patience.
+   * Counts the bytes of a complete response. Never waits.
    *
-   * @throws What keeps the store from counting, as a rejection.
+   * @throws The reason why the store cannot count, as a rejection.
    */
   count(key: string, bytes: number): void | Promise<void>;
   /**
-   * Counts bytes of a stream before they are sent. A promise fulfils when the key may have more: a stream is
-   * slowed down to the limit, never broken.
+   * Counts bytes of a stream before they are sent. The promise fulfils when the key may send them: the limit
+   * slows a stream down and never breaks it off.
    *
-   * @throws The signal's reason when it is aborted during the wait, or what keeps the store from answering,
-   * as a rejection.
+   * @throws The signal's reason if it is aborted while waiting, or the reason why the store cannot count, as
+   * a rejection.
    */
   spend(key: string, bytes: number, signal?: AbortSignal): void | Promise<void>;
-  /** Disposes of the stores, and lets go of whoever waits. */
+  /** Disposes of the stores, and fulfils the promises of all that wait. */
   [Symbol.dispose](): void;
 }
 
@@ -85,16 +77,23 @@ const MESSAGES = {
     `The limit of response bytes per minute is ${max}; wait for the next minute and try again`,
 } as const;
 
-/** Says whether a limit is reached, and no place was taken. */
-export function isBreach(value: Lease | Breach): value is Breach {
+/** Returns whether a key was refused, and no place was taken. */
+export function isLimitExceeded(value: Lease | LimitExceeded): value is LimitExceeded {
   return "limit" in value;
 }
 
-/** Creates a {@linkcode Limiter}. A limit that is 0 needs no store and counts nothing. */
+/**
+ * Creates a {@linkcode Limiter}. A limit of 0 needs no store and counts nothing.
+ *
+ * @param counting Default of `createPlaces`: counts in this isolate's memory.
+ */
 export function createLimiter(
   options: LimiterOptions,
   createStore: CreateStore,
-  { wait = waitForTime, createPlaces = createOwnPlaces }: LimiterDeps = {},
+  { createPlaces = createLocalPlaces, clock = systemClock }: {
+    readonly createPlaces?: CreatePlaces;
+    readonly clock?: Clock;
+  } = {},
 ): Limiter {
   const { maxConnections, maxInFlight, requestsPerSecond, requestBurst, bytesPerMinute } = options;
   const connections = createPlaces(maxConnections, "connections");
@@ -107,49 +106,51 @@ export function createLimiter(
   const bytes = bytesPerMinute === 0
     ? undefined
     : createStore({ points: bytesPerMinute, durationMs: MINUTE_MS }, "bytes");
-  const noConnection = toBreach("connections", maxConnections, PLACE_RETRY_MS);
-  const noExchange = toBreach("inFlight", maxInFlight, PLACE_RETRY_MS);
+  const tooManyConnections = toLimitExceeded("connections", maxConnections, PLACE_RETRY_MS);
+  const tooManyExchanges = toLimitExceeded("inFlight", maxInFlight, PLACE_RETRY_MS);
   const closed = new AbortController();
 
-  async function ask(key: string, lease: Lease): Promise<Lease | Breach> {
+  async function askStores(key: string, lease: Lease): Promise<Lease | LimitExceeded> {
     using held = new DisposableStack();
     held.use(lease);
     const left = await bytes?.peek(key);
-    if (left?.allowed === false) return toBreach("bytes", bytesPerMinute, left.retryAfterMs);
+    if (left?.allowed === false) {
+      return toLimitExceeded("bytes", bytesPerMinute, left.retryAfterMs);
+    }
     const counted = await requests?.consume(key, 1);
     if (counted?.allowed === false) {
-      return toBreach("requests", requestsPerSecond, counted.retryAfterMs);
+      return toLimitExceeded("requests", requestsPerSecond, counted.retryAfterMs);
     }
-    held.move(); // the place is kept
+    held.move(); // the exchange keeps its place
     return lease;
   }
 
   async function slowDown(key: string, sent: number, signal?: AbortSignal): Promise<void> {
-    // Looked at first: what waits is not counted until it goes, in the window in which it goes.
+    // Counted after the wait, so that the bytes count in the window in which they are sent.
     let left = await bytes?.peek(key);
     while (left?.allowed === false) {
-      await waitOrClose(left.retryAfterMs, signal);
+      await waitUntilClosed(left.retryAfterMs, signal);
       if (closed.signal.aborted) return;
-      left = await bytes?.peek(key); // other exchanges of the key may have used it up again
+      left = await bytes?.peek(key); // other exchanges of the key may have used the new window up
     }
     await bytes?.consume(key, sent);
   }
 
-  async function waitOrClose(ms: number, signal?: AbortSignal): Promise<void> {
+  async function waitUntilClosed(ms: number, signal?: AbortSignal): Promise<void> {
     const signals = signal === undefined ? [closed.signal] : [closed.signal, signal];
     try {
-      await wait(ms, AbortSignal.any(signals));
+      await wait(ms, AbortSignal.any(signals), clock);
     } catch (cause) {
       if (!closed.signal.aborted) throw cause;
     }
   }
 
   return {
-    connect: (key) => connections.take(key) ?? noConnection,
-    begin(key): Lease | Breach | Promise<Lease | Breach> {
+    admitConnection: (key) => connections.take(key) ?? tooManyConnections,
+    admitExchange(key): Lease | LimitExceeded | Promise<Lease | LimitExceeded> {
       const lease = exchanges.take(key);
-      if (lease === undefined) return noExchange;
-      return bytes === undefined && requests === undefined ? lease : ask(key, lease);
+      if (lease === undefined) return tooManyExchanges;
+      return bytes === undefined && requests === undefined ? lease : askStores(key, lease);
     },
     count(key, sent): void | Promise<void> {
       if (bytes !== undefined && sent > 0) return bytes.consume(key, sent).then(() => {});
@@ -165,6 +166,10 @@ export function createLimiter(
   };
 }
 
-function toBreach(limit: Breach["limit"], max: number, retryAfterMs: number): Breach {
+function toLimitExceeded(
+  limit: LimitExceeded["limit"],
+  max: number,
+  retryAfterMs: number,
+): LimitExceeded {
   return { limit, max, retryAfterMs, message: MESSAGES[limit](max) };
 }

@@ -1,30 +1,30 @@
 /**
- * Counts in this process's memory: each process allows a key its whole limit.
+ * Counts in this isolate's memory. Isolates that count this way allow a key its whole limit each.
  *
  * @module
  */
 import { BurstyRateLimiter, RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
-import type { Store, StoreOptions, Verdict } from "./store.ts";
+import type { Store, StoreDecision, StoreOptions } from "./store.ts";
 
-const ALLOWED: Verdict = { allowed: true, retryAfterMs: 0 };
+const ALLOWED: StoreDecision = { allowed: true, retryAfterMs: 0 };
 
 /**
- * Creates a {@linkcode Store} in memory. A key is forgotten when its windows are over; its timers do not
- * keep the process alive. Once disposed of, the store counts nothing and allows everything, so that what
- * comes late starts no timer.
+ * Creates a {@linkcode Store} in memory. A key is forgotten when its windows are over. The timers for that
+ * are those of rate-limiter-flexible; they do not keep the process alive. A store that was disposed of
+ * counts nothing and allows everything, so that late calls start no timer.
  */
 export function createMemoryStore(
   { points, durationMs, burst = 0, burstMs = durationMs }: StoreOptions,
 ): Store {
   const rate = createWindow(points, durationMs);
   const windows = burst > 0 ? [rate, createWindow(burst, burstMs)] : [rate];
-  const [, spare] = windows;
-  const counter = spare === undefined ? rate : new BurstyRateLimiter(rate, spare);
+  const [, burstWindow] = windows;
+  const counter = burstWindow === undefined ? rate : new BurstyRateLimiter(rate, burstWindow);
   const longestMs = Math.max(durationMs, burst > 0 ? burstMs : 0);
   let disposed = false;
 
-  function refuse(retryAfterMs: number): Verdict {
-    // The windows go by the system's clock: one that was set back would make a wait of hours.
+  function refuse(retryAfterMs: number): StoreDecision {
+    // The windows use the system's date. If it is set back, they seem to last for hours.
     return {
       allowed: false,
       retryAfterMs: Math.min(Math.max(Math.ceil(retryAfterMs), 1), longestMs),
@@ -32,7 +32,7 @@ export function createMemoryStore(
   }
 
   return {
-    async consume(key: string, count: number): Promise<Verdict> {
+    async consume(key, count): Promise<StoreDecision> {
       if (disposed) return ALLOWED;
       try {
         await counter.consume(key, count);
@@ -42,9 +42,9 @@ export function createMemoryStore(
         return refuse(refusal.msBeforeNext);
       }
     },
-    async peek(key: string): Promise<Verdict> {
+    async peek(key): Promise<StoreDecision> {
       let retryAfterMs = Infinity;
-      // Not by the counter: it tells how long to wait, but not what is left of the burst.
+      // BurstyRateLimiter.get() does not tell how much of the burst is left.
       for (const window of windows) {
         const state = await window.get(key);
         if (state === null || state.remainingPoints > 0 || state.msBeforeNext <= 0) return ALLOWED;

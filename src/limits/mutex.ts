@@ -1,43 +1,40 @@
 /**
- * Lets one of several isolates at a time do what has to be done in one piece.
+ * A lock in memory that several isolates share.
  *
  * @module
  */
 
-/** What the isolates share. */
-export interface MutexOptions {
-  /** One number of shared memory: 0, or who is at it. */
-  readonly word: Int32Array<ArrayBufferLike>;
-  /** This isolate's number, above 0. */
-  readonly self: number;
-}
-
-/** Does something in one piece; it must be short, and wait for nothing. */
+/** Runs an action while no other isolate runs one. The action must be short and must not wait. */
 export type Mutex = <T>(action: () => T) => T;
 
-const NOBODY = 0;
-// What is done in one piece takes less than a sleep and a wake-up do.
+const UNLOCKED = 0;
+// An action takes less time than putting a thread to sleep and waking it up.
 const MAX_TRIES = 100;
-// Whoever is at it for so long has died of it.
+// An isolate that holds the lock for longer has ended inside its action.
 const MAX_WAIT_MS = 1000;
 
-/** Creates a {@linkcode Mutex}. */
-export function createMutex({ word, self }: MutexOptions): Mutex {
-  function enter(): void {
+/**
+ * Creates a {@linkcode Mutex}.
+ *
+ * @param word One number in shared memory: 0, or the number of the isolate that holds the lock.
+ * @param owner This isolate's number, above 0.
+ */
+export function createMutex(word: Int32Array<ArrayBufferLike>, owner: number): Mutex {
+  function lock(): void {
     for (let tries = 1;; tries++) {
-      const holder = Atomics.compareExchange(word, 0, NOBODY, self);
-      if (holder === NOBODY) return;
+      const holder = Atomics.compareExchange(word, 0, UNLOCKED, owner);
+      if (holder === UNLOCKED) return;
       if (tries < MAX_TRIES || Atomics.wait(word, 0, holder, MAX_WAIT_MS) !== "timed-out") continue;
-      if (Atomics.compareExchange(word, 0, holder, self) === holder) return;
+      if (Atomics.compareExchange(word, 0, holder, owner) === holder) return;
     }
   }
 
   return (action) => {
-    enter();
+    lock();
     try {
       return action();
     } finally {
-      Atomics.store(word, 0, NOBODY);
+      Atomics.store(word, 0, UNLOCKED);
       Atomics.notify(word, 0, 1);
     }
   };

@@ -4,32 +4,32 @@
  * @module
  */
 import type { LimiterOptions } from "./limiter.ts";
-import { type CreatePlaces, createPlaces, type PlacesName } from "./places.ts";
+import { type CreatePlaces, createPlaces, type Places, type PlacesName } from "./places.ts";
 import { createSharedPlaces, giveBackPlaces } from "./shared_places.ts";
 import { createSharedStore, STORE_COLUMNS } from "./shared_store.ts";
 import { allocateTable, type TableMemory } from "./shared_table.ts";
-import type { CreateStore, StoreName } from "./store.ts";
+import type { CreateStore, Store, StoreName } from "./store.ts";
 
-/** The memory that isolates count in: a table for each limit that there is. */
+/** The shared memory: one table for each limit that is set. */
 export type SharedLimits = Readonly<Partial<Record<PlacesName | StoreName, TableMemory>>>;
 
-/** Who counts. */
+/** How much the shared memory has room for. */
 export interface SharedLimitsSize {
   readonly isolates: number;
-  /** As many identities as may be connected. */
+  /** How many identities and addresses may be connected at a time. */
   readonly keys: number;
 }
 
-/** What a limiter counts with. */
+/** Creates the counters of a limiter. */
 export interface Counting {
   readonly createPlaces: CreatePlaces;
   readonly createStore: CreateStore;
 }
 
-// Of a table of this size each isolate that there may be takes 32 MiB, once all keys have come.
+// A table for more keys would take more than 32 MiB for each isolate once all of them are used.
 const MAX_KEYS = 2 ** 20;
 
-/** Makes room to count whatever is limited. */
+/** Allocates the tables of all limits that are set. */
 export function allocateLimits(
   { maxConnections, maxInFlight, requestsPerSecond, bytesPerMinute }: LimiterOptions,
   { isolates, keys }: SharedLimitsSize,
@@ -44,22 +44,22 @@ export function allocateLimits(
   };
 }
 
-/** Gives what counts in that memory; `index` is this isolate's, from 0. */
+/** Returns {@linkcode Counting} in shared memory, for the isolate with this index, from 0. */
 export function createSharedCounting(limits: SharedLimits, index: number): Counting {
   return {
-    createPlaces(max, name): ReturnType<CreatePlaces> {
+    createPlaces(max, name): Places {
       const memory = limits[name];
       return memory === undefined ? createPlaces(max) : createSharedPlaces(max, memory, index);
     },
-    createStore(options, name): ReturnType<CreateStore> {
+    createStore(options, name): Store {
       const memory = limits[name];
-      if (memory === undefined) throw new TypeError(`There is no room to count ${name}`);
-      return createSharedStore(options, memory, index);
+      if (memory === undefined) throw new TypeError(`No table was allocated to count ${name}`);
+      return createSharedStore(options, memory, { index });
     },
   };
 }
 
-/** Gives back the places of an isolate that has died; what it has counted over time goes by itself. */
+/** Gives back the places of an isolate that ended. Counts over time end with their windows. */
 export function forgetIsolate({ connections, exchanges }: SharedLimits, index: number): void {
   for (const memory of [connections, exchanges]) {
     if (memory !== undefined) giveBackPlaces(memory, index);

@@ -1,26 +1,22 @@
 /**
- * Places of each key that several isolates count together.
+ * Places for each key that several isolates count together.
  *
  * @module
  */
-import type { Lease, Places } from "./places.ts";
+import { createLease, type Lease, type Places } from "./places.ts";
 import { createSharedTable, type TableMemory } from "./shared_table.ts";
 
 /**
- * Creates so many places for each key. Each isolate has a column of its own, so that one that dies gives its places
- * back.
+ * Creates `max` places for each key. Each isolate has its own column, so that the places of one that ended
+ * can be given back.
  *
- * @param memory Of as many columns as there are isolates.
- * @param index Which of them this is.
+ * @param memory A table with one column for each isolate.
+ * @param index The column of this isolate.
  */
-export function createSharedPlaces(
-  max: number,
-  memory: TableMemory,
-  index: number,
-): Pick<Places, "take"> {
+export function createSharedPlaces(max: number, memory: TableMemory, index: number): Places {
   const { rows, columns } = memory;
   const table = createSharedTable(memory, {
-    self: index + 1,
+    owner: index + 1,
     rank: (at) => count(at) > 0 ? Infinity : 0,
   });
 
@@ -44,20 +40,14 @@ export function createSharedPlaces(
     take(key): Lease | undefined {
       const at = table.use(key, takeAt);
       if (at === undefined) return undefined;
-      let held = true;
-      return {
-        [Symbol.dispose](): void {
-          if (held) table.useRow(at, () => add(at, -1));
-          held = false;
-        },
-      };
+      return createLease(() => table.useRow(at, () => add(at, -1)));
     },
   };
 }
 
-/** Gives back all places of an isolate that has died. */
+/** Gives back all places of an isolate that ended. */
 export function giveBackPlaces({ rows, columns }: TableMemory, index: number): void {
   for (let at = 1 + index; at < rows.length; at += 1 + columns) {
-    if (rows[at] !== 0) rows[at] = 0; // what was never written to is not taken from the system by reading
+    if (rows[at] !== 0) rows[at] = 0; // the system allocates pages that are written, not those that are read
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Numbers by key in memory that several isolates share.
+ * A hash table of numbers by key, in memory that several isolates share.
  *
  * @module
  */
@@ -7,51 +7,51 @@ import { createMutex } from "./mutex.ts";
 
 /** The memory of a table. */
 export interface TableMemory {
-  /** Who is at it. */
+  /** The lock of the table: 0, or the number of the isolate that holds it. */
   readonly word: Int32Array<ArrayBufferLike>;
-  /** Of each row, what stands for its key, and its numbers. */
+  /** For each row, the hash of its key, then its numbers. A hash of 0: the row was never used. */
   readonly rows: Float64Array<ArrayBufferLike>;
-  /** Numbers of a row. */
+  /** How many numbers a row has. */
   readonly columns: number;
-  /** Makes what stands for a key another in each process, so that nobody finds two keys that share a row. */
+  /** Makes hashes differ from process to process, so that clients cannot choose keys that share a row. */
   readonly seed: number;
 }
 
-/** A table, as one isolate uses it. */
+/** A table, as one isolate uses it. Offsets are positions in {@linkcode TableMemory.rows}. */
 export interface SharedTable {
   /**
-   * Does something with the row of a key, while no other isolate does anything with the table: the numbers are
-   * at `at` and behind it, and all 0 when the key is new. Gives `undefined` when every row is in use.
+   * Runs an action on the row of a key while no other isolate uses the table. The numbers of the row start
+   * at the offset; all of them are 0 when the key is new. Returns `undefined` when every row is in use.
    */
   use<T>(key: string, action: (at: number) => T): T | undefined;
-  /** Does something with a row that is known and in use. */
+  /** Runs an action on a row that is in use, by the offset that `use` found. */
   useRow(at: number, action: (at: number) => void): void;
 }
 
-/** Who uses a table and how. */
+/** How an isolate uses a table. */
 export interface TableOptions {
   /** This isolate's number, above 0. */
-  readonly self: number;
-  /** How much a row is worth keeping: 0, and another key may have it; `Infinity`, and none ever does. */
+  readonly owner: number;
+  /**
+   * Returns how much the row at an offset is worth keeping. Another key may take a row that is worth 0;
+   * no other key ever takes one that is worth `Infinity`.
+   */
   readonly rank: (at: number) => number;
 }
 
 const MAX_SEED = 2 ** 32;
-// A key is at one of so many rows; with a quarter of all in use they are never all taken.
+// How many rows a key can be in. At most a quarter of all rows is in use, so that one of them is free.
 const PROBES = 64;
 
-/** Makes room for so many keys; memory that no key has come to is not taken from the system. */
+/** Allocates a table for so many keys. The system provides memory when rows are used. */
 export function allocateTable(
   { keys, columns }: { readonly keys: number; readonly columns: number },
 ): TableMemory {
   const count = 2 ** Math.ceil(Math.log2(4 * keys));
-  const [{ BYTES_PER_ELEMENT: wordBytes }, { BYTES_PER_ELEMENT: bytes }] = [
-    Int32Array,
-    Float64Array,
-  ];
+  const length = count * (1 + columns);
   return {
-    word: new Int32Array(new SharedArrayBuffer(wordBytes)),
-    rows: new Float64Array(new SharedArrayBuffer(count * (1 + columns) * bytes)),
+    word: new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)),
+    rows: new Float64Array(new SharedArrayBuffer(length * Float64Array.BYTES_PER_ELEMENT)),
     columns,
     seed: Math.floor(Math.random() * MAX_SEED),
   };
@@ -60,23 +60,23 @@ export function allocateTable(
 /** Creates a {@linkcode SharedTable}. */
 export function createSharedTable(
   { word, rows, columns, seed }: TableMemory,
-  { self, rank }: TableOptions,
+  { owner, rank }: TableOptions,
 ): SharedTable {
   const width = 1 + columns;
   const mask = rows.length / width - 1;
-  const mutex = createMutex({ word, self });
+  const mutex = createMutex(word, owner);
 
-  /** Gives where the numbers of a key are. */
+  /** Returns the offset of a key's numbers. A new key takes the row that is worth least. */
   function find(key: string): number | undefined {
     const id = hash(key, seed);
     let worst: number | undefined;
     let least = Infinity;
     for (let probe = 0; probe < PROBES; probe++) {
-      const at = ((id + probe) & mask) * width;
-      if (rows[at] === id) return at + 1;
-      const worth = rows[at] === 0 ? 0 : rank(at + 1);
-      if (worth < least) [worst, least] = [at, worth];
-      if (rows[at] === 0) break; // it never was any farther
+      const start = ((id + probe) & mask) * width;
+      if (rows[start] === id) return start + 1;
+      const worth = rows[start] === 0 ? 0 : rank(start + 1);
+      if (worth < least) [worst, least] = [start, worth];
+      if (rows[start] === 0) break; // no row after one that was never used has this key
     }
     if (worst === undefined) return undefined;
     rows.fill(0, worst, worst + width);
@@ -94,7 +94,7 @@ export function createSharedTable(
   };
 }
 
-/** Gives a whole number from 1 to 2⁵³ - 1 that stands for a text: two of 32 bits that mix all characters. */
+/** Returns an integer from 1 to 2⁵³ - 1: two hashes of 32 bits, each of all characters. */
 function hash(text: string, seed: number): number {
   let high = 0xdeadbeef ^ seed;
   let low = 0x41c6ce57 ^ seed;

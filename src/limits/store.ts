@@ -1,46 +1,46 @@
 /**
- * What counts over time, by key: in one process's memory, or in a store that several share.
+ * Counts what keys use over time: in the memory of one isolate, or in memory that several isolates share.
  *
  * @module
  */
 
-/** Whether a key may go on. */
-export interface Verdict {
+/** Whether a key is within its limit. */
+export interface StoreDecision {
   readonly allowed: boolean;
-  /** Milliseconds until it may be allowed; 0 when it is. */
+  /** Milliseconds until the key may be allowed again; 0 when it is allowed now. */
   readonly retryAfterMs: number;
 }
 
-/** Counts points by key, in windows of time that begin with a key's first points. */
+/** Counts points by key in time windows. The window of a key starts with its first points. */
 export interface Store extends Disposable {
   /**
-   * Counts points against a key, beyond its limit too.
+   * Adds points to a key, even beyond its limit.
    *
-   * @throws What keeps the store from counting, as a rejection.
+   * @throws The reason why the store cannot count, as a rejection.
    */
-  consume(key: string, points: number): Promise<Verdict>;
+  consume(key: string, points: number): Promise<StoreDecision>;
   /**
-   * Says whether there is anything left for a key, without counting.
+   * Returns whether a key has points left. Counts nothing.
    *
-   * @throws What keeps the store from knowing, as a rejection.
+   * @throws The reason why the store cannot be read, as a rejection.
    */
-  peek(key: string): Promise<Verdict>;
+  peek(key: string): Promise<StoreDecision>;
 }
 
-/** How much a {@linkcode Store} allows a key. */
+/** How many points a {@linkcode Store} allows each key. */
 export interface StoreOptions {
-  /** Points in a window. */
+  /** Points per window. */
   readonly points: number;
-  /** How long a window is, in milliseconds. */
+  /** Length of a window, in milliseconds. */
   readonly durationMs: number;
-  /** Points beyond that, in a window of their own. Default 0. */
+  /** Points that may be used in addition; they have a window of their own. Default: 0. */
   readonly burst?: number;
-  /** How long the window of the burst is, in milliseconds. Default: as long as the other. */
+  /** Length of the window of the burst, in milliseconds. Default: `durationMs`. */
   readonly burstMs?: number;
 }
 
 /** What is counted over time. */
 export type StoreName = "requests" | "bytes";
 
-/** Creates a {@linkcode Store} that allows so much. */
+/** Creates a {@linkcode Store}. In shared memory, the name selects the table. */
 export type CreateStore = (options: StoreOptions, name: StoreName) => Store;

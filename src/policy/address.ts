@@ -1,20 +1,22 @@
 /**
- * What kind of address this is: `public`, or a named class that the service does not connect to unless
- * the operator says so.
+ * Classifies addresses: `public`, or a named class that the service does not connect to unless the operator
+ * allows it.
  *
- * The table is ours and not `ipaddr.js`'s `range()`, which calls 168.63.129.16 and 100:0:0:1::1 unicast.
+ * The table replaces `range()` of `ipaddr.js`, which calls 168.63.129.16 and 100:0:0:1::1 unicast.
  * Sources: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, RFC 8190).
  *
  * @module
  */
 import ipaddr from "ipaddr.js";
 
-/** A parsed address. */
+/** An IPv4 or IPv6 address, parsed. */
 export type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
-/** A class of addresses. Every class but `public` is denied by default. */
-export type AddressClass =
-  | "public"
+/** A class of addresses. */
+export type AddressClass = "public" | SpecialAddressClass;
+
+/** A class of addresses that is denied by default. */
+export type SpecialAddressClass =
   | "unspecified"
   | "loopback"
   | "private"
@@ -29,12 +31,12 @@ export type AddressClass =
 
 type Row = readonly [range: string, addressClass: AddressClass];
 
-// The first row that matches counts, so a single address stands before the range around it.
+// The first row that matches decides, so a single address stands before the range that contains it.
 const IPV4_TABLE: readonly Row[] = [
   ["169.254.169.254/32", "metadata"], // the metadata service of most clouds
   ["169.254.170.2/32", "metadata"], // credentials of container tasks
   ["100.100.100.200/32", "metadata"], // the metadata service of one cloud, in the shared range
-  ["168.63.129.16/32", "metadata"], // a cloud platform's wire server, public by number
+  ["168.63.129.16/32", "metadata"], // a cloud platform's wire server, in public address space
   ["192.0.0.192/32", "metadata"], // the metadata service of one cloud
   ["0.0.0.0/8", "unspecified"], // "this network", RFC 791 §3.2
   ["10.0.0.0/8", "private"], // RFC 1918
@@ -68,7 +70,7 @@ const IPV6_TABLE: readonly Row[] = [
   ["ff00::/8", "multicast"], // RFC 4291 §2.7
   ["2001:db8::/32", "documentation"], // RFC 3849
   ["2001:2::/48", "benchmarking"], // RFC 5180
-  ["2001::/23", "reserved"], // IETF protocol assignments, RFC 2928; Teredo is in it
+  ["2001::/23", "reserved"], // IETF protocol assignments, RFC 2928; contains Teredo
   ["2002::/16", "reserved"], // 6to4, RFC 3056
   ["2620:4f:8000::/48", "reserved"], // direct delegation AS112, RFC 7534
   ["3fff::/20", "documentation"], // RFC 9637
@@ -87,20 +89,23 @@ const IPV6_CLASSES = IPV6_TABLE.map(([range, addressClass]) => ({
 }));
 
 /**
- * Parses an address in its usual forms, without brackets; `undefined` when it is none. An IPv4-mapped
- * IPv6 address becomes the IPv4 address that a connection to it reaches.
+ * Parses an address in one of its usual forms, without brackets. Returns `undefined` if the text is not an
+ * address. An IPv4-mapped IPv6 address becomes the IPv4 address that a connection to it reaches.
  */
 export function parseAddress(text: string): Address | undefined {
-  // The zone index of a link-local address ("fe80::1%eth0") names an interface, not another address.
+  // The zone of a link-local address ("fe80::1%eth0") names an interface and is not part of the address.
   const bare = text.replace(/%.*$/, "");
   if (ipaddr.IPv4.isValidFourPartDecimal(bare)) return ipaddr.IPv4.parse(bare);
   if (!/^[0-9a-f:.]+$/i.test(bare)) return undefined;
-  // The URL parser writes "::127.0.0.1" in hexadecimal; ipaddr.js would take it for an IPv4-mapped one.
+  // The URL parser writes "::127.0.0.1" in hexadecimal; ipaddr.js would read it as IPv4-mapped.
   const canonical = URL.parse(`http://[${bare}]/`)?.hostname.slice(1, -1);
   return canonical === undefined ? undefined : ipaddr.process(canonical);
 }
 
-/** Gives the class of an address. One that carries an IPv4 address is no better than what it carries. */
+/**
+ * Returns the class of an address. An IPv6 address that carries an IPv4 address has the class of the IPv4
+ * address, unless that is public and a connection does not reach it.
+ */
 export function classifyAddress(address: Address): AddressClass {
   const carried = carriedAddress(address);
   if (carried === undefined) return lookUp(address);
@@ -109,8 +114,8 @@ export function classifyAddress(address: Address): AddressClass {
 }
 
 /**
- * Gives the IPv4 address that an IPv6 address carries, and whether a connection really reaches it by
- * the standard meaning of the prefix.
+ * Returns the IPv4 address that an IPv6 address carries, and whether a connection reaches it by the standard
+ * meaning of the prefix; `undefined` if it carries none.
  */
 export function carriedAddress(
   address: Address,
@@ -130,7 +135,7 @@ export function carriedAddress(
   if ((bytes[8] ?? 0) <= 2 && bytes[9] === 0 && bytes[10] === 0x5e && bytes[11] === 0xfe) {
     return at(12); // ISATAP, RFC 5214 §6.1
   }
-  // IPv4-compatible, RFC 4291 §2.5.5.1; :: and ::1 are no IPv4 addresses.
+  // IPv4-compatible, RFC 4291 §2.5.5.1; :: and ::1 do not carry an IPv4 address.
   if (starts(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) && (bytes[12] ?? 0) !== 0) return at(12);
   return undefined;
 }

@@ -1,32 +1,32 @@
 /**
- * Where a request would go, and the rules that name such places.
+ * Destinations of requests, and the operator's rules for them.
  *
  * @module
  */
 import ipaddr from "ipaddr.js";
 import { type Address, carriedAddress, parseAddress } from "./address.ts";
 
-/** A destination: scheme, host and port, normalised. */
+/** The host and port that a request connects to, normalised. */
 export interface Destination {
-  /** Lower-case, without trailing dots and without brackets. */
+  /** In lower case, without trailing dots and brackets. */
   readonly host: string;
   /** 1 to 65535. */
   readonly port: number;
-  /** The host, when it is an address. */
+  /** The host, if it is an address. */
   readonly literal: Address | undefined;
 }
 
-/** A port that a rule allows: one, every one, or (absent) those that are allowed anyway. */
+/** The ports of a rule: one, all (`*`), or, if absent, those of the setting for ports. */
 export type RulePort = number | "*" | undefined;
 
-/** A rule of `ALLOW_HOSTS` or `DENY_HOSTS`. `text` is how the operator wrote it. */
+/** A rule of `ALLOW_HOSTS` or `DENY_HOSTS`. `text` is the rule as the operator wrote it. */
 export type HostRule =
   | { readonly kind: "public"; readonly text: string; readonly port: undefined }
   | { readonly kind: "host"; readonly text: string; readonly host: string; readonly port: RulePort }
   | {
     readonly kind: "subdomains";
     readonly text: string;
-    /** What the host must end with, its leading dot included. */
+    /** The end of the host, with its leading dot. */
     readonly suffix: string;
     readonly port: RulePort;
   }
@@ -37,34 +37,34 @@ export type HostRule =
     readonly port: RulePort;
   };
 
-// Names that lead into a network rather than to the internet: RFC 6761 §6.3, RFC 6762 §3, RFC 8375,
+// Names in a local network rather than on the internet: RFC 6761 §6.3, RFC 6762 §3, RFC 8375,
 // the `internal` top-level domain (ICANN, 2024), and the names of cloud metadata services.
 const LOCAL_SUFFIXES = [".localhost", ".local", ".internal", ".home.arpa"];
 const LOCAL_NAMES: ReadonlySet<string> = new Set(["metadata.goog", "instance-data.ec2.internal"]);
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { "http:": 80, "https:": 443 };
 
-/** Gives where a request for an http or https URL goes. */
+/** Returns the destination of a request for an http or https URL. */
 export function toDestination(url: URL): Destination {
   const host = normaliseHost(url.hostname);
   return {
     host,
     port: url.port === "" ? DEFAULT_PORTS[url.protocol] ?? 0 : Number(url.port),
-    // Behind more than one dot an address is a name, and is looked up as one.
+    // With more than one trailing dot, an address is looked up as a name.
     literal: url.hostname.endsWith("..") ? undefined : parseAddress(host),
   };
 }
 
-/** Says whether a name is one that no public rule reaches, whatever it resolves to. */
+/** Returns whether a name is local: the rule `public` does not allow it, even if its addresses are public. */
 export function isLocalName(host: string): boolean {
   return !host.includes(".") || LOCAL_NAMES.has(host) ||
     LOCAL_SUFFIXES.some((suffix) => host.endsWith(suffix));
 }
 
 /**
- * Parses a rule.
+ * Parses a rule of `ALLOW_HOSTS` or `DENY_HOSTS`.
  *
- * @throws {TypeError} The text is no rule; the message says what a rule looks like.
+ * @throws {TypeError} The text is not a rule; the message describes the forms of rules.
  */
 export function parseHostRule(text: string): HostRule {
   if (text === "public") return { kind: "public", text, port: undefined };
@@ -84,24 +84,24 @@ export function parseHostRule(text: string): HostRule {
     : { kind: "host", text, host, port };
 }
 
-/** Says whether a rule for names matches, its port aside. */
+/** Returns whether a rule for names matches a host. Does not look at the port. */
 export function matchesName(rule: HostRule, host: string): boolean {
   if (rule.kind === "host") return host === rule.host;
   return rule.kind === "subdomains" && host.endsWith(rule.suffix);
 }
 
-/** Says whether a rule for addresses matches, its port aside. */
+/** Returns whether a rule for addresses matches an address. Does not look at the port. */
 export function matchesAddress(rule: HostRule, address: Address): boolean {
   return rule.kind === "range" && isInRange(address, rule.range);
 }
 
-/** Says whether a rule for addresses matches the IPv4 address that an address carries: for denying. */
+/** Returns whether a rule for addresses matches the IPv4 address that an IPv6 address carries. Only for denying. */
 export function matchesCarriedAddress(rule: HostRule, address: Address): boolean {
   const carried = carriedAddress(address);
   return carried !== undefined && matchesAddress(rule, carried.address);
 }
 
-/** Says whether a rule's port matches; `otherwise` answers for a rule without a port. */
+/** Returns whether a rule's port matches; returns `otherwise` for a rule without a port. */
 export function matchesPort(rule: HostRule, port: number, otherwise: boolean): boolean {
   return rule.port === undefined ? otherwise : rule.port === "*" || rule.port === port;
 }
@@ -129,7 +129,7 @@ function parseHost(text: string): string | undefined {
   if (/[\s/?#@\\*%:]/.test(text)) return undefined;
   const hostname = URL.parse(`http://${text}/`)?.hostname;
   const host = hostname === undefined ? "" : normaliseHost(hostname);
-  // A number that the URL parser reads as an address is a mistyped address, not a name.
+  // A number that the URL parser reads as an address is a mistyped address rather than a name.
   if (host === "" || host === "public" || host.split(".").includes("")) return undefined;
   return ipaddr.isValid(host) ? undefined : host;
 }
@@ -141,7 +141,7 @@ function isInRange(address: Address, [network, bits]: readonly [Address, number]
 function notARule(text: string): TypeError {
   return new TypeError(
     `${JSON.stringify(text)} is not a rule; write public, or a host like api.example.com or ` +
-      "*.example.com, or an address or range like 10.0.0.0/8 or [fd00::/8], these with :port or :* " +
-      "behind them if need be",
+      "*.example.com, or an address or range like 10.0.0.0/8 or [fd00::/8]; a host, address or range " +
+      "may be followed by :port or :*",
   );
 }

@@ -1,37 +1,40 @@
 /**
- * Names to addresses, by the resolver that connections use (getaddrinfo), with a short bounded cache.
+ * Resolves names to addresses with the resolver that connections use (getaddrinfo), and caches them briefly.
  *
  * @module
  */
 import { lookup as systemLookup } from "node:dns/promises";
+import { type Clock, systemClock } from "../clock.ts";
 import { ProxyError } from "../protocol/mod.ts";
 import { type Address, parseAddress } from "./address.ts";
 
-/** Resolves names. */
+/** Resolves names to addresses. */
 export interface Resolver {
   /**
-   * Gives every address of a name, at least one: at once when it is known, else as a promise.
+   * Returns all addresses of a name, at least one. Returns a promise only if they are not cached.
    *
    * @throws {ProxyError} `dns_error`, as a rejection.
    */
   resolve(host: string): readonly Address[] | Promise<readonly Address[]>;
 }
 
-/** Gives every address of a name, in the order to try them. */
+/** Looks up all addresses of a name, in the order in which to try them. */
 export type Lookup = (host: string) => Promise<readonly string[]>;
 
-/** How a resolver works. */
+/** How names are looked up and cached. */
 export interface ResolverOptions {
   /** Default: the system's getaddrinfo. */
   readonly lookup?: Lookup;
-  /** How long an answer holds, in milliseconds. Default 10 s, within the 30 s that a rebind may go unseen. */
+  /**
+   * How long addresses are cached, in milliseconds. A name that is rebound to another address goes unnoticed
+   * for so long. Default: 10,000.
+   */
   readonly ttlMs?: number;
-  /** Names kept. Default 1000. */
+  /** How many names are cached. Default: 1000. */
   readonly maxEntries?: number;
-  /** Lookups under way at once, so that a client's slow names cannot use up every thread. Default 128. */
+  /** How many lookups run at a time, so that slow names cannot use up all threads. Default: 128. */
   readonly maxPending?: number;
-  /** Milliseconds of a clock that never goes back. */
-  readonly now?: () => number;
+  readonly clock?: Clock;
 }
 
 interface Entry {
@@ -39,35 +42,35 @@ interface Entry {
   readonly expiresAt: number;
 }
 
-/** Creates a resolver. */
+/** Creates a {@linkcode Resolver}. */
 export function createResolver({
   lookup = lookupSystem,
   ttlMs = 10_000,
   maxEntries = 1000,
   maxPending = 128,
-  now = () => performance.now(),
+  clock = systemClock,
 }: ResolverOptions = {}): Resolver {
   const entries = new Map<string, Entry>();
   const pending = new Map<string, Promise<readonly Address[]>>();
 
   async function resolveAnew(host: string): Promise<readonly Address[]> {
     const addresses = await lookUp(host, lookup);
-    entries.delete(host); // so that it moves to the end: the first is the oldest
+    entries.delete(host); // moves it to the end: the first entry is the oldest
     const [oldest] = entries.keys();
     if (entries.size >= maxEntries && oldest !== undefined) entries.delete(oldest);
-    entries.set(host, { addresses, expiresAt: now() + ttlMs });
+    entries.set(host, { addresses, expiresAt: clock.now() + ttlMs });
     return addresses;
   }
 
   return {
     resolve(host: string): readonly Address[] | Promise<readonly Address[]> {
       const entry = entries.get(host);
-      if (entry !== undefined && entry.expiresAt > now()) return entry.addresses;
-      const underWay = pending.get(host);
-      if (underWay !== undefined) return underWay;
+      if (entry !== undefined && entry.expiresAt > clock.now()) return entry.addresses;
+      const running = pending.get(host);
+      if (running !== undefined) return running;
       if (pending.size >= maxPending) {
         return Promise.reject(
-          new ProxyError("dns_error", "Too many name lookups are under way; try again"),
+          new ProxyError("dns_error", "Too many name lookups are in progress; try again"),
         );
       }
       const started = resolveAnew(host).finally(() => pending.delete(host));
@@ -85,7 +88,7 @@ async function lookUp(host: string, lookup: Lookup): Promise<readonly Address[]>
     throw unresolved(host, cause);
   }
   const addresses = texts.map(parseAddress).filter((address) => address !== undefined);
-  // An address that cannot be judged must not be connected to: the name as a whole is refused.
+  // The policy cannot decide on an address that does not parse, so the name as a whole is refused.
   if (addresses.length === 0 || addresses.length < texts.length) throw unresolved(host);
   return addresses;
 }

@@ -54,7 +54,7 @@ export {
   isBearerToken,
   MAX_TOKEN_LENGTH,
 } from "./handshake.ts";
-export { decodeRequest, encodeRequest, MAX_URL_LENGTH } from "./request.ts";
+export { decodeRequest, encodeRequest, MAX_URL_LENGTH, timeoutTooLong } from "./request.ts";
 export type {
   HttpRequest,
   ProxyRequest,

@@ -207,6 +207,11 @@ export function refuseBodyOf(method: string): void {
   );
 }
 
+/** Returns the error of a request whose `timeoutMs` is above the server's limit. */
+export function timeoutTooLong(maxTimeoutMs: number): ProxyError {
+  return new ProxyError("bad_request", `"timeoutMs" must be at most ${maxTimeoutMs}`);
+}
+
 function isPairs(headers: HeaderFields): headers is HeaderPairs {
   return Array.isArray(headers);
 }

@@ -1,6 +1,6 @@
 /**
- * What browsers are served: the project's own TypeScript as plain modules with the types stripped, and the page with
- * its style sheet. Nothing is made before it is asked for, and everything once.
+ * Handlers of static files for browsers: TypeScript modules without their types, and texts. Each file is created and
+ * compressed when it is first requested, and kept.
  *
  * @module
  */
@@ -10,18 +10,18 @@ import { stripTypeScriptTypes } from "node:module";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 
-/** Answers a GET or HEAD request for one asset. */
+/** Responds to a GET or HEAD request for one asset. */
 export type AssetHandler = (request: Request) => Promise<Response>;
 
-/** A text that is served as it is. */
+/** A text and the headers that it is served with. */
 export interface Asset {
-  /** Gives the text; asked once. */
+  /** Returns the text. Called once, when the asset is first requested. */
   read(): string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
 const COMMON_HEADERS = {
-  // A new version of the service is a new version of its pages: ask each time, mostly to hear 304.
+  // Browsers ask each time whether the asset has changed, as it may with a new version of the service.
   "cache-control": "no-cache",
   "vary": "accept-encoding",
   "x-content-type-options": "nosniff",
@@ -29,17 +29,17 @@ const COMMON_HEADERS = {
 
 const SCRIPT_HEADERS = {
   "content-type": "text/javascript; charset=utf-8",
-  // Pages of any origin may import it; whether they may connect is decided at the handshake.
+  // Pages of any origin may import the client; the handshake decides whether they may connect.
   "access-control-allow-origin": "*",
   "cross-origin-resource-policy": "cross-origin",
 } as const;
 
 const IMPORT = /(\bfrom\s*|\bimport\s*)"(\.{1,2}\/[^"]+)\.ts"/g;
-// What a person reads in the repository and a browser does not: comments on lines of their own, and blanks.
+// Comments on lines of their own and blanks, which browsers need not load.
 const COMMENTS = /^[ \t]*\/\*\*(?:[^*]|\*(?!\/))*\*\/[ \t]*\n|^[ \t]*\/\/.*\n/gm;
 const BLANKS = /[ \t]+$|^\n/gm;
 
-// The best quality takes twice as long as the next one, and saves two percent.
+// The highest quality, 11, takes twice as long and saves two percent.
 const BROTLI_QUALITY = 10;
 
 const CODINGS = {
@@ -56,9 +56,9 @@ const CODINGS = {
 type Coding = keyof typeof CODINGS;
 
 /**
- * Creates a handler for each module, by the path that it is served at.
+ * Creates the handlers of modules, by the paths that they are served at.
  *
- * @param sources TypeScript by its path below `src`, as `client/mod.ts`.
+ * @param sources TypeScript by its path below `src`, such as `client/mod.ts`.
  *
  * @example
  * ```ts
@@ -81,13 +81,13 @@ export function createAssets(
   );
 }
 
-/** Gives a module without its types, its imports as they are served. */
+/** Returns a TypeScript module as JavaScript that imports modules by the paths that they are served at. */
 export function toJavaScript(source: string): string {
   return stripTypeScriptTypes(source).replace(IMPORT, '$1"$2.js"')
     .replace(COMMENTS, "").replace(BLANKS, "");
 }
 
-/** Creates a handler of one text, in the best coding that the client takes. */
+/** Creates the handler of one asset, which is served in the best content coding that the client accepts. */
 export function createAsset({ read, headers }: Asset): AssetHandler {
   const bodies: Partial<Record<Coding, Promise<Uint8Array<ArrayBuffer>>>> = {};
   let content: { readonly bytes: Uint8Array; readonly hash: string } | undefined;
@@ -102,7 +102,7 @@ export function createAsset({ read, headers }: Asset): AssetHandler {
   return async (request) => {
     const coding = selectCoding(request);
     const { bytes, hash } = load();
-    // The codings are different representations (RFC 9110 §8.8.3).
+    // Each coding is a representation with a tag of its own (RFC 9110 §8.8.3).
     const etag = `"${hash}${coding === "identity" ? "" : `-${coding}`}"`;
     const common = { ...COMMON_HEADERS, ...headers, etag };
     if (hasTag(request.headers.get("if-none-match"), etag)) {
@@ -120,7 +120,7 @@ export function createAsset({ read, headers }: Asset): AssetHandler {
   };
 }
 
-/** The smallest first, whatever order the client names them in. */
+/** Returns the coding with the smallest result that the client accepts, whatever its order of preference. */
 function selectCoding(request: Request): Coding {
   if (!request.headers.has("accept-encoding")) return "identity";
   const codings = ["br", "gzip"] as const;
@@ -128,7 +128,7 @@ function selectCoding(request: Request): Coding {
     "identity";
 }
 
-/** RFC 9110 §13.1.2; a proxy that compresses on the way makes the tag weak. */
+/** Evaluates `If-None-Match` (RFC 9110 §13.1.2). Tags may have been made weak by a proxy that compresses. */
 function hasTag(field: string | null, etag: string): boolean {
   if (field === null) return false;
   return field.trim() === "*" ||

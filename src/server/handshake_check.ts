@@ -1,63 +1,26 @@
 /**
- * Says whether a WebSocket from a page would be let in, and why not: the browser keeps that to itself.
+ * Tells the console why a WebSocket handshake fails, which browsers do not tell a page.
  *
  * @module
  */
-import type { OriginCheck } from "../auth/origin.ts";
-import type { Telemetry } from "../telemetry/telemetry.ts";
-import type { Admit } from "./admission.ts";
-import { type Refusal, refuse } from "./responses.ts";
+import type { Gate } from "./gate.ts";
+import { isRefusal } from "./refusal.ts";
 import type { Handler } from "./router.ts";
-
-/** What a check works with: the same as the upgrade. */
-export interface HandshakeCheckDeps {
-  readonly isOriginAllowed: OriginCheck;
-  /** Gives the address of the client behind a socket, which may be a proxy's. */
-  readonly clientAddress: (headers: Headers, socketAddress: string) => string;
-  readonly admit: Admit;
-  readonly isDraining: () => boolean;
-  /** Whether the service holds as many connections as it can. */
-  readonly isFull: () => boolean;
-  readonly telemetry: Telemetry;
-}
 
 const HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" } as const;
 
 /**
- * Creates a handler that answers as `/ws` would a handshake with the same `Origin` and `Authorization`: 204, or the
- * refusal. It opens nothing and takes no place. A browser sends the origin of a page with POST only.
+ * Creates a handler that responds with the refusal that a handshake with the same `Origin` and `Authorization` would
+ * get, or with 204. The handler opens no connection and keeps no place. Pages have to ask with POST: browsers send
+ * no `Origin` with a GET request to the page's own server.
  */
-export function createHandshakeCheck(
-  { isOriginAllowed, clientAddress, admit, isDraining, isFull, telemetry }: HandshakeCheckDeps,
-): Handler {
-  function findRefusal(request: Request): Refusal | undefined {
-    if (!isOriginAllowed(request)) {
-      return {
-        code: "origin_not_allowed",
-        message:
-          "Pages of this origin may not connect; the operator can list it in ALLOWED_ORIGINS",
-      };
-    }
-    if (isDraining()) {
-      return { code: "draining", message: "The service is going away; try another" };
-    }
-    return isFull()
-      ? { code: "too_many_connections", message: "The service is full; try again later" }
-      : undefined;
-  }
-
-  return async function check(request, { remoteAddr }): Promise<Response> {
-    const { headers } = request;
-    const address = "hostname" in remoteAddr ? remoteAddr.hostname : remoteAddr.transport;
-    const client = clientAddress(headers, address);
-    const refusal = findRefusal(request) ?? await admit(headers, client);
-    if (!("code" in refusal)) {
-      refusal.lease[Symbol.dispose]();
-      return new Response(null, { status: 204, headers: HEADERS });
-    }
-    const { code, message, headers: more } = refusal;
-    const response = refuse(code, message, { ...HEADERS, ...more });
-    telemetry.refused({ client, status: response.status, code, reason: message });
-    return response;
+export function createHandshakeCheck(gate: Gate): Handler {
+  return async function check(request, info): Promise<Response> {
+    const address = gate.addressOf(request, info);
+    const decision = gate.findRefusal(request, false) ??
+      await gate.admit(request.headers, address);
+    if (isRefusal(decision)) return gate.refuse(decision, address, HEADERS);
+    decision.lease[Symbol.dispose]();
+    return new Response(null, { status: 204, headers: HEADERS });
   };
 }

@@ -1,33 +1,28 @@
 /**
- * Links modules into one script: a browser would ask for each of them, and the heads of so many small answers weigh
- * more than what they bring.
+ * Links modules into one script. A browser would request each module, and the headers of so many small responses are
+ * larger than the modules.
  *
  * @module
  */
 
-/** What is linked. */
-export interface LinkDeps {
-  /** Gives the JavaScript of the module at a path, whose imports are relative and end in `.js`. */
-  read(path: string): string;
-}
-
-// As `deno fmt` writes them: each begins a line.
+// In the form that `deno fmt` writes: each statement starts a line.
 const IMPORT = /^import\s*(?:\{([^}]*)\}\s*from\s*)?"(\.[^"]+)";\n?/gm;
 const REEXPORT = /^export\s*\{([^}]*)\}\s*from\s*"(\.[^"]+)";\n?/gm;
 const EXPORT = /^export\s+(?=(?:async\s+)?(?:function\*?|const|class)\s+(\w+))/gm;
 const LEFT = /^(?:import|export)\b.*|\bimport\s*[.(].*/m;
 
 interface Linked {
-  /** The variable that holds what the module exports. */
+  /** The variable of the object that has the module's exports. */
   readonly name: string;
   readonly code: string;
 }
 
 /**
- * Gives a script that does what the module at `entry` does. Every module becomes a function that runs once, after
- * those that it imports, which must not lead back to it.
+ * Returns a script that is equivalent to the module at `entry`. Each module becomes a function that runs once, after
+ * the modules that it imports.
  *
- * @throws {TypeError} A module has an import or export of a form that is not known here, or there is a cycle.
+ * @param read Returns the JavaScript of the module at a path. Its imports are relative and end in `.js`.
+ * @throws {TypeError} A module has an import or export of an unsupported form, or modules import each other.
  *
  * @example
  * ```ts
@@ -38,20 +33,20 @@ interface Linked {
  *   "a/main.js": 'import { one } from "../b.js";\nconsole.log(one);\n',
  *   "b.js": "export const one = 1;\n",
  * };
- * const script = linkModules("a/main.js", { read: (path) => modules[path] ?? "" });
+ * const script = linkModules("a/main.js", (path) => modules[path] ?? "");
  * assertStringIncludes(script, "const { one } = m0;");
  * ```
  */
-export function linkModules(entry: string, { read }: LinkDeps): string {
+export function linkModules(entry: string, read: (path: string) => string): string {
   const linked = new Map<string, Linked | undefined>();
 
   function visit(path: string): Linked {
     const known = linked.get(path);
     if (known !== undefined) return known;
-    if (linked.has(path)) throw new TypeError(`${path} imports itself by way of others`);
+    if (linked.has(path)) throw new TypeError(`${path} imports itself through other modules`);
     linked.set(path, undefined);
     const exported: string[] = [];
-    // Resolved as a browser does it.
+    // Resolves the path as a browser does.
     const nameOf = (relative: string): string =>
       visit(new URL(relative, `http://localhost/${path}`).pathname.slice(1)).name;
     const body = read(path)
@@ -76,7 +71,7 @@ export function linkModules(entry: string, { read }: LinkDeps): string {
     const name = `m${[...linked.values()].filter((module) => module !== undefined).length}`;
     const code = `const ${name} = (() => {\n${body}return { ${exported.join(", ")} };\n})();\n`;
     const module = { name, code };
-    // Behind its imports, where it stands in the script.
+    // Moved after its imports: the order of the map is the order of the script.
     linked.delete(path);
     linked.set(path, module);
     return module;
@@ -86,7 +81,7 @@ export function linkModules(entry: string, { read }: LinkDeps): string {
   return [...linked.values()].map((module) => module?.code ?? "").join("");
 }
 
-/** Gives what `a, b as c` names: theirs and ours. */
+/** Parses the names in `a, b as c`: each as the other module has it, then as this one does. */
 function splitNames(list: string): readonly (readonly [string, string])[] {
   return list.split(",").map((item) => item.trim()).filter((item) => item !== "").map((item) => {
     const [theirs = "", ours = theirs] = item.split(/\s+as\s+/);

@@ -1,29 +1,22 @@
 /**
- * A server that goes on listening.
+ * An HTTP server that listens again after its listener has failed.
  *
  * @module
  */
+import { type Cancel, type Clock, keepProcessAlive, systemClock } from "../clock.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Handler } from "./router.ts";
 
 /** Where to listen. */
-export interface ListenOptions {
+export interface ListenTarget {
   readonly hostname: string;
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly port: number;
-  /** Whether others may listen there too, which share the connections out between them. Default: no. */
+  /** Whether other listeners may share the port, so that each accepts some of the connections. Default: no. */
   readonly reusePort?: boolean;
 }
 
-/** What a listener works with. */
-export interface ListenerDeps {
-  readonly handler: Handler;
-  readonly telemetry: Pick<Telemetry, "failed">;
-  /** Is told whenever it listens, once or again. */
-  readonly onListen: (address: ListenAddress) => void;
-}
-
-/** Where a listener listens. */
+/** Where a server listens. */
 export interface ListenAddress {
   readonly url: string;
   readonly port: number;
@@ -31,69 +24,98 @@ export interface ListenAddress {
 
 /** A server that listens. */
 export interface Listener {
-  /** Takes no more connections; fulfils when those that there are have ended, or after a second. */
+  /** Stops listening. Fulfils when all connections have ended, at the latest after a second. */
   close(): Promise<void>;
 }
 
-/** Nobody can listen there. */
+/** The address cannot be listened on. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
 }
 
-// Before a listener that has failed is replaced.
 const LISTEN_AGAIN_MS = 1000;
-// A client that does not answer the closing handshake is not waited for any longer.
+// Clients that keep their connections open are not waited for any longer.
 const CLOSE_MS = 1000;
 
+type Server = Deno.HttpServer<Deno.NetAddr>;
+
 /**
- * Listens. A listener that fails later (out of file descriptors) does not come back by itself: it is replaced.
+ * Starts to listen. If the listener fails later, for example because the process has too many open files, it is
+ * replaced until it works again.
  *
+ * @param deps `onListen` is called whenever the server starts to listen.
  * @throws {ListenError} The address cannot be listened on.
  */
-export function listen(options: ListenOptions, deps: ListenerDeps): Listener {
-  const { telemetry } = deps;
-  let server = start(options, deps);
-  const again = { ...options, port: server.addr.port };
-  let closing = false;
+export function listen(
+  target: ListenTarget,
+  { handler, telemetry, onListen, clock = systemClock }: {
+    readonly handler: Handler;
+    readonly telemetry: Telemetry;
+    readonly onListen: (address: ListenAddress) => void;
+    readonly clock?: Clock;
+  },
+): Listener {
+  let isClosing = false;
 
-  /** No stack leads through this file: Deno would open its source map, and panics when it cannot. */
-  function keepListening(): void {
+  function start(target: ListenTarget): Server {
+    try {
+      return Deno.serve({
+        ...target,
+        onListen: ({ hostname, port }) => onListen({ url: toUrl(hostname, port), port }),
+      }, handler);
+    } catch (error) {
+      throw toListenError(target, error);
+    }
+  }
+
+  function replaceWhenFailed(): void {
     server.finished.catch((error) => {
-      telemetry.failed({ error });
-      setTimeout(listenAgain, LISTEN_AGAIN_MS);
+      telemetry.emit({ type: "failed", error });
+      listenAgainLater();
+    });
+  }
+
+  function listenAgainLater(): void {
+    const alive = keepProcessAlive();
+    clock.after(LISTEN_AGAIN_MS, () => {
+      alive[Symbol.dispose]();
+      listenAgain();
     });
   }
 
   function listenAgain(): void {
-    if (closing) return;
+    if (isClosing) return;
     try {
-      server = start(again, deps);
-      keepListening();
+      server = start({ ...target, port });
+      replaceWhenFailed();
     } catch (error) {
-      telemetry.failed({ error: String(error) });
-      setTimeout(listenAgain, LISTEN_AGAIN_MS);
+      // As text: Deno would look for the source map of each file in the stack, and panics if it cannot open one.
+      telemetry.emit({ type: "failed", error: String(error) });
+      listenAgainLater();
     }
   }
 
-  keepListening();
+  let server = start(target);
+  const { port } = server.addr;
+  replaceWhenFailed();
   return {
     async close(): Promise<void> {
-      closing = true;
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const late = new Promise((resolve) => timer = setTimeout(resolve, CLOSE_MS));
-      // A listener that has failed says so once more.
+      isClosing = true;
+      let cancel: Cancel = () => {};
+      const late = new Promise<void>((resolve) => cancel = clock.after(CLOSE_MS, resolve));
+      // A listener that has failed rejects here once more; its error was reported.
       await Promise.race([server.shutdown().catch(() => {}), late]);
-      clearTimeout(timer);
+      cancel();
     },
   };
 }
 
 /**
- * Gives a port that can be listened on: this one, or any that is free where it is 0.
+ * Returns a port that can be listened on: the port itself, or a free one if it is 0.
  *
- * @throws {ListenError} Somebody listens there, be it to share the port.
+ * @throws {ListenError} Another listener has the port, even if it shares the port.
  */
-export function probe({ hostname, port }: ListenOptions): number {
+export function probe({ hostname, port }: ListenTarget): number {
   try {
     using listener = Deno.listen({ hostname, port });
     return listener.addr.port;
@@ -102,20 +124,7 @@ export function probe({ hostname, port }: ListenOptions): number {
   }
 }
 
-type Server = Deno.HttpServer<Deno.NetAddr>;
-
-function start(options: ListenOptions, { handler, onListen }: ListenerDeps): Server {
-  try {
-    return Deno.serve({
-      ...options,
-      onListen: ({ hostname, port }) => onListen({ url: toUrl(hostname, port), port }),
-    }, handler);
-  } catch (error) {
-    throw toListenError(options, error);
-  }
-}
-
-function toListenError({ hostname, port }: ListenOptions, error: unknown): ListenError {
+function toListenError({ hostname, port }: ListenTarget, error: unknown): ListenError {
   const reason = error instanceof Error ? error.message : String(error);
   return new ListenError(`Cannot listen on ${toUrl(hostname, port)}: ${reason}`, { cause: error });
 }

@@ -1,27 +1,37 @@
 /**
- * The metrics over HTTP, for those who may connect.
+ * Serves the metrics to clients that may connect.
  *
  * @module
  */
-import type { Metrics } from "../telemetry/metrics.ts";
-import type { Authenticate } from "./admission.ts";
-import { refuse } from "./responses.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
+import { authenticate } from "./authenticate.ts";
+import { isRefusal, toRefusalResponse } from "./refusal.ts";
 import type { Handler } from "./router.ts";
 
-/** Creates the handler of `GET /metrics`. */
+/** The metrics of the service as text. */
+export interface MetricsText {
+  /** Returns the current metrics. */
+  readonly render: () => Promise<string>;
+  /** The media type of the text. */
+  readonly contentType: string;
+}
+
+/**
+ * Creates the handler of `GET /metrics`.
+ *
+ * @param authenticator `undefined` if clients need no credential.
+ */
 export function createMetricsHandler(
-  metrics: Pick<Metrics, "render" | "contentType">,
-  { authenticate }: { readonly authenticate: Authenticate },
+  { render, contentType }: MetricsText,
+  authenticator: Authenticator | undefined,
 ): Handler {
-  return async function answer({ headers }): Promise<Response> {
-    const identity = await authenticate(headers);
-    if (identity !== undefined && "code" in identity) {
-      return refuse(identity.code, identity.message, identity.headers);
-    }
-    return new Response(await metrics.render(), {
+  return async function handle({ headers }): Promise<Response> {
+    const identity = await authenticate(headers, authenticator);
+    if (identity !== undefined && isRefusal(identity)) return toRefusalResponse(identity);
+    return new Response(await render(), {
       headers: {
         "cache-control": "no-store",
-        "content-type": metrics.contentType,
+        "content-type": contentType,
         "x-content-type-options": "nosniff",
       },
     });

@@ -1,30 +1,30 @@
 /**
- * The service's HTTP side: a handful of routes, each answer with headers that keep a browser safe.
+ * Routes HTTP requests by their path and method.
  *
  * @module
  */
-import type { AssetHandler } from "./assets.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { refuse } from "./responses.ts";
+import type { AssetHandler } from "./assets.ts";
+import { DRAINING, toRefusalResponse } from "./refusal.ts";
 
-/** Answers a request. */
+/** Responds to a request. */
 export type Handler = (
   request: Request,
   info: Deno.ServeHandlerInfo,
 ) => Response | Promise<Response>;
 
-/** What the routes answer with. */
-export interface RouterDeps {
-  /** Answers `/ws`. */
+/** The handlers of the service's paths. */
+export interface Routes {
+  /** Of `/ws`. */
   readonly upgrade: Handler;
-  /** Answer the modules of the client and, where there is one, the console, by path. */
+  /** Of the modules of the client and of the console, by path. */
   readonly assets: Readonly<Record<string, AssetHandler>>;
-  /** Answers the console when it asks why a handshake failed; absent: there is no console. */
+  /** Of the console's question why a handshake failed. Absent: the service serves no console. */
   readonly checkHandshake?: Handler | undefined;
-  /** Answers `/metrics`; absent: nothing is counted. */
+  /** Of `/metrics`. Absent: the service collects no metrics. */
   readonly metrics?: Handler | undefined;
+  /** Decides whether `/readyz` reports the service ready. */
   readonly isDraining: () => boolean;
-  readonly telemetry: Telemetry;
 }
 
 const SAFE_HEADERS = {
@@ -34,55 +34,56 @@ const SAFE_HEADERS = {
 
 const CHECK_PATH = "/console/handshake";
 
-/** Creates the handler of every request. */
-export function createRouter(
-  { upgrade, assets, checkHandshake, metrics, isDraining, telemetry }: RouterDeps,
-): Handler {
-  const routes: Readonly<Record<string, Handler>> = {
+/** Creates the handler of all requests. It reports every error that a route throws, and responds with 500. */
+export function createRouter(routes: Routes, telemetry: Telemetry): Handler {
+  const { upgrade, assets, checkHandshake, metrics, isDraining } = routes;
+  const handlers: Readonly<Record<string, Handler>> = {
     "/ws": upgrade,
     "/healthz": () => Response.json({ status: "alive" }, { headers: SAFE_HEADERS }),
     "/readyz": () =>
       isDraining()
-        ? refuse("draining", "The service is going away", SAFE_HEADERS)
+        ? toRefusalResponse(DRAINING, SAFE_HEADERS)
         : Response.json({ status: "ready" }, { headers: SAFE_HEADERS }),
     ...(metrics !== undefined && { "/metrics": metrics }),
     ...(checkHandshake !== undefined && { [CHECK_PATH]: checkHandshake }),
   };
-  const places = [...(Object.hasOwn(assets, "/") ? ["/"] : []), "/ws", "/healthz", "/readyz"];
+  const examples = [...(Object.hasOwn(assets, "/") ? ["/"] : []), "/ws", "/healthz", "/readyz"];
 
-  function findRoute(pathname: string): Handler | undefined {
-    if (Object.hasOwn(routes, pathname)) return routes[pathname];
+  function findHandler(pathname: string): Handler | undefined {
+    if (Object.hasOwn(handlers, pathname)) return handlers[pathname];
     return Object.hasOwn(assets, pathname) ? assets[pathname] : undefined;
   }
 
-  function answer(
-    request: Request,
-    info: Deno.ServeHandlerInfo,
-  ): Response | Promise<Response> {
-    const { method } = request;
+  function methodsOf(handler: Handler): readonly string[] {
+    if (handler === upgrade) return ["GET"];
+    return handler === checkHandshake ? ["POST"] : ["GET", "HEAD"];
+  }
+
+  function route(request: Request, info: Deno.ServeHandlerInfo): Response | Promise<Response> {
     const url = URL.parse(request.url);
-    if (url === null) return refuse("bad_request", "The Host header and the path make no URL");
-    const route = findRoute(url.pathname);
-    if (route === undefined) {
-      return refuse("not_found", `Nothing is here; try ${places.join(", ")}`);
+    if (url === null) {
+      const message = "The Host header and the path do not form a URL";
+      return toRefusalResponse({ code: "bad_request", message });
     }
-    const methods = methodsOf(route);
-    if (methods.includes(method)) return route(request, info);
+    const handler = findHandler(url.pathname);
+    if (handler === undefined) {
+      const message = `This path does not exist; try ${examples.join(", ")}`;
+      return toRefusalResponse({ code: "not_found", message });
+    }
+    const methods = methodsOf(handler);
+    if (methods.includes(request.method)) return handler(request, info);
     const allow = methods.join(", ");
-    return refuse("method_not_allowed", `Only ${allow} is supported here`, { allow });
+    const message = `This path supports only ${allow}`;
+    return toRefusalResponse({ code: "method_not_allowed", message, headers: { allow } });
   }
 
-  function methodsOf(route: Handler): readonly string[] {
-    if (route === upgrade) return ["GET"];
-    return route === checkHandshake ? ["POST"] : ["GET", "HEAD"];
-  }
-
-  return async function handle(request: Request, info: Deno.ServeHandlerInfo): Promise<Response> {
+  return async function handle(request, info): Promise<Response> {
     try {
-      return await answer(request, info);
+      return await route(request, info);
     } catch (error) {
-      telemetry.failed({ error });
-      return refuse("internal_error", "The service failed; its log says why");
+      telemetry.emit({ type: "failed", error });
+      const message = "The service failed; the error is in its log";
+      return toRefusalResponse({ code: "internal_error", message });
     }
   };
 }

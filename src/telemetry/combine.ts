@@ -1,78 +1,43 @@
 /**
- * Several listeners as one.
+ * Several receivers of events as one.
  *
  * @module
  */
 import type { Telemetry } from "./telemetry.ts";
 
 /**
- * Gives a {@linkcode Telemetry} that tells all of them, in their order. One that throws keeps no other from
- * being told: the others are told of its failure as well.
+ * Returns a {@linkcode Telemetry} that passes each event to all the given ones, in their order. When one of them
+ * throws, the others still receive the event, and a `failed` event with the error.
  */
 export function combine(...telemetries: readonly Telemetry[]): Telemetry {
-  const [first = NOBODY, ...rest] = telemetries;
+  const [first = NONE, ...rest] = telemetries;
   return rest.reduce(combineTwo, first);
 }
 
 function combineTwo(first: Telemetry, second: Telemetry): Telemetry {
-  // Made once, so that telling of an event makes nothing.
-  function both<Event>(
-    tellFirst: (event: Event) => void,
-    tellSecond: (event: Event) => void,
-  ): (event: Event) => void {
-    return (event) => {
+  return {
+    wantsAllowedHops: first.wantsAllowedHops || second.wantsAllowedHops,
+    emit(event): void {
       try {
-        tellFirst(event);
+        first.emit(event);
       } catch (error) {
         report(second, error);
       }
       try {
-        tellSecond(event);
+        second.emit(event);
       } catch (error) {
         report(first, error);
       }
-    };
-  }
-
-  return {
-    hearsAllowed: first.hearsAllowed || second.hearsAllowed,
-    started: both(first.started, second.started),
-    draining: both(first.draining, second.draining),
-    stopped: both<void>(first.stopped, second.stopped),
-    reloaded: both(first.reloaded, second.reloaded),
-    connected: both(first.connected, second.connected),
-    disconnected: both(first.disconnected, second.disconnected),
-    refused: both(first.refused, second.refused),
-    authenticated: both(first.authenticated, second.authenticated),
-    malformed: both(first.malformed, second.malformed),
-    paused: both(first.paused, second.paused),
-    decided: both(first.decided, second.decided),
-    exchanged: both(first.exchanged, second.exchanged),
-    failed: both(first.failed, second.failed),
+    },
   };
 }
 
 function report(telemetry: Telemetry, error: unknown): void {
   try {
-    telemetry.failed({ error });
+    telemetry.emit({ type: "failed", error });
   } catch {
-    // Both have failed: nobody is left to be told.
+    // Both have failed: no receiver is left that could report the error.
   }
 }
 
-const NOBODY: Telemetry = {
-  hearsAllowed: false,
-  started: () => {},
-  draining: () => {},
-  stopped: () => {},
-  reloaded: () => {},
-  connected: () => {},
-  disconnected: () => {},
-  refused: () => {},
-  authenticated: () => {},
-  malformed: () => {},
-  paused: () => {},
-  decided: () => {},
-  exchanged: () => {},
-  failed: () => {},
-};
+const NONE: Telemetry = { wantsAllowedHops: false, emit: () => {} };

@@ -1,39 +1,33 @@
 /**
- * How late the event loop is: what every connection waits beyond its own work.
+ * Measures how late the event loop runs timers: a delay that every connection of the isolate shares.
  *
  * @module
  */
+import { type Clock, systemClock } from "../clock.ts";
 
 /** Measures the event loop until it is disposed of. */
 export interface EventLoopMeter extends Disposable {
-  /** Gives how late timers were during the last minute, in seconds: the share `quantile` (0 to 1) was no later. */
+  /**
+   * Returns how late timers were during the last minute, in seconds, for each of the quantiles (0 to 1): 0.99 is
+   * the delay that 99 % of the timers did not exceed.
+   */
   lag(quantiles: readonly number[]): readonly number[];
 }
 
-/** What a meter works with. */
-export interface EventLoopDeps {
-  /** Milliseconds of a clock that never goes back. */
-  readonly now?: () => number;
-  /** Calls back every so many milliseconds, without keeping the process; gives what ends it. */
-  readonly every?: (action: () => void, ms: number) => () => void;
-}
-
-// Deno's monitorEventLoopDelay() does not see a loop that is blocked.
+// Deno's monitorEventLoopDelay() does not notice an event loop that is blocked.
 const SAMPLE_MS = 50;
 const SAMPLES = 60_000 / SAMPLE_MS;
 
 /** Creates an {@linkcode EventLoopMeter} and starts it. */
-export function createEventLoopMeter(
-  { now = () => performance.now(), every = repeat }: EventLoopDeps = {},
-): EventLoopMeter {
+export function createEventLoopMeter(clock: Clock = systemClock): EventLoopMeter {
   const samples = new Float64Array(SAMPLES);
   let taken = 0;
-  let dueAt = now() + SAMPLE_MS;
-  const stop = every(() => {
-    const time = now();
+  let dueAt = clock.now() + SAMPLE_MS;
+  const stop = clock.every(SAMPLE_MS, () => {
+    const time = clock.now();
     samples[taken++ % SAMPLES] = Math.max(0, time - dueAt) / 1000;
     dueAt = time + SAMPLE_MS;
-  }, SAMPLE_MS);
+  });
 
   return {
     lag(quantiles): readonly number[] {
@@ -44,10 +38,4 @@ export function createEventLoopMeter(
     },
     [Symbol.dispose]: stop,
   };
-}
-
-function repeat(action: () => void, ms: number): () => void {
-  const timer = setInterval(action, ms);
-  Deno.unrefTimer(timer);
-  return () => clearInterval(timer);
 }

@@ -1,96 +1,96 @@
 /**
- * Metrics of exchanges: how many, how long and how large, by the named upstream that they were for.
+ * Metrics of exchanges: their number, duration and size, by named upstream.
  *
  * @module
  */
 import type { Registry } from "prom-client";
-import { createDurations, type Observe } from "./durations.ts";
+import { type CounterCell, createCounter } from "./counter.ts";
+import { createDurationHistogram, type ObserveSeconds } from "./histogram.ts";
 import { createKnownLabel, createNamedLabel } from "./labels.ts";
-import { type Cell, createTally } from "./tally.ts";
 import type { ExchangedEvent } from "./telemetry.ts";
 
 /** Counts exchanges. */
 export interface ExchangeMetrics {
-  exchanged(event: ExchangedEvent): void;
-  /** Takes the names of upstreams that there are. */
-  know(upstreams: readonly string[]): void;
+  count(event: ExchangedEvent): void;
+  /** Adds the names of upstreams that are defined, so that each gets a label value of its own. */
+  addUpstreams(names: readonly string[]): void;
 }
 
-/** Everything that is counted for one upstream, found once. */
-interface Series {
+/** The counters and histograms of one upstream. */
+interface UpstreamSeries {
   readonly upstream: string;
-  readonly requestBytes: Cell;
-  readonly responseBytes: Cell;
-  readonly observeHead: Observe;
-  readonly observeWhole: Observe;
-  /** By method, then by code. */
-  readonly exchanges: Map<string, Map<string, Cell>>;
+  readonly requestBytes: CounterCell;
+  readonly responseBytes: CounterCell;
+  readonly observeHead: ObserveSeconds;
+  readonly observeWhole: ObserveSeconds;
+  /** By method, then by error code or outcome. */
+  readonly exchanges: Map<string, Map<string, CounterCell>>;
   /** By the first digit of the status. */
-  readonly responses: Map<number, Cell>;
+  readonly responses: Map<number, CounterCell>;
 }
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const MAX_CODES = 64;
-// Upstreams that have a label of their own; the others share one.
+// Upstreams beyond these share the label value "other".
 const MAX_UPSTREAMS = 100;
 const OTHER = "other";
-/** Of what was for no upstream by name, or for one that nobody has seen. */
+/** The label value of exchanges without a named upstream, or with one that is not defined. */
 const NO_UPSTREAM = "";
 
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 /** Creates {@linkcode ExchangeMetrics} that are shown in a registry. */
 export function createExchangeMetrics(registry: Registry): ExchangeMetrics {
-  const exchanges = createTally({
+  const exchanges = createCounter({
     name: "wsfetch_exchanges_total",
     help: "Exchanges that have ended, by error code, or response, or cancelled",
     labelNames: ["code", "method", "upstream"],
   }, registry);
-  const responses = createTally({
+  const responses = createCounter({
     name: "wsfetch_responses_total",
-    help: "Response heads that came, by class of status",
+    help: "Response heads that arrived, by class of status",
     labelNames: ["status", "upstream"],
   }, registry);
-  const requestBytes = createTally({
+  const requestBytes = createCounter({
     name: "wsfetch_request_bytes_total",
     help: "Bytes of request bodies",
     labelNames: ["upstream"],
   }, registry);
-  const responseBytes = createTally({
+  const responseBytes = createCounter({
     name: "wsfetch_response_bytes_total",
     help: "Bytes of response bodies",
     labelNames: ["upstream"],
   }, registry);
-  const head = createDurations<"upstream">({
+  const head = createDurationHistogram<"upstream">({
     name: "wsfetch_exchange_head_seconds",
-    help: "From the request to the head of its response",
+    help: "Time from the request to the head of its response",
     buckets: BUCKETS,
   }, registry);
-  const whole = createDurations<"upstream">({
+  const whole = createDurationHistogram<"upstream">({
     name: "wsfetch_exchange_duration_seconds",
-    help: "From the request to the end of its response, or to the error",
+    help: "Time from the request to the end of its response, or to the error",
     buckets: BUCKETS,
   }, registry);
   const toMethod = createKnownLabel(METHODS);
   const toCode = createNamedLabel(MAX_CODES);
   const toName = createNamedLabel(MAX_UPSTREAMS);
   const known = new Set<string>();
-  const all = new Map<string, Series>();
+  const all = new Map<string, UpstreamSeries>();
 
-  function know(upstream: string): string {
+  function addUpstream(upstream: string): string {
     const name = toName(upstream);
     if (name === upstream) known.add(name);
     return name;
   }
 
-  /** A client may send any name. Only one that was found has been decided on. */
+  /** A client may send any name. The policy decides only on upstreams that are defined. */
   function toUpstream({ upstream, decision }: ExchangedEvent): string {
     if (upstream === undefined) return NO_UPSTREAM;
     if (known.has(upstream)) return upstream;
-    return decision === "none" ? NO_UPSTREAM : know(upstream);
+    return decision === "none" ? NO_UPSTREAM : addUpstream(upstream);
   }
 
-  function findSeries(upstream: string): Series {
+  function findSeries(upstream: string): UpstreamSeries {
     let series = all.get(upstream);
     if (series !== undefined) return series;
     series = {
@@ -107,9 +107,9 @@ export function createExchangeMetrics(registry: Registry): ExchangeMetrics {
   }
 
   function findExchanges(
-    { upstream, exchanges: byMethod }: Series,
+    { upstream, exchanges: byMethod }: UpstreamSeries,
     { outcome, method, code }: ExchangedEvent,
-  ): Cell {
+  ): CounterCell {
     const methodLabel = toMethod(method);
     const codeLabel = outcome === "error" ? toCode(code) : outcome;
     let byCode = byMethod.get(methodLabel);
@@ -122,7 +122,10 @@ export function createExchangeMetrics(registry: Registry): ExchangeMetrics {
     return cell;
   }
 
-  function findResponses({ upstream, responses: byClass }: Series, status: number): Cell {
+  function findResponses(
+    { upstream, responses: byClass }: UpstreamSeries,
+    status: number,
+  ): CounterCell {
     const statusClass = Math.floor(status / 100);
     let cell = byClass.get(statusClass);
     if (cell === undefined) {
@@ -133,7 +136,7 @@ export function createExchangeMetrics(registry: Registry): ExchangeMetrics {
   }
 
   return {
-    exchanged(event): void {
+    count(event): void {
       const series = findSeries(toUpstream(event));
       const { status, waitMs, totalMs } = event;
       series.requestBytes.count += event.requestBytes;
@@ -141,9 +144,9 @@ export function createExchangeMetrics(registry: Registry): ExchangeMetrics {
       findExchanges(series, event).count++;
       if (status !== undefined) findResponses(series, status).count++;
       if (waitMs !== undefined) series.observeHead(waitMs / 1000);
-      // What was refused before it began took no time that says anything.
+      // The duration of an exchange that was refused before it began means nothing.
       if (totalMs > 0) series.observeWhole(totalMs / 1000);
     },
-    know: (upstreams) => upstreams.forEach(know),
+    addUpstreams: (names) => names.forEach(addUpstream),
   };
 }

@@ -1,24 +1,17 @@
 /**
- * Exchanges as lines of JSON. Each exchange is a line, so that it is written by hand: JSON.stringify takes longer
- * and leaves garbage, and so does a search for secrets in texts that were searched before.
+ * Exchanges as lines of JSON. Each exchange has a line, so these lines are assembled by hand: JSON.stringify takes
+ * longer and leaves garbage, and searching texts for secrets that were searched before takes time as well.
  *
  * @module
  */
+import type { Clock } from "../clock.ts";
 import type { LineBuffer } from "./line_buffer.ts";
 import type { WriteLine } from "./output.ts";
-import { type Redaction, redactProperties } from "./redaction.ts";
+import { redactFields, type Redaction } from "./redaction.ts";
 import type { ExchangedEvent } from "./telemetry.ts";
 
-/** What lines are made with. */
-export interface ExchangedLineOptions {
-  /** Takes secrets out of every text. */
-  readonly redaction: Redaction;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
-}
-
-/** What many exchanges have in common. */
-type Common = { readonly [Name in CommonName]?: ExchangedEvent[Name] | undefined };
+/** The fields that are often the same in many exchanges. */
+type CommonFields = { readonly [Name in CommonName]?: ExchangedEvent[Name] | undefined };
 
 type CommonName =
   | "identity"
@@ -31,14 +24,14 @@ type CommonName =
   | "status"
   | "code";
 
-/** How it was written. */
-interface Known {
-  readonly common: Common;
-  readonly members: Uint8Array;
+/** Common fields, and the part of the line that they become. */
+interface EncodedFields {
+  readonly fields: CommonFields;
+  readonly bytes: Uint8Array;
 }
 
-// As many as there may be kinds of exchanges at a time: to look through more would cost more than it saves.
-const MAX_KNOWN = 16;
+// The number of combinations that are kept: searching more of them would take longer than it saves.
+const MAX_ENCODED = 16;
 const MAX_CONNECTIONS = 4096;
 const SECOND_MS = 1000;
 
@@ -52,24 +45,28 @@ const WAIT_MS = encode(',"waitMs":');
 const TOTAL_MS = encode(',"totalMs":');
 const END = encode("}\n");
 
-/** Creates what writes an exchange as a line of JSON, with its end: time, level and event, then the fields. */
+/**
+ * Creates a function that appends an exchange as a line of JSON, with a line feed: time, level and event, then the
+ * fields, without secrets.
+ */
 export function createWriteExchanged(
-  { redaction, now }: ExchangedLineOptions,
+  redaction: Redaction,
+  clock: Clock,
 ): WriteLine<ExchangedEvent> {
   const { redact } = redaction;
   const writeStart = createWriteStart();
   const names = new Map<string, Uint8Array>();
-  const known: Known[] = [];
+  const encoded: EncodedFields[] = [];
   let oldest = 0;
   let { version } = redaction;
 
   function forget(): void {
     version = redaction.version;
     names.clear();
-    known.length = oldest = 0;
+    encoded.length = oldest = 0;
   }
 
-  /** The connection, and how the name of the exchange begins. */
+  /** Returns the field of the connection, and that of the request id up to `start`, its first characters. */
   function encodeNames(connection: string, start: string): Uint8Array {
     const [name, startOfId] = [connection, start].map((text) => JSON.stringify(redact(text)));
     return encode(`,"connection":${name},"requestId":${startOfId?.slice(0, -1)}`);
@@ -86,70 +83,70 @@ export function createWriteExchanged(
   }
 
   function encodeCommon(event: ExchangedEvent): Uint8Array {
-    for (const { common, members } of known) if (isSame(common, event)) return members;
+    for (const { fields, bytes } of encoded) if (isSame(fields, event)) return bytes;
     const { identity, method, upstream, host, decision, reason, outcome, status, code } = event;
-    const common = { identity, method, upstream, host, decision, reason, outcome, status, code };
-    const members = encode(`,${JSON.stringify(redactProperties(common, redact)).slice(1, -1)}`);
-    known[oldest] = { common, members };
-    oldest = (oldest + 1) % MAX_KNOWN;
-    return members;
+    const fields = { identity, method, upstream, host, decision, reason, outcome, status, code };
+    const bytes = encode(`,${JSON.stringify(redactFields(fields, redact)).slice(1, -1)}`);
+    encoded[oldest] = { fields, bytes };
+    oldest = (oldest + 1) % MAX_ENCODED;
+    return bytes;
   }
 
   return (event, lines) => {
     if (redaction.version !== version) forget();
     const { connection, requestId, exchange, id } = event;
     const { requestBytes, responseBytes, waitMs, totalMs } = event;
-    // What may throw comes first: a line that has begun cannot be taken back.
-    const timestamp = now();
+    // Everything that may throw comes first: a line that has begun cannot be removed.
+    const epochMs = clock.epochMs();
     const isNamed = requestId.startsWith(connection);
     const start = isNamed ? findNames(connection) : encodeNames(connection, "");
     const end = redact(isNamed ? requestId.slice(connection.length) : requestId);
     const traceId = event.traceId === undefined ? undefined : redact(event.traceId);
     const common = encodeCommon(event);
-    writeStart(timestamp, lines);
+    writeStart(epochMs, lines);
     lines.bytes(start);
-    lines.endString(end);
-    lines.few(EXCHANGE);
-    lines.number(exchange);
+    lines.jsonStringEnd(end);
+    lines.shortBytes(EXCHANGE);
+    lines.jsonNumber(exchange);
     if (traceId !== undefined) {
-      lines.few(TRACE_ID);
-      lines.string(traceId);
+      lines.shortBytes(TRACE_ID);
+      lines.jsonString(traceId);
     }
     if (id !== undefined) {
-      lines.few(ID);
-      lines.number(id);
+      lines.shortBytes(ID);
+      lines.jsonNumber(id);
     }
     lines.bytes(common);
-    lines.few(REQUEST_BYTES);
-    lines.number(requestBytes);
-    lines.few(RESPONSE_BYTES);
-    lines.number(responseBytes);
+    lines.shortBytes(REQUEST_BYTES);
+    lines.jsonNumber(requestBytes);
+    lines.shortBytes(RESPONSE_BYTES);
+    lines.jsonNumber(responseBytes);
     if (waitMs !== undefined) {
-      lines.few(WAIT_MS);
-      lines.thousandths(waitMs);
+      lines.shortBytes(WAIT_MS);
+      lines.jsonThousandths(waitMs);
     }
-    lines.few(TOTAL_MS);
-    lines.thousandths(totalMs);
-    lines.few(END);
+    lines.shortBytes(TOTAL_MS);
+    lines.jsonThousandths(totalMs);
+    lines.shortBytes(END);
   };
 }
 
-/** The lines of one second start alike, but for the milliseconds. */
-function createWriteStart(): (timestamp: number, lines: LineBuffer) => void {
+/** Creates a function that appends the start of a line, of which only the milliseconds change within a second. */
+function createWriteStart(): (epochMs: number, lines: LineBuffer) => void {
   let second = NaN;
   let start = new Uint8Array();
   let millisecondsAt = 0;
 
-  function begin(timestamp: number): void {
-    const time = new Date(timestamp).toISOString();
-    second = Math.floor(timestamp / SECOND_MS) * SECOND_MS;
+  function begin(epochMs: number): void {
+    const time = new Date(epochMs).toISOString();
+    second = Math.floor(epochMs / SECOND_MS) * SECOND_MS;
     millisecondsAt = `{"time":"${time}`.length - "678Z".length;
     start = encode(`{"time":"${time}","level":"info","event":"exchanged"`);
   }
 
-  return (timestamp, lines) => {
-    if (!(timestamp >= second && timestamp < second + SECOND_MS)) begin(timestamp);
-    const milliseconds = timestamp - second;
+  return (epochMs, lines) => {
+    if (!(epochMs >= second && epochMs < second + SECOND_MS)) begin(epochMs);
+    const milliseconds = epochMs - second;
     start[millisecondsAt] = ZERO + ((milliseconds / 100) | 0);
     start[millisecondsAt + 1] = ZERO + ((milliseconds / 10) | 0) % 10;
     start[millisecondsAt + 2] = ZERO + milliseconds % 10;
@@ -157,8 +154,8 @@ function createWriteStart(): (timestamp: number, lines: LineBuffer) => void {
   };
 }
 
-/** The host comes last: it is a text of its own each time, which has to be read. */
-function isSame(a: Common, b: Common): boolean {
+/** Compares the host last: each event has a string of its own for it, whose characters have to be compared. */
+function isSame(a: CommonFields, b: CommonFields): boolean {
   return a.upstream === b.upstream && a.status === b.status && a.method === b.method &&
     a.identity === b.identity && a.outcome === b.outcome && a.decision === b.decision &&
     a.reason === b.reason && a.code === b.code && a.host === b.host;

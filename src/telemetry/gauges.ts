@@ -1,59 +1,55 @@
 /**
- * Metrics of the process: what it is, what it holds, and how late its event loop is.
+ * Metrics of the process: its version, memory, open connections, and how late its event loop is.
  *
  * @module
  */
 import { Gauge, type Registry } from "prom-client";
 import type { EventLoopMeter } from "./event_loop.ts";
 
-/** What the gauges show that never changes. */
-export interface GaugeOptions {
-  /** Of this service. */
-  readonly version: string;
-  /** Milliseconds since the epoch. */
-  readonly startedAt: number;
-}
-
-/** Where the gauges look when they are asked for. */
-export interface GaugeDeps {
-  /** Open connections. */
+/** The current state of the service, read each time the metrics are rendered. */
+export interface ServiceState {
+  /** How many connections are open. */
   readonly connections: () => number;
-  /** Exchanges that have begun and not ended. */
+  /** How many exchanges have begun and not ended. */
   readonly inFlight: () => number;
-  readonly memory: () => Memory;
+  readonly memory: () => MemoryUsage;
   readonly meter: EventLoopMeter;
 }
 
-/** What the process holds, in bytes. */
-export type Memory = Readonly<
+/** Memory that the process holds, in bytes, as `Deno.memoryUsage()` returns it. */
+export type MemoryUsage = Readonly<
   Record<"rss" | "heapTotal" | "heapUsed" | "external", number>
 >;
 
 const LAG_QUANTILES = [0.5, 0.99, 1];
 
-/** Creates the gauges, shown in a registry. */
+/**
+ * Creates the gauges in a registry.
+ *
+ * @param constants `version` is the version of the service, `startedAt` is in milliseconds since the epoch.
+ */
 export function createGauges(
-  { version, startedAt }: GaugeOptions,
-  { connections, inFlight, memory, meter }: GaugeDeps,
   registry: Registry,
+  { connections, inFlight, memory, meter }: ServiceState,
+  { version, startedAt }: { readonly version: string; readonly startedAt: number },
 ): void {
   const registers = [registry];
   new Gauge({
     name: "wsfetch_build_info",
-    help: "Always 1; what runs is in the labels",
+    help: "Always 1; the labels name the versions that run",
     labelNames: ["version", "deno", "v8"],
     registers,
     aggregator: "first",
   }).set({ version, deno: Deno.version.deno, v8: Deno.version.v8 }, 1);
   new Gauge({
     name: "wsfetch_start_time_seconds",
-    help: "When the service was started, in seconds since the epoch",
+    help: "When the service started, in seconds since the epoch",
     registers,
     aggregator: "min",
   }).set(startedAt / 1000);
   new Gauge({
     name: "wsfetch_open_connections",
-    help: "Connections that are open",
+    help: "Open connections",
     registers,
     collect(): void {
       this.set(connections());
@@ -70,7 +66,7 @@ export function createGauges(
   new Gauge({
     name: "wsfetch_memory_bytes",
     help:
-      "Memory of the process: resident, and what V8 has reserved, uses and holds outside its heap",
+      "Memory of the process: resident, and reserved by V8, used in its heap and held outside of it",
     labelNames: ["area"],
     registers,
     collect(): void {
@@ -83,7 +79,7 @@ export function createGauges(
   });
   new Gauge({
     name: "wsfetch_event_loop_lag_seconds",
-    help: "How late timers were during the last minute; the quantile 1 is the worst",
+    help: "How late timers were during the last minute; the quantile 1 is the maximum",
     labelNames: ["quantile"],
     registers,
     aggregator: "max",

@@ -3,18 +3,14 @@
  *
  * @module
  */
-import type { LogRecord } from "@logtape/logtape";
 import type { LineBuffer } from "./line_buffer.ts";
+import type { LogRecord } from "./log_record.ts";
 
-/** Writes a record as a line of JSON, with its end: time, level and event, then the fields. */
-export function writeJson(record: LogRecord, lines: LineBuffer): void {
-  const { timestamp, rawMessage, properties } = record;
-  const time = new Date(timestamp).toISOString();
-  const fields = { time, level: toLevel(record), event: rawMessage, ...properties };
-  lines.text(`${JSON.stringify(fields)}\n`);
-}
-
-/** The level as the settings call it. */
-export function toLevel({ level }: LogRecord): string {
-  return level === "warning" ? "warn" : level;
+/** Appends a record as a line of JSON, with a line feed: time, level and event, then the fields. */
+export function writeJson(
+  { epochMs, severity, event, fields }: LogRecord,
+  lines: LineBuffer,
+): void {
+  const time = new Date(epochMs).toISOString();
+  lines.text(`${JSON.stringify({ time, level: severity, event, ...fields })}\n`);
 }

@@ -1,31 +1,31 @@
 /**
- * Values of metric labels: of each label so many and no more, whatever comes in.
+ * Limits the values of metric labels, so that clients cannot make the metrics grow without bound.
  *
  * @module
  */
 
-/** Gives the label's value for a text. */
-export type Label = (text: string | undefined) => string;
+/** Returns the label value for a text: the text itself, or `other`. */
+export type ToLabelValue = (text: string | undefined) => string;
 
 const OTHER = "other";
 const NAME = /^[a-z][a-z0-9_-]{0,62}$/;
 
-/** Creates a label that has these values, and `other` for everything else. */
-export function createKnownLabel(known: readonly string[]): Label {
+/** Creates a label with a fixed set of values, and `other` for every other text. */
+export function createKnownLabel(known: readonly string[]): ToLabelValue {
   const values = new Set(known);
   return (text) => text !== undefined && values.has(text) ? text : OTHER;
 }
 
 /**
- * Creates a label for names that this service gives and no list here repeats: the first `max` that look
- * like a name are values, and `other` stands for everything else.
+ * Creates a label for names that the service chooses itself, such as error codes, without repeating their list: the
+ * first `maxValues` texts that look like a name become values, and every other text becomes `other`.
  */
-export function createNamedLabel(max: number): Label {
+export function createNamedLabel(maxValues: number): ToLabelValue {
   const values = new Set<string>();
   return (text) => {
     if (text === undefined) return OTHER;
     if (values.has(text)) return text;
-    if (values.size >= max || !NAME.test(text)) return OTHER;
+    if (values.size >= maxValues || !NAME.test(text)) return OTHER;
     values.add(text);
     return text;
   };

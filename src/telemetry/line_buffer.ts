@@ -1,32 +1,32 @@
 /**
- * Lines as bytes, put together where they wait to be written: every exchange has one, and texts would be
- * garbage whose collection costs as much as they do.
+ * A buffer in which log lines are assembled as bytes and wait to be written. Each exchange has a line; assembling
+ * them as strings would double their cost, since the strings have to be collected as garbage.
  *
  * @module
  */
 
-/** Takes what lines are made of, one behind the other. */
+/** Appends the parts of lines to one another. */
 export interface LineBuffer {
-  /** How many bytes wait. */
+  /** The number of bytes that wait to be written. */
   readonly length: number;
-  /** Gives what waits, for as long as nothing is taken. */
+  /** Returns the waiting bytes. They are valid until something is appended. */
   waiting(): Uint8Array;
-  /** Forgets so many bytes, from the first. */
+  /** Removes the first `length` waiting bytes. */
   shift(length: number): void;
-  /** Takes bytes. */
+  /** Appends bytes. */
   bytes(bytes: Uint8Array): void;
-  /** Takes a few bytes: what {@linkcode bytes} takes in more time, until there are some dozens. */
-  few(bytes: Uint8Array): void;
-  /** Takes a text. */
+  /** Appends bytes; faster than {@linkcode bytes} for fewer than some dozens. */
+  shortBytes(bytes: Uint8Array): void;
+  /** Appends a text as UTF-8. */
   text(text: string): void;
-  /** Takes a text as JSON has it. */
-  string(value: string): void;
-  /** Takes the end of a text as JSON has it, and the quote behind it. */
-  endString(end: string): void;
-  /** Takes a number as JSON has it. */
-  number(value: number): void;
-  /** Takes a number that is likely to have three digits behind the point, as JSON has it. */
-  thousandths(value: number): void;
+  /** Appends a text as a JSON string. */
+  jsonString(value: string): void;
+  /** Appends the last part of a JSON string and its closing quote. The caller has appended the first part. */
+  jsonStringEnd(end: string): void;
+  /** Appends a number as JSON; fast for whole numbers below 2^31. */
+  jsonNumber(value: number): void;
+  /** Appends a number as JSON; fast for numbers with up to three decimals. */
+  jsonThousandths(value: number): void;
 }
 
 const SIZE = 131_072;
@@ -37,10 +37,10 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const FIRST_PRINTABLE = 0x20;
 const LAST_PRINTABLE = 0x7e;
-// Of a whole number below 2^31.
+// Of a whole number below 2^31
 const MAX_DIGITS = 10;
 
-/** Creates an empty {@linkcode LineBuffer}, which grows when it has to. */
+/** Creates an empty {@linkcode LineBuffer}, which grows as needed. */
 export function createLineBuffer(): LineBuffer {
   const encoder = new TextEncoder();
   let memory = new Uint8Array(SIZE);
@@ -66,7 +66,7 @@ export function createLineBuffer(): LineBuffer {
     end += bytes.length;
   }
 
-  function few(bytes: Uint8Array): void {
+  function shortBytes(bytes: Uint8Array): void {
     const { length } = bytes;
     ensure(length);
     for (let index = 0; index < length; index++) memory[end + index] = bytes[index] ?? 0;
@@ -77,8 +77,8 @@ export function createLineBuffer(): LineBuffer {
     bytes(encoder.encode(text));
   }
 
-  /** Takes a text that JSON changes nothing of, and a quote; of any other nothing, and says so. */
-  function isTaken(text: string): boolean {
+  /** Appends a text and a quote, unless JSON has to escape a character of the text: then appends nothing. */
+  function tryVerbatim(text: string): boolean {
     const { length } = text;
     ensure(length + 1);
     let at = end;
@@ -93,11 +93,11 @@ export function createLineBuffer(): LineBuffer {
     return true;
   }
 
-  function endString(end: string): void {
-    if (!isTaken(end)) text(JSON.stringify(end).slice(1));
+  function jsonStringEnd(end: string): void {
+    if (!tryVerbatim(end)) text(JSON.stringify(end).slice(1));
   }
 
-  /** Takes a whole number from 0 to 2^31 - 1. */
+  /** Appends a whole number from 0 to 2^31 - 1. */
   function digits(value: number): void {
     ensure(MAX_DIGITS);
     let length = 1;
@@ -123,19 +123,19 @@ export function createLineBuffer(): LineBuffer {
       if (memory.length > SIZE) memory = new Uint8Array(SIZE);
     },
     bytes,
-    few,
+    shortBytes,
     text,
-    string(value): void {
+    jsonString(value): void {
       ensure(1);
       memory[end++] = QUOTE;
-      endString(value);
+      jsonStringEnd(value);
     },
-    endString,
-    number(value): void {
+    jsonStringEnd,
+    jsonNumber(value): void {
       if (isSmall(value)) digits(value);
       else text(JSON.stringify(value));
     },
-    thousandths(value): void {
+    jsonThousandths(value): void {
       const thousandths = Math.round(value * 1000);
       if (thousandths / 1000 !== value || !isSmall(thousandths)) return text(JSON.stringify(value));
       const whole = (thousandths / 1000) | 0;

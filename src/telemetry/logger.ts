@@ -1,126 +1,133 @@
 /**
- * Writes events as log lines: one line for each, JSON or for people. Records, levels and sinks are
- * LogTape's; its configuration is global and not used, since a process may have more than one log.
+ * Writes each event as a line of the log, in JSON or in a format for terminals.
  *
  * @module
  */
-import { compareLogLevel, type LogLevel as RecordLevel } from "@logtape/logtape";
+import { type Clock, systemClock } from "../clock.ts";
 import { createWriteExchanged } from "./exchanged_line.ts";
 import { writeJson } from "./json_line.ts";
 import { createLineBuffer } from "./line_buffer.ts";
-import { createOutput, type Output, type OutputDeps } from "./output.ts";
+import { type LogRecord, SEVERITIES, type Severity } from "./log_record.ts";
+import { createOutput, type Output, type WriteSync } from "./output.ts";
 import { writePretty } from "./pretty_line.ts";
-import { type Redaction, withRedaction, withTokens } from "./redaction.ts";
-import type { ExchangedEvent, Telemetry } from "./telemetry.ts";
+import { redactFields, type Redaction, withTokens } from "./redaction.ts";
+import type { ExchangedEvent, Telemetry, TelemetryEvent, TelemetryEventType } from "./telemetry.ts";
 
-/** From the most to the least that is written. */
-export const LOG_LEVELS = ["debug", "info", "warn", "error", "off"] as const;
+/** The levels of a log: a log has the events of its level and of all later ones; `off` has none. */
+export const LOG_LEVELS = [...SEVERITIES, "off"] as const;
 
-/** The least important level that is written. */
+/** One of the {@linkcode LOG_LEVELS}. */
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** How lines look. */
+/** The format of lines: JSON, or easy to read in a terminal. */
 export type LogFormat = "json" | "pretty";
 
-/** How to log. */
+/** Settings of a {@linkcode Logger}. */
 export interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
-  /** Takes a line without its end. Default: standard output, where it is at most 50 ms later. */
+  /** Called with each line, without its line feed. Default: lines go to `writeSync`, at most 50 ms later. */
   readonly write?: (line: string) => void;
-  /** Where `write` is absent, takes the bytes of lines and gives how many. Default: standard output does. */
-  readonly writeSync?: OutputDeps["writeSync"];
-  /** Takes out the secrets of this service; what looks like a token is taken out without it. */
+  /** Default: writes to standard output. */
+  readonly writeSync?: WriteSync;
+  /** Removes the secrets of the service. Anything that looks like a token is removed without it. */
   readonly redaction?: Redaction;
-  /** Milliseconds since the epoch. */
-  readonly now?: () => number;
+  /** Types of events that are not written. */
+  readonly silent?: ReadonlySet<TelemetryEventType>;
+  readonly clock?: Clock;
 }
 
 /** A log. */
 export interface Logger extends Telemetry {
-  /** Writes what has been logged, now. Errors and the end of the service need no call. */
+  /** Writes all lines that are waiting. Not needed after `failed` and `stopped` events, which do the same. */
   flush(): void;
 }
 
-const CATEGORY: readonly string[] = ["wsfetch"];
-
+const NO_TYPES: ReadonlySet<TelemetryEventType> = new Set();
 const NO_SECRETS: Redaction = { version: 0, redact: (text) => text };
 
-const RECORD_LEVELS = {
-  debug: "debug",
-  info: "info",
-  warn: "warning",
-  error: "error",
-} as const satisfies Record<Exclude<LogLevel, "off">, RecordLevel>;
+const SEVERITY_OF: Readonly<Record<TelemetryEventType, Severity>> = {
+  started: "info",
+  draining: "info",
+  stopped: "info",
+  reloaded: "info",
+  connected: "info",
+  disconnected: "info",
+  refused: "warn",
+  authenticated: "info",
+  malformed: "debug",
+  paused: "debug",
+  decided: "debug",
+  exchanged: "info",
+  failed: "error",
+};
 
 /** Creates a {@linkcode Logger}. */
 export function createLogger(
-  { level: least, format, write, writeSync, redaction: secrets = NO_SECRETS, now = Date.now }:
-    LoggerOptions,
+  {
+    level,
+    format,
+    write,
+    writeSync,
+    redaction: secrets = NO_SECRETS,
+    silent = NO_TYPES,
+    clock = systemClock,
+  }: LoggerOptions,
 ): Logger {
-  const output = write === undefined
-    ? createOutput({ ...(writeSync && { writeSync }) })
-    : createTextOutput(write);
+  const output = write === undefined ? createOutput(writeSync, clock) : createLineOutput(write);
   const writeLine = format === "json" ? writeJson : writePretty;
   const redaction = withTokens(secrets);
-  const sink = withRedaction((record) => output.write(record, writeLine), redaction.redact);
 
-  function isWritten(level: RecordLevel): boolean {
-    return least !== "off" && compareLogLevel(level, RECORD_LEVELS[least]) >= 0;
+  function isWritten(type: TelemetryEventType): boolean {
+    return LOG_LEVELS.indexOf(SEVERITY_OF[type]) >= LOG_LEVELS.indexOf(level) && !silent.has(type);
   }
 
-  function at(level: RecordLevel, event: string): (fields: object) => void {
-    if (!isWritten(level)) return () => {};
-    const message = [event];
-    return (fields) =>
-      sink({
-        category: CATEGORY,
-        level,
-        message,
-        rawMessage: event,
-        timestamp: now(),
-        properties: fields as Record<string, unknown>, // only read, by its own names
-      });
+  function writeEvent(event: TelemetryEvent): void {
+    if (!isWritten(event.type)) return;
+    const { type, ...fields } = event;
+    const record: LogRecord = {
+      epochMs: clock.epochMs(),
+      severity: SEVERITY_OF[type],
+      event: type,
+      fields: redactFields(fields, redaction.redact),
+    };
+    output.write(record, writeLine);
   }
 
-  /** What looks for secrets by itself, in what it has not seen before. */
-  function atExchanged(): (event: ExchangedEvent) => void {
-    if (format !== "json" || !isWritten("info")) return at("info", "exchanged");
-    const writeExchanged = createWriteExchanged({ redaction, now });
+  /** Chosen once, since most events are exchanges. */
+  function chooseWriteExchanged(): (event: ExchangedEvent) => void {
+    if (!isWritten("exchanged")) return () => {};
+    if (format !== "json") return writeEvent;
+    const writeExchanged = createWriteExchanged(redaction, clock);
     return (event) => output.write(event, writeExchanged);
   }
 
-  const stopped = at("info", "stopped");
-  const failed = at("error", "failed");
-  const describesErrors = isWritten("error");
+  const writeExchanged = chooseWriteExchanged();
+  const writesFailures = isWritten("failed");
 
   return {
-    hearsAllowed: isWritten("debug"),
-    started: at("info", "started"),
-    draining: at("info", "draining"),
-    stopped(): void {
-      stopped({});
-      output.flush();
-    },
-    connected: at("info", "connected"),
-    disconnected: at("info", "disconnected"),
-    reloaded: at("info", "reloaded"),
-    refused: at("warning", "refused"),
-    authenticated: at("info", "authenticated"),
-    malformed: at("debug", "malformed"),
-    paused: at("debug", "paused"),
-    decided: at("debug", "decided"),
-    exchanged: atExchanged(),
-    failed(event): void {
-      if (!describesErrors) return;
-      failed({ ...event, error: describe(event.error) });
-      output.flush(); // what went wrong may end the process
+    wantsAllowedHops: isWritten("decided"),
+    emit(event): void {
+      switch (event.type) {
+        case "exchanged":
+          return writeExchanged(event);
+        case "failed":
+          if (!writesFailures) return;
+          writeEvent({ ...event, error: describeError(event.error) });
+          return output.flush(); // the error may be about to end the process
+        case "stopped":
+          writeEvent(event);
+          return output.flush();
+        default:
+          return writeEvent(event);
+      }
     },
     flush: output.flush,
   };
 }
 
-function createTextOutput(write: (line: string) => void): Output {
+/** Returns an output that passes each line to `write` immediately. */
+function createLineOutput(write: (line: string) => void): Output {
   const lines = createLineBuffer();
   const decoder = new TextDecoder();
   return {
@@ -134,8 +141,8 @@ function createTextOutput(write: (line: string) => void): Output {
   };
 }
 
-function describe(error: unknown): string {
+function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause === undefined ? "" : `\ncaused by ${describe(error.cause)}`;
+  const cause = error.cause === undefined ? "" : `\ncaused by ${describeError(error.cause)}`;
   return `${error.stack ?? error}${cause}`;
 }

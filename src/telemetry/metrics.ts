@@ -1,59 +1,51 @@
 /**
- * Counts events, and shows the counts in the text format of Prometheus. A label never takes more than a
- * bounded number of values, whatever clients send.
+ * Counts events, and renders the counts in the Prometheus text format. The number of values of each label is
+ * bounded, regardless of the data that clients send.
  *
  * @module
  */
 import { type MetricObjectWithValues, type MetricValue, Registry } from "prom-client";
+import { type Clock, systemClock } from "../clock.ts";
+import { createCounter, createCounterBy } from "./counter.ts";
 import { createEventLoopMeter, type EventLoopMeter } from "./event_loop.ts";
 import { createExchangeMetrics } from "./exchange_metrics.ts";
-import { createGauges, type Memory } from "./gauges.ts";
+import { createGauges, type MemoryUsage } from "./gauges.ts";
 import { createKnownLabel, createNamedLabel } from "./labels.ts";
-import { createCountBy, createTally } from "./tally.ts";
-import type { Telemetry } from "./telemetry.ts";
+import type { Telemetry, TelemetryEvent } from "./telemetry.ts";
 
-/** Metrics of one service. */
+/** The metrics of one isolate. Disposing of them stops their timer. */
 export interface Metrics extends Disposable {
-  /** Counts what it is told. */
+  /** Counts the events that it receives. */
   readonly telemetry: Telemetry;
-  /** Gives all metrics as text, in the form that `contentType` names. */
+  /** Returns all metrics in the Prometheus text format. */
   render(): Promise<string>;
-  /** The media type of that text. */
+  /** The media type of the rendered text. */
   readonly contentType: string;
-  /** Gives all metrics as data, to be added to those of other isolates. */
-  snapshot(): Promise<Snapshot>;
+  /** Returns all metrics as data, to be added to those of other isolates. */
+  snapshot(): Promise<MetricsSnapshot>;
 }
 
-/** Metrics as data: plain objects. */
-export type Snapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
+/** Metrics as plain objects, which can be sent to other isolates. */
+export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
 
-/** What never changes. */
-export interface MetricsOptions {
-  /** Of this service. */
-  readonly version: string;
-  /** Named upstreams that there are at the start. */
-  readonly upstreams?: readonly string[];
-}
-
-/** Where metrics look when they are asked for. */
+/** The state that metrics are read from when they are rendered. */
 export interface MetricsDeps {
-  /** Open connections. */
+  /** Returns how many connections are open. */
   readonly connections: () => number;
-  /** Exchanges that have begun and not ended. */
+  /** Returns how many exchanges have begun and not ended. */
   readonly inFlight: () => number;
-  /** What the process holds, in bytes. */
-  readonly memory?: () => Memory;
-  /** Measures the event loop; disposed of with the metrics. */
+  /** Default: the memory of the process. */
+  readonly memory?: () => MemoryUsage;
+  /** Disposed of with the metrics. Default: a new one. */
   readonly meter?: EventLoopMeter;
-  /** Milliseconds since the epoch. */
-  readonly now?: () => number;
+  readonly clock?: Clock;
 }
 
-// RFC 6455 §7.4.1, our own (PROTOCOL.md), and 0: the connection broke.
+// RFC 6455 §7.4.1, those of PROTOCOL.md, and 0 for a connection that broke.
 const CLOSE_CODES = "0 1000 1001 1002 1003 1005 1006 1007 1008 1009 1011 4029 4500 4501 4509";
 const MAX_CODES = 64;
 
-// Which limit a refusal is due to.
+// The limits that cause a refusal, by its code.
 const HANDSHAKE_LIMITS: ReadonlyMap<string | undefined, string> = new Map([
   ["too_many_connections", "service_connections"],
   ["rate_limited", "identity_connections"],
@@ -63,66 +55,67 @@ const EXCHANGE_LIMITS: ReadonlyMap<string | undefined, string> = new Map([
   ["rate_limited", "identity_requests"],
 ]);
 
-/** Creates {@linkcode Metrics} in a registry of their own. */
+/**
+ * Creates {@linkcode Metrics} in a registry of their own.
+ *
+ * @param options `version` is the version of the service, `upstreams` names the upstreams that are defined.
+ */
 export function createMetrics(
-  { version, upstreams = [] }: MetricsOptions,
+  { version, upstreams = [] }: {
+    readonly version: string;
+    readonly upstreams?: readonly string[];
+  },
   {
     connections,
     inFlight,
     memory = Deno.memoryUsage,
-    meter = createEventLoopMeter(),
-    now = Date.now,
+    clock = systemClock,
+    meter = createEventLoopMeter(clock),
   }: MetricsDeps,
 ): Metrics {
   const registry = new Registry();
-  createGauges(
-    { version, startedAt: now() },
-    { connections, inFlight, memory, meter },
-    registry,
-  );
+  const startedAt = clock.epochMs();
+  createGauges(registry, { connections, inFlight, memory, meter }, { version, startedAt });
   const exchanges = createExchangeMetrics(registry);
-  exchanges.know(upstreams);
-  const opened = createTally({
+  exchanges.addUpstreams(upstreams);
+  const opened = createCounter({
     name: "wsfetch_connections_total",
     help: "Connections that were opened",
-    labelNames: [],
   }, registry).cell({});
-  const pauses = createTally({
+  const pauses = createCounter({
     name: "wsfetch_connection_pauses_total",
-    help: "Times that the frames of a connection began to wait for its client to read",
-    labelNames: [],
+    help: "Times that the frames to a client began to queue because the client reads too slowly",
   }, registry).cell({});
-  const failures = createTally({
+  const failures = createCounter({
     name: "wsfetch_failures_total",
-    help: "Things that went wrong and never should: bugs; the log says more",
-    labelNames: [],
+    help: "Unexpected errors; the log has their details",
   }, registry).cell({});
-  const countClose = createCountBy({
+  const countClose = createCounterBy({
     name: "wsfetch_disconnects_total",
-    help: "Connections that have ended, by the code of the close; 0: the connection broke",
+    help: "Connections that have ended, by close code; 0: the connection broke",
     label: "code",
   }, registry);
-  const countRefusal = createCountBy({
+  const countRefusal = createCounterBy({
     name: "wsfetch_handshakes_refused_total",
     help: "Handshakes that were refused, by code",
     label: "code",
   }, registry);
-  const countMalformed = createCountBy({
+  const countMalformed = createCounterBy({
     name: "wsfetch_malformed_frames_total",
-    help: "Frames that were answered with an error before they became an exchange, by code",
+    help: "Frames that were refused before they became an exchange, by code",
     label: "code",
   }, registry);
-  const countCredential = createCountBy({
+  const countCredential = createCounterBy({
     name: "wsfetch_credential_renewals_total",
-    help: "Credentials that came on an open connection: renewed or refused",
+    help: "Credentials that arrived on an open connection, by outcome: renewed or refused",
     label: "outcome",
   }, registry);
-  const countDenial = createCountBy({
+  const countDenial = createCounterBy({
     name: "wsfetch_policy_denials_total",
-    help: "Hops that were denied, by the class of the reason",
+    help: "Hops that the policy denied, by reason",
     label: "reason",
   }, registry);
-  const countLimit = createCountBy({
+  const countLimit = createCounterBy({
     name: "wsfetch_limit_refusals_total",
     help: "Handshakes and exchanges that were refused, by the limit that was reached",
     label: "limit",
@@ -137,31 +130,46 @@ export function createMetrics(
     if (limit !== undefined) countLimit(limit);
   }
 
-  return {
-    telemetry: {
-      hearsAllowed: false,
-      started: () => {},
-      draining: () => {},
-      stopped: () => {},
-      reloaded: (event) => exchanges.know(event.upstreams),
-      connected: () => void opened.count++,
-      disconnected: ({ code }) => countClose(toCloseCode(String(code))),
-      refused({ code }): void {
-        countRefusal(toRefusalCode(code));
-        countReached(HANDSHAKE_LIMITS.get(code));
-      },
-      authenticated: ({ outcome }) => countCredential(toOutcome(outcome)),
-      malformed: ({ code }) => countMalformed(toFrameCode(code)),
-      paused: () => void pauses.count++,
-      decided({ allow, reason }): void {
-        if (!allow) countDenial(toReason(reason));
-      },
-      exchanged(event): void {
-        exchanges.exchanged(event);
+  function count(event: TelemetryEvent): void {
+    switch (event.type) {
+      case "exchanged":
+        exchanges.count(event);
         if (event.outcome === "error") countReached(EXCHANGE_LIMITS.get(event.code));
-      },
-      failed: () => void failures.count++,
-    },
+        return;
+      case "connected":
+        opened.count++;
+        return;
+      case "disconnected":
+        return countClose(toCloseCode(String(event.code)));
+      case "refused":
+        countRefusal(toRefusalCode(event.code));
+        return countReached(HANDSHAKE_LIMITS.get(event.code));
+      case "authenticated":
+        return countCredential(toOutcome(event.outcome));
+      case "malformed":
+        return countMalformed(toFrameCode(event.code));
+      case "paused":
+        pauses.count++;
+        return;
+      case "decided":
+        if (!event.allow) countDenial(toReason(event.reason));
+        return;
+      case "failed":
+        failures.count++;
+        return;
+      case "reloaded":
+        return exchanges.addUpstreams(event.upstreams);
+      case "started":
+      case "draining":
+      case "stopped":
+        return;
+      default:
+        return event satisfies never;
+    }
+  }
+
+  return {
+    telemetry: { wantsAllowedHops: false, emit: count },
     render: () => registry.metrics(),
     contentType: registry.contentType,
     snapshot: () => registry.getMetricsAsJSON(),

@@ -1,58 +1,55 @@
 /**
- * Standard output, a line at a time: lines that come close together are written at once.
+ * Writes lines to standard output: lines that arrive within a short time share one write.
  *
  * @module
  */
+import { type Clock, systemClock } from "../clock.ts";
 import { createLineBuffer, type LineBuffer } from "./line_buffer.ts";
 
-/** Takes things that are a line each. Nothing here throws but what makes lines of them. */
+/** Writes lines. Its methods throw only what a `writeLine` function throws. */
 export interface Output {
+  /** Appends a line for `thing`, to be written soon. */
   write<Thing>(thing: Thing, writeLine: WriteLine<Thing>): void;
-  /** Writes what has been taken. */
+  /** Writes all lines that are waiting. */
   flush(): void;
 }
 
-/** Puts the line of a thing behind others, with its end. */
+/** Appends the line of a thing to other lines, with a line feed. */
 export type WriteLine<Thing> = (thing: Thing, lines: LineBuffer) => void;
 
-/** What an output works with. */
-export interface OutputDeps {
-  /** Writes bytes and gives how many it wrote. Default: to standard output. */
-  readonly writeSync?: (bytes: Uint8Array) => number;
-  /** Calls back soon, so that the lines that come until then share a write. */
-  readonly soon?: (action: () => void) => void;
-  /** Calls back after a while, to try again. */
-  readonly later?: (action: () => void) => void;
-}
+/**
+ * Writes bytes to a stream, and returns how many of them it has written.
+ *
+ * @throws {Deno.errors.WouldBlock} The stream is full; a later attempt may succeed.
+ */
+export type WriteSync = (bytes: Uint8Array) => number;
 
-// As much as a pipe of Linux takes: more in one write saves nothing.
-const MAX_TAKEN_BYTES = 65_536;
-// What is kept for a reader that has stopped reading. Further lines are dropped.
+// The capacity of a pipe on Linux; larger writes save nothing.
+const MAX_WRITE_BYTES = 65_536;
+// How much is kept while the reader has stopped reading. Lines beyond that are dropped.
 const MAX_WAITING_BYTES = 2 ** 20;
-const TRY_AGAIN_MS = 20;
-// A timer costs as much as dozens of lines. Of a busy service it is bytes that make a write.
-const SOON_MS = 50;
+const RETRY_MS = 20;
+// A timer costs as much as dozens of lines. In a busy service MAX_WRITE_BYTES is reached first.
+const WRITE_AFTER_MS = 50;
 
 /**
- * Creates an {@linkcode Output}. Whatever ends the process by `Deno.exit()` flushes it first.
+ * Creates an {@linkcode Output}. Lines that are waiting when the process ends by itself or by `Deno.exit()` are
+ * written first.
  *
- * A standard output that does not block and is full is tried again later; one that nobody reads is given up.
+ * A full stream is tried again later. When the reader has closed its end, all lines are dropped.
  */
 export function createOutput(
-  {
-    writeSync = writeToStandardOutput,
-    soon = (action) => setTimeout(action, SOON_MS),
-    later = (action) => setTimeout(action, TRY_AGAIN_MS),
-  }: OutputDeps = {},
+  writeSync: WriteSync = writeToStandardOutput,
+  clock: Clock = systemClock,
 ): Output {
   const lines = createLineBuffer();
   let isBlocked = false;
   let isScheduled = false;
 
-  function flushLater(schedule: (action: () => void) => void): void {
+  function flushAfter(delayMs: number): void {
     if (isScheduled) return;
     isScheduled = true;
-    schedule(() => {
+    clock.after(delayMs, () => {
       isScheduled = false;
       flush();
     });
@@ -64,8 +61,8 @@ export function createOutput(
       while (lines.length > 0) lines.shift(writeSync(lines.waiting()));
     } catch (error) {
       isBlocked = error instanceof Deno.errors.WouldBlock;
-      if (isBlocked) return flushLater(later);
-      lines.shift(lines.length); // there is no place left to report this to
+      if (isBlocked) return flushAfter(RETRY_MS);
+      lines.shift(lines.length); // the log is gone, and with it the place to report the error
     }
   }
 
@@ -75,14 +72,14 @@ export function createOutput(
     write(thing, writeLine): void {
       if (isBlocked && lines.length > MAX_WAITING_BYTES) return;
       writeLine(thing, lines);
-      if (!isBlocked && lines.length > MAX_TAKEN_BYTES) flush();
-      else flushLater(soon);
+      if (!isBlocked && lines.length > MAX_WRITE_BYTES) flush();
+      else flushAfter(WRITE_AFTER_MS);
     },
     flush,
   };
 }
 
-/** Writes bytes to standard output, and gives how many it took. */
+/** The {@linkcode WriteSync} of standard output. */
 export function writeToStandardOutput(bytes: Uint8Array): number {
   return Deno.stdout.writeSync(bytes);
 }

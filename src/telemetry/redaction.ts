@@ -1,41 +1,40 @@
 /**
- * Takes secrets out of log records, whatever event they come in.
+ * Removes secrets from the fields of log records.
  *
  * @module
  */
-import type { LogRecord, Sink } from "@logtape/logtape";
 
-/** Gives a text without the secrets in it. */
+/** Returns a text without the secrets in it. */
 export type Redact = (text: string) => string;
 
-/** Takes out secrets that may become more. */
+/** Removes a set of secrets that may grow. */
 export interface Redaction {
-  /** Is another number when there are more: what held none may hold one of them. */
+  /** Changes when secrets are added: texts that were searched before may contain a new secret. */
   readonly version: number;
   readonly redact: Redact;
 }
 
 const REDACTED = "[redacted]";
 
-// The credential of a header (RFC 6750 §2.1), or of a subprotocol "bearer." and the token.
+// The credential of a header (RFC 6750 §2.1), or of a subprotocol: "bearer." and the token.
 const BEARER = /\b(bearer[\s.]+)[\w\-.~+/]+=*/gi;
-// How the header of a JSON Web Token begins in base64url: {"
+// The first characters of a JSON Web Token: `{"` in base64url.
 const JWT_START = "eyJ";
-// Taken as a whole, so that a text is read once whatever it holds.
+// Matches whole runs of these characters, so that every character of any text is read only once.
 const DOTTED = /(?<![\w.-])[\w.-]+/g;
-// Nothing shorter can hold what is looked for here.
+// No shorter text contains a token.
 const MIN_LENGTH = 8;
-const MAY_HOLD_TOKEN = /bearer|eyJ/i;
+const MAY_CONTAIN_TOKEN = /bearer|eyJ/i;
 
-/** Gives a text without what looks like a token: `Bearer …`, `bearer.…` and JSON Web Tokens. */
+/** Returns a text without anything that looks like a token: `Bearer …`, `bearer.…` and JSON Web Tokens. */
 export function redactTokens(text: string): string {
-  if (text.length < MIN_LENGTH || !MAY_HOLD_TOKEN.test(text)) return text;
+  if (text.length < MIN_LENGTH || !MAY_CONTAIN_TOKEN.test(text)) return text;
   const rest = text.replace(BEARER, `$1${REDACTED}`);
   if (!rest.includes(JWT_START)) return rest;
   return rest.replace(DOTTED, (dotted) => redactJwt(dotted));
 }
 
-/** Gives what takes out the same secrets, and what looks like a token. */
+/** Returns a {@linkcode Redaction} of the same secrets that also removes anything that looks like a token. */
 export function withTokens(secrets: Redaction): Redaction {
   return {
     get version(): number {
@@ -45,54 +44,31 @@ export function withTokens(secrets: Redaction): Redaction {
   };
 }
 
-/** Gives a LogTape sink that hands on every record with `redact` applied to each text in its message and properties. */
-export function withRedaction(sink: Sink, redact: Redact): Sink {
-  return (record) => sink(redactRecord(record, redact));
-}
-
-/** From the first header on: a token has two dots behind it. */
-function redactJwt(dotted: string): string {
-  const start = dotted.indexOf(JWT_START);
-  const firstDot = start === -1 ? -1 : dotted.indexOf(".", start);
-  const isToken = firstDot !== -1 && dotted.includes(".", firstDot + 1);
-  return isToken ? dotted.slice(0, start) + REDACTED : dotted;
-}
-
-// Records, properties and lists are copied only when something has changed: most hold no secret.
-
-function redactRecord(record: LogRecord, redact: Redact): LogRecord {
-  const message = redactList(record.message, redact);
-  const rawMessage = typeof record.rawMessage === "string"
-    ? redact(record.rawMessage)
-    : record.rawMessage;
-  const properties = redactProperties(record.properties, redact);
-  const isClean = message === record.message && rawMessage === record.rawMessage &&
-    properties === record.properties;
-  return isClean ? record : { ...record, message, rawMessage, properties };
-}
-
-/** Gives properties with `redact` applied to each text in them. */
-export function redactProperties(
-  properties: Record<string, unknown>,
+/**
+ * Returns fields with `redact` applied to each text in them, however deeply nested. Objects and arrays are copied
+ * only when a text in them has changed; most contain no secret.
+ */
+export function redactFields(
+  fields: Readonly<Record<string, unknown>>,
   redact: Redact,
-): Record<string, unknown> {
-  let redacted = properties;
-  for (const name in properties) {
-    const value = properties[name];
+): Readonly<Record<string, unknown>> {
+  let redacted: Record<string, unknown> | undefined;
+  for (const name in fields) {
+    const value = fields[name];
     const kept = redactValue(value, redact);
     if (kept === value) continue;
-    if (redacted === properties) redacted = { ...properties };
+    redacted ??= { ...fields };
     redacted[name] = kept;
   }
-  return redacted;
+  return redacted ?? fields;
 }
 
 function redactValue(value: unknown, redact: Redact): unknown {
   if (typeof value === "string") return redact(value);
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return redactList(value, redact);
-  // Read only, and by its own names.
-  return redactProperties(value as Record<string, unknown>, redact);
+  // Safe: the members are read only, and by their own names.
+  return redactFields(value as Record<string, unknown>, redact);
 }
 
 function redactList(values: readonly unknown[], redact: Redact): readonly unknown[] {
@@ -104,4 +80,12 @@ function redactList(values: readonly unknown[], redact: Redact): readonly unknow
     redacted[index] = kept;
   }
   return redacted ?? values;
+}
+
+/** Removes everything from the first token header on, where two dots follow: a token has three or five parts. */
+function redactJwt(dotted: string): string {
+  const start = dotted.indexOf(JWT_START);
+  const firstDot = start === -1 ? -1 : dotted.indexOf(".", start);
+  const isToken = firstDot !== -1 && dotted.includes(".", firstDot + 1);
+  return isToken ? dotted.slice(0, start) + REDACTED : dotted;
 }

@@ -1,47 +1,47 @@
 /**
- * The metrics of several isolates as those of one service: counts are added up, and none is lost with the
- * isolate that counted.
+ * Adds up the metrics of several isolates that are one service. Counts of an isolate that has ended are kept.
  *
  * @module
  */
 import { AggregatorRegistry, type PrometheusContentType, type Registry } from "prom-client";
-import type { Snapshot } from "./metrics.ts";
+import type { MetricsSnapshot } from "./metrics.ts";
 
-/** Adds up. Members are isolates, told apart by any number. */
-export interface Totals {
-  /** Takes all that a member shows now, in place of what it showed before. */
-  set(member: number, snapshot: Snapshot): void;
-  /** Keeps what a member that has ended has counted, so that no counter goes back. */
-  retire(member: number): void;
-  /** Gives the metrics of all as text. One call at a time. */
+/** Adds up metrics. Isolates are identified by any distinct numbers. */
+export interface MetricsTotals {
+  /** Replaces the metrics of an isolate. */
+  set(isolate: number, snapshot: MetricsSnapshot): void;
+  /** Removes an isolate that has ended, but keeps its counts: no counter may decrease. */
+  retire(isolate: number): void;
+  /** Returns the sums in the Prometheus text format. Await each call before the next. */
   render(): Promise<string>;
 }
 
-/** Creates {@linkcode Totals} of nothing. */
-export function createTotals(): Totals {
-  const members = new Map<number, Snapshot>();
-  const retired: Snapshot[] = [];
+/** Creates {@linkcode MetricsTotals} without isolates. */
+export function createTotals(): MetricsTotals {
+  const isolates = new Map<number, MetricsSnapshot>();
+  const retired: MetricsSnapshot[] = [];
   return {
-    set: (member, snapshot) => void members.set(member, snapshot),
-    retire(member): void {
-      const last = members.get(member);
+    set: (isolate, snapshot) => void isolates.set(isolate, snapshot),
+    retire(isolate): void {
+      const last = isolates.get(isolate);
       if (last !== undefined) retired.push(last.filter(({ type }) => !isGauge(type)));
-      members.delete(member);
+      isolates.delete(isolate);
     },
     async render(): Promise<string> {
-      const all = [...retired, ...members.values()];
-      const gone = retired.splice(0);
-      if (gone.length > 0) retired.push(await add(gone).getMetricsAsJSON()); // or they would pile up
+      const all = [...retired, ...isolates.values()];
+      const ended = retired.splice(0);
+      // Merged into one snapshot, or the list would grow with each isolate that ends.
+      if (ended.length > 0) retired.push(await add(ended).getMetricsAsJSON());
       return await add(all).metrics();
     },
   };
 }
 
-function add(snapshots: readonly Snapshot[]): Registry {
+function add(snapshots: readonly MetricsSnapshot[]): Registry {
   return AggregatorRegistry.aggregate<PrometheusContentType>([...snapshots]);
 }
 
-/** Says whether a number is of now. prom-client's enum is not there at run time; its values are these words. */
+/** Returns whether a metric is a current value, not a count. prom-client's enum of types does not exist at run time. */
 function isGauge(type: unknown): boolean {
   return type === "gauge";
 }

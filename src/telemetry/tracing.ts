@@ -1,6 +1,6 @@
 /**
- * A span for each exchange, through the OpenTelemetry that Deno has built in. Never a path, a query, a
- * header or a body.
+ * Creates an OpenTelemetry span for each exchange, with Deno's built-in support. A span never contains a path, a
+ * query, a header or a body.
  *
  * @module
  */
@@ -23,21 +23,21 @@ import type { ExchangedEvent } from "./telemetry.ts";
 /** Starts spans. */
 export interface Tracing {
   /**
-   * Whether Deno exports a span of its own for every `fetch`, with the whole URL in it. It does unless
-   * `OTEL_TRACES_SAMPLER` is one of the `parentbased_…`: then its spans are kept back.
+   * Whether Deno exports a span of its own for every `fetch`, with the whole URL in it. This is prevented only if
+   * `OTEL_TRACES_SAMPLER` is one of the `parentbased_…` samplers.
    */
   readonly exposesUrls: boolean;
-  /** Starts the span of an exchange: a child of the caller's, where it names one that is valid. */
+  /** Starts the span of an exchange, as a child of the client's span if `traceparent` is valid. */
   start(request: TracedRequest): ExchangeSpan;
 }
 
-/** What is known of an exchange when it begins. */
+/** The attributes of an exchange that are known when it begins. */
 export interface TracedRequest {
-  /** Empty: it could not be read. */
+  /** Empty when the request could not be parsed. */
   readonly method: string;
-  /** The caller's span, as a W3C `traceparent`. */
+  /** The client's span, as a W3C `traceparent`. */
   readonly traceparent?: string;
-  /** What belongs to it, as a W3C `tracestate`. */
+  /** Vendor data of the client's trace, as a W3C `tracestate`. */
   readonly tracestate?: string;
   readonly upstream?: string | undefined;
   readonly identity?: string | undefined;
@@ -47,32 +47,26 @@ export interface TracedRequest {
 
 /** The span of one exchange. */
 export interface ExchangeSpan {
-  /** In hexadecimal. */
+  /** 32 hexadecimal digits. */
   readonly traceId: string;
-  /** In hexadecimal. */
+  /** 16 hexadecimal digits. */
   readonly spanId: string;
-  /** Runs something with the span as the active one: what it fetches tells its destination of the span. */
+  /** Calls a function with the span as the active one: each `fetch` in it sends the span to the destination. */
   run<T>(body: () => T): T;
   /** Ends the span; to be called once. */
-  end(record: TracedEnd): void;
+  end(event: ExchangedEvent): void;
 }
-
-/** What is known of an exchange when it has ended. */
-export type TracedEnd = Pick<
-  ExchangedEvent,
-  "host" | "outcome" | "status" | "code" | "requestBytes" | "responseBytes"
->;
 
 // OpenTelemetry semantic conventions, "http.request.method".
 const METHODS: ReadonlySet<string> = new Set([
   ..."CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY TRACE".split(" "),
 ]);
-const FIRST_ERROR_STATUS = 500; // below it is the client's doing, for a span of a server
+const FIRST_ERROR_STATUS = 500; // for a server's span, lower statuses are errors of the client
 
-// The API has functions for this key, and no name.
+// The API does not export this key, only functions that use it.
 const SPAN_KEY = createContextKey("OpenTelemetry Context Key SPAN");
 
-// Smaller than any share of traces that is sampled, so that only its flags can keep it from being sampled.
+// Samplers by ratio accept the lowest ids first, so that only the flags can prevent the sampling of this trace.
 const UNSAMPLED: SpanContext = {
   traceId: "1".padStart(32, "0"),
   spanId: "1".padStart(16, "0"),
@@ -80,10 +74,10 @@ const UNSAMPLED: SpanContext = {
   isRemote: true,
 };
 
-/** Creates a {@linkcode Tracing}; `undefined` when Deno's OpenTelemetry is off (`OTEL_DENO=true` turns it on). */
+/** Creates a {@linkcode Tracing}, or returns `undefined` if Deno's OpenTelemetry is off (`OTEL_DENO=true` turns it on). */
 export function createTracing(version?: string): Tracing | undefined {
   const tracer = trace.getTracer("wsfetch", version);
-  // Never ended, so that it is not exported. Without a tracer behind the API it is its parent over again.
+  // Never ended, so that the span is not exported. Without an implementation the API returns the parent itself.
   const probe = tracer.startSpan("probe", {}, trace.setSpanContext(ROOT_CONTEXT, UNSAMPLED))
     .spanContext();
   if (probe.spanId === UNSAMPLED.spanId) return undefined;
@@ -98,12 +92,14 @@ export function createTracing(version?: string): Tracing | undefined {
         attributes: toAttributes(request),
       }, caller);
       const own = toSpanContext(span, caller);
-      const outgoing = exposesUrls ? handOn(trace.setSpan(caller, span), own) : conceal(own);
+      const outgoing = exposesUrls
+        ? withTraceState(trace.setSpan(caller, span), own)
+        : withoutFetchSpan(own);
       return {
         traceId: own.traceId,
         spanId: own.spanId,
         run: (body) => context.with(outgoing, body),
-        end: (record) => end(span, record),
+        end: (event) => end(span, event),
       };
     },
   };
@@ -116,15 +112,18 @@ function toCarrier({ traceparent, tracestate }: TracedRequest): Record<string, s
   };
 }
 
-/** Deno's spans forget their caller's state, which has to be handed on (W3C Trace Context §3.5). */
+/**
+ * Returns the context of a span with the client's trace state, which must be forwarded (W3C Trace Context §3.5) and
+ * which Deno's spans lack.
+ */
 function toSpanContext(span: Span, caller: Context): SpanContext {
   const traceState = trace.getSpanContext(caller)?.traceState;
   const { traceId, spanId, traceFlags } = span.spanContext();
   return { traceId, spanId, traceFlags, ...(traceState !== undefined && { traceState }) };
 }
 
-/** Gives a context in which fetch tells its destination of the caller's state, beside the span that it starts. */
-function handOn(outgoing: Context, { traceState }: SpanContext): Context {
+/** Returns a context in which `fetch` sends the client's trace state along with the span that it starts. */
+function withTraceState(outgoing: Context, { traceState }: SpanContext): Context {
   if (traceState === undefined) return outgoing;
   return {
     getValue: (key) => outgoing.getValue(key),
@@ -140,10 +139,10 @@ function handOn(outgoing: Context, { traceState }: SpanContext): Context {
 }
 
 /**
- * Gives a context in which the span that fetch starts is not sampled, so that the URL in it is not exported,
- * and in which fetch tells its destination of the exchange's span instead of its own.
+ * Returns a context in which the span that `fetch` starts is not sampled, so that its URL is not exported, and in
+ * which `fetch` sends the destination the span of the exchange instead.
  */
-function conceal(own: SpanContext): Context {
+function withoutFetchSpan(own: SpanContext): Context {
   const outgoing = trace.setSpanContext(ROOT_CONTEXT, own);
   const parent = trace.wrapSpanContext({ ...own, traceFlags: TraceFlags.NONE });
   return {
@@ -167,33 +166,28 @@ function toAttributes(
   };
 }
 
-/** Every attribute is set once: Deno keeps the first of two as well as the second. */
-function end(span: Span, { host, outcome, status, code, ...bytes }: TracedEnd): void {
-  const errorType = findErrorType({ outcome, status, code });
+/** Sets every attribute once: Deno exports both values of an attribute that is set twice. */
+function end(span: Span, event: ExchangedEvent): void {
+  const { host, outcome, status, requestBytes, responseBytes } = event;
+  const errorType = findErrorType(event);
   span.setAttributes({
     ...toServer(host),
     ...(status !== undefined && { "http.response.status_code": toInteger(status) }),
     ...(errorType !== undefined && { "error.type": errorType }),
-    "http.request.body.size": toInteger(bytes.requestBytes),
-    "http.response.body.size": toInteger(bytes.responseBytes),
+    "http.request.body.size": toInteger(requestBytes),
+    "http.response.body.size": toInteger(responseBytes),
     "wsfetch.outcome": outcome,
   });
   if (errorType !== undefined) span.setStatus({ code: SpanStatusCode.ERROR });
   span.end();
 }
 
-function findErrorType(
-  { outcome, status, code }: {
-    readonly outcome: TracedEnd["outcome"];
-    readonly status: number | undefined;
-    readonly code: string | undefined;
-  },
-): string | undefined {
+function findErrorType({ outcome, status, code }: ExchangedEvent): string | undefined {
   if (outcome === "error") return code ?? "_OTHER";
   return status !== undefined && status >= FIRST_ERROR_STATUS ? String(status) : undefined;
 }
 
-/** The host as a URL has it, without a default port. */
+/** Splits the host of a URL, which has no port if that is the default port. */
 function toServer(host: string): Attributes {
   const [, address, port] = /^\[?(.+?)\]?(?::(\d+))?$/.exec(host) ?? [];
   return {
@@ -202,7 +196,7 @@ function toServer(host: string): Attributes {
   };
 }
 
-/** The API's types know no bigint, but Deno exports an integer for it and a double for every number. */
+/** Returns a bigint, typed as a number for the API: Deno exports a bigint as an integer and every number as a double. */
 function toInteger(value: number): number {
   return (Number.isSafeInteger(value) ? BigInt(value) : value) as number;
 }

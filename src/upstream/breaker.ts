@@ -1,6 +1,6 @@
 /**
- * Spares an upstream that fails: after so many failures in a row no request is made until one of them,
- * or a health check, has shown that it is well.
+ * A circuit breaker: after several failures in a row, an upstream gets no requests until a test request or a
+ * health check has shown that it works again.
  *
  * @module
  */
@@ -13,59 +13,38 @@ import {
   ConsecutiveBreaker,
   handleWhenResult,
 } from "cockatiel";
+import type { Cancel, Clock } from "../clock.ts";
 import { type ErrorCode, ProxyError } from "../protocol/mod.ts";
+import type { RequestTraits } from "./attempt.ts";
 
 /** When a breaker opens, and for how long. */
 export interface BreakerOptions {
-  /** So many failures in a row open it. */
+  /** How many failures in a row open it. */
   readonly failures: number;
-  /** Milliseconds until the upstream is tried again. */
+  /** How long it stays open before the upstream is tested, in milliseconds. */
   readonly openMs: number;
 }
 
-/** Timers, and the clock that they go by. */
-export interface Timers {
-  /** Calls back after so many milliseconds; gives what `clearTimeout` takes. */
-  setTimeout(callback: () => void, delayMs: number): unknown;
-  clearTimeout(handle: unknown): void;
-  /** Milliseconds of a clock that never goes back. */
-  now(): number;
-}
-
-/** Asks the health path; fulfils with whether the upstream is well. A rejection says that it is not. */
+/** Checks the health of the upstream. Fulfils with whether it is healthy; a rejection means that it is not. */
 export type Probe = (signal: AbortSignal) => Promise<boolean>;
 
-/** What a breaker works with. */
-export interface BreakerDeps {
-  readonly timers: Timers;
-  /** Absent: the next request after `openMs` is the test. */
-  readonly probe?: Probe;
-}
-
-/** A request that may speak against the upstream. */
-export interface BreakerHop {
-  readonly signal: AbortSignal;
-  /** Whether a time out does: not when the client chose a shorter time than the operator. */
-  readonly countsTimeouts: boolean;
-}
-
-/** Lets requests through, or refuses them. Disposed of, it probes no more. */
+/** Lets requests through, or refuses them while it is open. Disposing of it ends its health checks. */
 export interface Breaker extends Disposable {
   /**
-   * Makes an attempt and counts how it ends.
+   * Makes an attempt and counts its outcome.
    *
-   * @throws {ProxyError} What {@linkcode Breaker.refusal} gives, before anything is sent.
+   * @throws {ProxyError} The error of {@linkcode Breaker.refusal}, before the attempt.
    */
   run<Given extends { readonly status: number }>(
     attempt: () => Promise<Given>,
-    hop: BreakerHop,
+    traits: RequestTraits,
   ): Promise<Given>;
-  /** Gives the error (`destination_unavailable`) of a request that came now, when it would be refused. */
+  /** Returns the error (`destination_unavailable`) of a request that would be refused now, else `undefined`. */
   refusal(): ProxyError | undefined;
 }
 
-/** What an end says about the upstream: `unknown` counts neither for nor against it. */
-type Verdict = "well" | "failing" | "unknown";
+/** What the outcome of an attempt tells about the upstream. `unknown` counts neither for nor against it. */
+type Health = "healthy" | "failing" | "unknown";
 
 const FAILING_STATUS: ReadonlySet<number> = new Set([
   STATUS_CODE.BadGateway,
@@ -88,73 +67,77 @@ const FAILING_CODES: ReadonlySet<ErrorCode> = new Set([
 
 const PROBE_TIMEOUT_MS = 5000;
 const TEST_TIMEOUT_MS = 5000;
-// Nobody knows how long a test takes; it is not worth a whole openMs.
+// How long a test takes is not known, but seldom as long as openMs.
 const TEST_RETRY_AFTER_MS = 1000;
 
-/** Creates a {@linkcode Breaker} that is closed: it lets requests through. */
+/**
+ * Creates a {@linkcode Breaker} that is closed: it lets requests through.
+ *
+ * @param deps Without `probe`, the first request after `openMs` is the test of the upstream.
+ */
 export function createBreaker(
   { failures, openMs }: BreakerOptions,
-  { timers, probe }: BreakerDeps,
+  { clock, probe }: { readonly clock: Clock; readonly probe?: Probe | undefined },
 ): Breaker {
-  const policy = circuitBreaker(handleWhenResult((verdict) => verdict !== "well"), {
+  const policy = circuitBreaker(handleWhenResult((health) => health !== "healthy"), {
     breaker: new ConsecutiveBreaker(failures),
     halfOpenAfter: -Infinity, // when to test is decided here, by a clock that never goes back
   });
   const disposal = new AbortController();
   let changes = 0;
   let testAt = 0;
-  let timer: unknown;
+  let cancelTimer: Cancel = () => {};
 
   policy.onStateChange((state) => {
     changes++;
     if (state !== CircuitState.Open) return;
-    testAt = timers.now() + openMs;
+    testAt = clock.now() + openMs;
     if (probe === undefined || disposal.signal.aborted) return;
-    timer = timers.setTimeout(() => runProbe(probe), openMs);
+    cancelTimer = clock.after(openMs, () => void runProbe(probe));
   });
 
-  /** Begins to judge; the caller gives the verdict. With the breaker open this is its test. */
-  function judge(): (verdict: Verdict) => Promise<void> {
+  /** Starts to observe an attempt; the returned function counts its outcome. If the breaker is open, it is a test. */
+  function observe(): (health: Health) => Promise<void> {
     if (policy.state === CircuitState.Closed) {
       const changesBefore = changes;
-      return async (verdict): Promise<void> => {
-        // What began before a change is no news about what came after it.
-        if (verdict === "unknown" || changes !== changesBefore) return;
-        await policy.execute(() => verdict);
+      return async (health): Promise<void> => {
+        // An attempt that began before the breaker opened tells nothing about the time after it.
+        if (health === "unknown" || changes !== changesBefore) return;
+        await policy.execute(() => health);
       };
     }
-    const { promise, resolve } = Promise.withResolvers<Verdict>();
-    const tested = policy.execute(() => promise); // half open from here on
+    const { promise, resolve } = Promise.withResolvers<Health>();
+    const tested = policy.execute(() => promise); // the breaker is half open until the promise fulfils
     let isConcluded = false;
-    return async (verdict): Promise<void> => {
+    return async (health): Promise<void> => {
       if (isConcluded) return;
       isConcluded = true;
-      resolve(verdict);
+      resolve(health);
       await tested;
-      if (verdict === "unknown") testAt = timers.now(); // the next request is the test
+      if (health === "unknown") testAt = clock.now(); // the next request is the test
     };
   }
 
-  async function runProbe(ask: Probe): Promise<void> {
-    const conclude = judge();
+  async function runProbe(probe: Probe): Promise<void> {
+    const conclude = observe();
     const timeout = new AbortController();
     const signal = AbortSignal.any([disposal.signal, timeout.signal]);
-    timer = timers.setTimeout(() => timeout.abort(), PROBE_TIMEOUT_MS);
-    let isWell = false;
+    cancelTimer = clock.after(PROBE_TIMEOUT_MS, () => timeout.abort());
+    let isHealthy = false;
     try {
-      isWell = await abortable(ask(signal), signal);
+      isHealthy = await abortable(probe(signal), signal);
     } catch {
-      // a health check that fails says what one that is answered with no says
+      // a health check that fails means the same as one that fulfils with `false`
     } finally {
-      timers.clearTimeout(timer);
+      cancelTimer();
     }
-    await conclude(isWell ? "well" : "failing");
+    await conclude(isHealthy ? "healthy" : "failing");
   }
 
   function refusal(): ProxyError | undefined {
     const { state } = policy;
     if (state === CircuitState.Closed) return undefined;
-    const waitMs = testAt - timers.now();
+    const waitMs = testAt - clock.now();
     if (waitMs > 0) return toRefusal(waitMs);
     if (state === CircuitState.Open && probe === undefined) return undefined;
     return toRefusal(Math.min(openMs, TEST_RETRY_AFTER_MS));
@@ -164,32 +147,32 @@ export function createBreaker(
     refusal,
     async run<Given extends { readonly status: number }>(
       attempt: () => Promise<Given>,
-      hop: BreakerHop,
+      traits: RequestTraits,
     ): Promise<Given> {
-      hop.signal.throwIfAborted(); // it would be a test that says nothing
+      traits.signal.throwIfAborted(); // its test would have no result
       const refused = refusal();
       if (refused !== undefined) throw refused;
       const isTest = policy.state !== CircuitState.Closed;
-      const conclude = judge();
-      // A client may draw its request out: its test holds nobody up for longer.
-      const limit = isTest
-        ? timers.setTimeout(() => void conclude("unknown"), TEST_TIMEOUT_MS)
+      const conclude = observe();
+      // A slow client may delay its request: others wait no longer than this for the result of the test.
+      const cancelLimit = isTest
+        ? clock.after(TEST_TIMEOUT_MS, () => void conclude("unknown"))
         : undefined;
-      let verdict: Verdict = "unknown";
+      let health: Health = "unknown";
       try {
         const response = await attempt();
-        verdict = FAILING_STATUS.has(response.status) ? "failing" : "well";
+        health = FAILING_STATUS.has(response.status) ? "failing" : "healthy";
         return response;
       } catch (error) {
-        verdict = toVerdict(error, hop);
+        health = toHealth(error, traits);
         throw error;
       } finally {
-        if (isTest) timers.clearTimeout(limit);
-        await conclude(verdict);
+        cancelLimit?.();
+        await conclude(health);
       }
     },
     [Symbol.dispose](): void {
-      timers.clearTimeout(timer);
+      cancelTimer();
       disposal.abort();
     },
   };
@@ -205,9 +188,9 @@ function toRefusal(waitMs: number): ProxyError {
   );
 }
 
-function toVerdict(error: unknown, { signal, countsTimeouts }: BreakerHop): Verdict {
+function toHealth(error: unknown, { signal, countsTimeouts }: RequestTraits): Health {
   if (!(error instanceof ProxyError)) return "unknown";
-  // An abort with an error is a deadline, whatever it was that took too long.
+  // If the signal was aborted with an error, a deadline has passed.
   const isTimeout = signal.aborted || error.code === "http_response_timeout";
   if (isTimeout && !countsTimeouts) return "unknown";
   return FAILING_CODES.has(error.code) ? "failing" : "unknown";

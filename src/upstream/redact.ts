@@ -1,22 +1,22 @@
 /**
- * Takes secrets out of texts, also when they are encoded.
+ * Removes secrets from texts, in their common encodings too.
  *
  * @module
  */
 
-/** Gives a text without the secrets. */
+/** Returns a text with its secrets replaced by `[redacted]`. */
 export type Redactor = (text: string) => string;
 
 const REDACTED = "[redacted]";
 
-// Shorter ones stand in any text by chance.
+// Shorter secrets appear in texts by chance.
 const MIN_LENGTH = 4;
 
 /**
- * Creates a redactor: every secret in a text, also percent-encoded, JSON-escaped or in base64 or base64url,
- * becomes `[redacted]`. A secret of fewer than 4 characters only does when it is the whole text.
+ * Creates a {@linkcode Redactor}. It finds secrets as they are, percent-encoded, escaped as in JSON, and in base64
+ * or base64url. A secret of fewer than 4 characters is replaced only if it is the whole text.
  *
- * @returns `undefined` when there is nothing to look for.
+ * @returns `undefined` if there are no secrets.
  */
 export function createRedactor(secrets: readonly string[]): Redactor | undefined {
   const known = [...new Set(secrets)].filter((secret) => secret !== "");
@@ -24,22 +24,24 @@ export function createRedactor(secrets: readonly string[]): Redactor | undefined
   const short = new Set(known.filter((secret) => secret.length < MIN_LENGTH));
   const long = known.filter((secret) => secret.length >= MIN_LENGTH);
   const pattern = long.length === 0 ? undefined : compile(long.flatMap(formsOf));
-  const shortest = Math.min(...long.map((secret) => secret.length)); // no form of one is shorter than itself
+  const shortest = Math.min(...long.map((secret) => secret.length)); // no form of a secret is shorter than the secret
   return function redact(text: string): string {
     if (text.length < MIN_LENGTH) return short.has(text) ? REDACTED : text;
-    // Most texts hold no secret, which a search tells in half the time of a replacement.
+    // Most texts contain no secret; a search finds that out in half the time of a replacement.
     if (pattern === undefined || text.length < shortest || text.search(pattern) < 0) return text;
     return text.replace(pattern, REDACTED);
   };
 }
 
-/** How a secret may be spelled: its length, to try the longest first, and the source of a RegExp. */
+/** An encoding of a secret. */
 interface Form {
+  /** Longer forms are tried first. */
   readonly length: number;
+  /** The source of a RegExp that matches the form. */
   readonly source: string;
 }
 
-// Each source matches one text or fixed variants of it, so a text is read once whatever it holds.
+// Each source matches one text or fixed variants of it, so the RegExp needs no backtracking.
 function compile(forms: readonly Form[]): RegExp {
   const sources = forms.toSorted((a, b) => b.length - a.length).map(({ source }) => source);
   return new RegExp([...new Set(sources)].join("|"), "g");
@@ -64,7 +66,7 @@ function toForm(text: string): Form {
   return { length: text.length, source: RegExp.escape(text) };
 }
 
-/** As any encoder writes it: each leaves other characters as they are, and forms have "+" for a space. */
+/** Matches the text of any percent-encoder: they leave different characters as they are; forms write "+" for a space. */
 function toPercentSource(text: string): string {
   return Array.from(text, (character) => {
     const source = RegExp.escape(character);
@@ -74,7 +76,7 @@ function toPercentSource(text: string): string {
   }).join("");
 }
 
-/** As any JSON encoder writes it: slashes with a backslash or not, what is not ASCII as it is or as `\u`. */
+/** Matches the text of any JSON encoder: a slash may have a backslash, other than ASCII may be written as `\u`. */
 function toJsonSource(escaped: string): string {
   return escaped.split("").map((unit) => {
     if (unit === "/") return "\\\\?/";

@@ -1,51 +1,57 @@
 /**
- * The upstreams that the operator has named: who may use each, what for, and with which header fields.
+ * The named upstreams: which identities may use each of them, for which requests, and with which header fields.
  *
  * @module
  */
+import { type Clock, systemClock } from "../clock.ts";
 import { type HeaderPairs, ProxyError, type ResponseHead } from "../protocol/mod.ts";
 import type { UpstreamDefinition } from "./definition.ts";
 import { buildUpstreamUrl, isBelow, pathBelow, readingsOf } from "./path.ts";
 import { createRedactor } from "./redact.ts";
-import { createResilience, type Resilience } from "./resilience.ts";
+import { createResilience, type ProtectedSender, type Resilience } from "./resilience.ts";
 
-/** One upstream, as exchanges use it. */
-export interface Upstream extends Pick<Resilience, "send" | "within"> {
+/** A named upstream. */
+export interface Upstream extends ProtectedSender {
   readonly name: string;
-  /** The time that a request has, and the most that it may have; absent: as anywhere. */
+  /** The default and the maximum time of a request, in milliseconds. Absent: those of the service. */
   readonly timeoutMs?: number;
   /**
-   * Gives the URL of a path below the base URL.
+   * Returns the URL of a path below the base URL.
    *
-   * @throws {ProxyError} `bad_request`: it is no path; `http_request_denied`: it would lead elsewhere.
+   * @throws {ProxyError} `bad_request`: the text is not a path; `http_request_denied`: the path leads outside the
+   * base URL.
    */
   resolve(path: string): URL;
-  /** Decides on a hop; `undefined`: it leads to another origin. */
+  /** Decides on a hop. Returns `undefined` if the URL has another origin than the upstream. */
   decide(method: string, url: URL): UpstreamDecision | undefined;
-  /** Gives a response's head as the client may see it: with the upstream's name, without its secrets. */
+  /** Returns the head of a response for the client: with the upstream's name for its URL, and without secrets. */
   conceal<Head extends ResponseHead>(head: Head): Head;
 }
 
-/** May a hop be made, and which header fields go along? */
+/** Whether a hop may be made, and the header fields to send with it. */
 export type UpstreamDecision =
   | { readonly allow: true; readonly reason: string; readonly headers: HeaderPairs }
   | { readonly allow: false; readonly reason: string; readonly message: string };
 
-/** The named upstreams. */
+/** All named upstreams. */
 export interface Registry extends Disposable {
-  /** The names that an identity may use, sorted; `undefined`: nobody was authenticated. */
+  /** Returns the names of the upstreams that an identity may use, sorted. `undefined`: an anonymous client. */
   namesFor(identity: string | undefined): readonly string[];
-  /** @throws {ProxyError} `unknown_upstream`, `forbidden` */
+  /**
+   * Returns an upstream by its name.
+   *
+   * @throws {ProxyError} `unknown_upstream`, or `forbidden` if the identity may not use it.
+   */
   find(name: string, identity: string | undefined): Upstream;
-  /** Puts other definitions in place; exchanges in flight end with the ones they began with. */
+  /** Replaces all definitions. Exchanges in flight go on with the definitions that they started with. */
   load(definitions: readonly UpstreamDefinition[]): void;
 }
 
-/** What a registry works with. */
-export interface RegistryDeps {
-  /** Makes a GET request and gives the status of the response. */
-  readonly getStatus: (url: URL, headers: HeaderPairs, signal: AbortSignal) => Promise<number>;
-}
+/** Makes a GET request and returns the status of the response: for health checks. */
+export type GetStatus = (url: URL, headers: HeaderPairs, signal: AbortSignal) => Promise<number>;
+
+// How many characters of a name errors quote at most.
+const MAX_QUOTED_LENGTH = 64;
 
 interface Entry {
   readonly definition: UpstreamDefinition;
@@ -56,11 +62,11 @@ interface Entry {
 /** Creates a {@linkcode Registry}. */
 export function createRegistry(
   definitions: readonly UpstreamDefinition[],
-  { getStatus }: RegistryDeps,
+  { getStatus, clock = systemClock }: { readonly getStatus: GetStatus; readonly clock?: Clock },
 ): Registry {
   let entries: ReadonlyMap<string, Entry> = new Map();
 
-  /** Asks an upstream, as it is defined by now, for its health. */
+  /** Checks the health of an upstream, by its current definition. */
   async function probe(name: string, signal: AbortSignal): Promise<boolean> {
     const { definition: { baseUrl, headers, health = "/" } } = entries.get(name) ?? noEntry(name);
     const status = await getStatus(buildUpstreamUrl(baseUrl, health), headers, signal);
@@ -70,13 +76,13 @@ export function createRegistry(
   function createEntry(definition: UpstreamDefinition): Entry {
     const { name, health } = definition;
     const former = entries.get(name);
-    // What is known of an upstream's health outlives new credentials.
+    // The state of breakers and limits is kept if only the credentials or rules have changed.
     const resilience = former !== undefined && isSameService(former.definition, definition)
       ? former.resilience
-      : createResilience(
-        definition,
-        health === undefined ? {} : { probe: (signal) => probe(name, signal) },
-      );
+      : createResilience(definition, {
+        clock,
+        ...(health !== undefined && { probe: (signal) => probe(name, signal) }),
+      });
     return { definition, upstream: createUpstream(definition, resilience), resilience };
   }
 
@@ -140,7 +146,7 @@ function createUpstream(
   };
 }
 
-/** Whichever way a server reads the path, as it stands or decoded, a pattern has to match it. */
+/** Returns whether the path matches a pattern in every reading: as it is, and decoded. */
 function isListed(path: string, patterns: readonly URLPattern[] | undefined): boolean {
   return patterns === undefined ||
     [path, ...readingsOf(path)].every((pathname) =>
@@ -148,10 +154,10 @@ function isListed(path: string, patterns: readonly URLPattern[] | undefined): bo
     );
 }
 
-/** Where an upstream is, is the operator's business. */
+/** Replaces the base URL by the upstream's name: clients need not know where the upstream is. */
 function toPublicUrl(
   href: string,
-  { name, baseUrl }: Pick<UpstreamDefinition, "name" | "baseUrl">,
+  { name, baseUrl }: { readonly name: string; readonly baseUrl: URL },
 ): string {
   const url = URL.parse(href);
   if (url === null || url.origin !== baseUrl.origin || !isBelow(baseUrl, url)) return href;
@@ -167,9 +173,6 @@ function isSameService(one: UpstreamDefinition, other: UpstreamDefinition): bool
     JSON.stringify([baseUrl, maxInFlight, retry, breaker, health]);
   return service(one) === service(other);
 }
-
-// An error quotes at most so much of a name.
-const MAX_QUOTED_LENGTH = 64;
 
 function quote(name: string): string {
   return JSON.stringify(name.slice(0, MAX_QUOTED_LENGTH));

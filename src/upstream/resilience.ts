@@ -1,101 +1,77 @@
 /**
- * What protects an upstream and its clients from each other's bad moments: a bulkhead, retries and a
- * circuit breaker, each only where it is configured.
+ * Protects an upstream and its clients from each other: a limit of exchanges at a time, retries and a circuit
+ * breaker, each of them only if it is configured.
  *
  * @module
  */
-import { abortable } from "@std/async/abortable";
 import { bulkhead, isBulkheadRejectedError } from "cockatiel";
+import { type Clock, systemClock } from "../clock.ts";
 import { ProxyError } from "../protocol/mod.ts";
-import {
-  type BreakerHop,
-  type BreakerOptions,
-  createBreaker,
-  type Probe,
-  type Timers,
-} from "./breaker.ts";
-import { type Answer, createRetry, type RetryHop, type RetryOptions } from "./retry.ts";
+import type { AttemptResponse, RequestTraits } from "./attempt.ts";
+import { type BreakerOptions, createBreaker, type Probe } from "./breaker.ts";
+import { createRetry, type RetryOptions } from "./retry.ts";
 
-export type { BreakerOptions, Probe, RetryOptions, Timers };
-
-/** What an upstream is protected by; what is absent is off. */
+/** How an upstream is protected. An absent option turns its protection off. */
 export interface ResilienceOptions {
-  /** Exchanges at a time. */
+  /** How many exchanges may run at a time. */
   readonly maxInFlight?: number;
   readonly retry?: RetryOptions;
   readonly breaker?: BreakerOptions;
 }
 
-/** What {@linkcode createResilience} works with. */
-export interface ResilienceDeps {
-  /** Absent: the next request after `openMs` is the breaker's test. */
-  readonly probe?: Probe;
-  /** Milliseconds since the epoch, for a `Retry-After` that is a date. Default `Date.now`. */
-  readonly now?: () => number;
-  /** Default: the platform's, which do not keep the process alive. */
-  readonly timers?: Timers;
-}
-
-/** One HTTP request as fetch makes it. */
-export interface Hop extends RetryHop, BreakerHop {}
-
-/** The protection of one upstream. Disposed of, it has no timers but those of hops under way. */
-export interface Resilience extends Disposable {
+/** Runs exchanges with a protected upstream, and sends their requests. */
+export interface ProtectedSender {
   /**
-   * Runs a whole exchange in a place of the bulkhead.
+   * Runs an exchange and counts it as one of those at a time until its promise settles.
    *
-   * @throws {ProxyError} `too_many_in_flight`, as a rejection, when all places are taken.
+   * @throws {ProxyError} `too_many_in_flight`, as a rejection, if as many exchanges as allowed are running.
    */
   within<T>(run: () => Promise<T>): Promise<T>;
   /**
-   * Makes a hop with retries, each attempt through the breaker. An attempt gives a response whose body
-   * has not been read, or throws a {@linkcode ProxyError} or the signal's reason.
+   * Sends a request, again if that is allowed and may help. An attempt returns a response whose body has not
+   * been read, or throws a {@linkcode ProxyError} or the signal's reason.
    *
-   * @throws {ProxyError} `destination_unavailable`, as a rejection, when the breaker is open; else what
-   * the last attempt throws, or the signal's reason.
+   * @throws {ProxyError} `destination_unavailable`, as a rejection, if the breaker is open; else the error of
+   * the last attempt, or the signal's reason.
    */
-  send<Given extends Answer>(attempt: () => Promise<Given>, hop: Hop): Promise<Given>;
+  send<Given extends AttemptResponse>(
+    attempt: () => Promise<Given>,
+    traits: RequestTraits,
+  ): Promise<Given>;
 }
 
-type Send = Resilience["send"];
+/** The protection of one upstream. Disposing of it ends all its timers except those of running requests. */
+export interface Resilience extends ProtectedSender, Disposable {}
 
-const platformTimers: Timers = {
-  setTimeout(callback, delayMs): unknown {
-    const timer = setTimeout(callback, delayMs);
-    Deno.unrefTimer(timer);
-    return timer;
-  },
-  clearTimeout(handle): void {
-    clearTimeout(handle as ReturnType<typeof setTimeout>); // what setTimeout above has given
-  },
-  now: () => performance.now(),
-};
+type Send = ProtectedSender["send"];
 
-/** Creates the {@linkcode Resilience} of one upstream. */
+/**
+ * Creates the {@linkcode Resilience} of one upstream.
+ *
+ * @param deps Without `probe`, the first request after `openMs` tests whether an open breaker may close.
+ */
 export function createResilience(
-  { maxInFlight, retry, breaker: breakerOptions }: ResilienceOptions,
-  { probe, now = Date.now, timers = platformTimers }: ResilienceDeps = {},
+  { maxInFlight, retry: retryOptions, breaker: breakerOptions }: ResilienceOptions,
+  { probe, clock = systemClock }: { readonly probe?: Probe; readonly clock?: Clock } = {},
 ): Resilience {
-  const breaker = breakerOptions &&
-    createBreaker(breakerOptions, { timers, ...(probe && { probe }) });
+  const breaker = breakerOptions && createBreaker(breakerOptions, { clock, probe });
   const sendOnce: Send = breaker === undefined
     ? (attempt) => attempt()
-    : (attempt, hop) => breaker.run(attempt, hop);
-  const sendAgain = retry && createRetry(retry, {
-    delay: (delayMs, signal) => delay(delayMs, { signal, timers }),
+    : (attempt, traits) => breaker.run(attempt, traits);
+  const retry = retryOptions && createRetry(retryOptions, {
     isRefusing: () => breaker?.refusal() !== undefined,
-    now,
+    clock,
   });
   return {
-    within: maxInFlight === undefined ? (run) => run() : createBulkhead(maxInFlight),
-    send: sendAgain === undefined
+    within: maxInFlight === undefined ? (run) => run() : createWithin(maxInFlight),
+    send: retry === undefined
       ? sendOnce
-      : (attempt, hop) => sendAgain(() => sendOnce(attempt, hop), hop),
+      : (attempt, traits) => retry(() => sendOnce(attempt, traits), traits),
     [Symbol.dispose]: () => breaker?.[Symbol.dispose](),
   };
 }
 
-function createBulkhead(maxInFlight: number): Resilience["within"] {
+function createWithin(maxInFlight: number): ProtectedSender["within"] {
   const policy = bulkhead(maxInFlight, 0);
   return async function within<T>(run: () => Promise<T>): Promise<T> {
     try {
@@ -109,17 +85,4 @@ function createBulkhead(maxInFlight: number): Resilience["within"] {
       );
     }
   };
-}
-
-async function delay(
-  delayMs: number,
-  { signal, timers }: { signal: AbortSignal; timers: Timers },
-): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = timers.setTimeout(resolve, delayMs);
-  try {
-    await abortable(promise, signal);
-  } finally {
-    timers.clearTimeout(timer);
-  }
 }

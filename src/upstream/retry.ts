@@ -1,63 +1,37 @@
 /**
- * Sends an idempotent request again when its failure may pass, after a wait with jitter that is at
- * least what the upstream asks for.
+ * Sends an idempotent request again if its failure may be temporary, after a random wait that is at least as
+ * long as the upstream asks for.
  *
  * @module
  */
 import { STATUS_CODE } from "@std/http/status";
 import { ExponentialBackoff, fullJitterGenerator, isBrokenCircuitError } from "cockatiel";
+import { type Clock, wait } from "../clock.ts";
 import { isIdempotent, ProxyError, type Sent } from "../protocol/mod.ts";
+import type { AttemptResponse, RequestTraits } from "./attempt.ts";
 
-/** How often and how patiently a request is sent again. */
+/** How often a request is sent again, and after how long. */
 export interface RetryOptions {
-  /** How many requests in all, the first included. */
+  /** How many attempts are made in all, the first included. */
   readonly attempts: number;
-  /** The longest first wait, in milliseconds; it doubles with every further one. */
+  /** The longest first wait, in milliseconds. It doubles with every attempt. */
   readonly backoffMs: number;
-  /** The longest wait of all, in milliseconds; an upstream that asks for more is not asked again. */
+  /** The longest wait of all, in milliseconds. If the upstream asks for more, there is no further attempt. */
   readonly maxBackoffMs: number;
 }
 
-/** What a retry goes by. */
-export interface RetryDeps {
-  /** Fulfils after so many milliseconds, or rejects with the signal's reason as soon as it is aborted. */
-  readonly delay: (delayMs: number, signal: AbortSignal) => Promise<void>;
-  /** Whether a further request would be refused unsent; then the failure at hand says more. */
-  readonly isRefusing: () => boolean;
-  /** Milliseconds since the epoch, which a `Retry-After` may name. */
-  readonly now: () => number;
-}
-
-/** A request that may be sent again. */
-export interface RetryHop {
-  /** In upper case. */
-  readonly method: string;
-  /** The body can be sent again. */
-  readonly replayable: boolean;
-  /** Ends a wait, and there is no further attempt. */
-  readonly signal: AbortSignal;
-}
-
-/** What is looked at in a response; a `Response` of Fetch is one. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: Pick<Headers, "get">;
-  readonly body: Pick<ReadableStream, "cancel"> | null;
-}
-
 /**
- * Makes attempts until one does not fail in passing or they are used up, and gives the last one's
- * response or throws its error. An error whose `sent` is less than an earlier attempt's comes with
- * that one's.
+ * Makes attempts until one succeeds, fails for good, or is the last one. Returns the response of the last
+ * attempt, or throws its error, whose `sent` covers all attempts.
  */
-export type Retry = <Given extends Answer>(
+export type Retry = <Given extends AttemptResponse>(
   attempt: () => Promise<Given>,
-  hop: RetryHop,
+  traits: RequestTraits,
 ) => Promise<Given>;
 
-type Outcome<Given extends Answer = Answer> = PromiseSettledResult<Given>;
+type Outcome<Given extends AttemptResponse = AttemptResponse> = PromiseSettledResult<Given>;
 
-const PASSING_STATUS: ReadonlySet<number> = new Set([
+const TEMPORARY_STATUS: ReadonlySet<number> = new Set([
   STATUS_CODE.TooManyRequests,
   STATUS_CODE.BadGateway,
   STATUS_CODE.ServiceUnavailable,
@@ -67,17 +41,22 @@ const PASSING_STATUS: ReadonlySet<number> = new Set([
 // From the least to the most.
 const SENT: readonly Sent[] = ["no", "maybe", "yes"];
 
-// RFC 9110 §5.6.7. Date.parse alone takes "1.5" for a date.
+// RFC 9110 §5.6.7. Date.parse alone reads "1.5" as a date.
 const HTTP_DATES = [
   /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} [\d:]{8} GMT$/,
   /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} [\d:]{8} GMT$/, // obsolete
-  /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}$/, // obsolete; in GMT without saying so
+  /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4}$/, // obsolete; GMT is implied
 ];
 
-/** Creates a {@linkcode Retry}. */
+/**
+ * Creates a {@linkcode Retry}.
+ *
+ * @param deps `isRefusing` returns whether another attempt would be refused: then the failure of the last one
+ * tells the client more.
+ */
 export function createRetry(
   { attempts, backoffMs, maxBackoffMs }: RetryOptions,
-  { delay, isRefusing, now }: RetryDeps,
+  { isRefusing, clock }: { readonly isRefusing: () => boolean; readonly clock: Clock },
 ): Retry {
   const backoffs = new ExponentialBackoff({
     generator: fullJitterGenerator,
@@ -85,22 +64,22 @@ export function createRetry(
     maxDelay: maxBackoffMs,
   });
 
-  return async function send<Given extends Answer>(
+  return async function send<Given extends AttemptResponse>(
     attempt: () => Promise<Given>,
-    { method, replayable, signal }: RetryHop,
+    { method, replayable, signal }: RequestTraits,
   ): Promise<Given> {
     if (!replayable || !isIdempotent(method)) return await attempt();
     let backoff = backoffs.next();
     let sent: Sent = "no";
     for (let left = attempts - 1;; left--) {
       const [outcome] = await Promise.allSettled([attempt()]);
-      if (signal.aborted) return settle(outcome);
-      if (left <= 0 || !isPassing(outcome) || isRefusing()) return settle(outcome, sent);
-      const atLeastMs = askedWaitMs(outcome, now());
-      if (atLeastMs > maxBackoffMs) return settle(outcome, sent);
+      if (signal.aborted) return unwrap(outcome);
+      if (left <= 0 || !isTemporary(outcome) || isRefusing()) return unwrap(outcome, sent);
+      const minWaitMs = readWaitMs(outcome, clock.epochMs());
+      if (minWaitMs > maxBackoffMs) return unwrap(outcome, sent);
       sent = moreSent(sent, sentOf(outcome));
-      await discard(outcome);
-      await delay(Math.max(backoff.duration, atLeastMs), signal);
+      if (outcome.status === "fulfilled") outcome.value.body.discard(); // its connection is not kept meanwhile
+      await wait(Math.max(backoff.duration, minWaitMs), signal, clock);
       signal.throwIfAborted();
       backoff = backoff.next(undefined);
     }
@@ -108,30 +87,31 @@ export function createRetry(
 }
 
 /**
- * Reads a `Retry-After` (RFC 9110 §10.2.3).
+ * Parses the value of `Retry-After` (RFC 9110 §10.2.3).
  *
- * @param now Milliseconds since the epoch.
- * @returns Milliseconds from now, or `undefined` when it is neither seconds nor a date.
+ * @param epochMs The current time, in milliseconds since the epoch.
+ * @returns How long to wait, in milliseconds, or `undefined` if the value is neither seconds nor a date.
  */
-export function parseRetryAfter(value: string, now: number): number | undefined {
+export function parseRetryAfter(value: string, epochMs: number): number | undefined {
   if (/^\d+$/.test(value)) return Number(value) * 1000;
   if (!HTTP_DATES.some((form) => form.test(value))) return undefined;
   const time = Date.parse(value.endsWith("GMT") ? value : `${value} GMT`);
-  return Number.isNaN(time) ? undefined : Math.max(0, time - now);
+  return Number.isNaN(time) ? undefined : Math.max(0, time - epochMs);
 }
 
-function isPassing(outcome: Outcome): boolean {
-  if (outcome.status === "fulfilled") return PASSING_STATUS.has(outcome.value.status);
+function isTemporary(outcome: Outcome): boolean {
+  if (outcome.status === "fulfilled") return TEMPORARY_STATUS.has(outcome.value.status);
   const error: unknown = outcome.reason;
   return error instanceof ProxyError && error.retryable && !isBrokenCircuitError(error.cause);
 }
 
-/** How long the upstream asks to wait, in milliseconds; 0 when it does not. */
-function askedWaitMs(outcome: Outcome, now: number): number {
+/** Returns how long the upstream asks to wait, in milliseconds; 0 if it does not ask. */
+function readWaitMs(outcome: Outcome, epochMs: number): number {
   if (outcome.status === "rejected") {
     return outcome.reason instanceof ProxyError ? outcome.reason.retryAfterMs ?? 0 : 0;
   }
-  return parseRetryAfter(outcome.value.headers.get("retry-after") ?? "", now) ?? 0;
+  const field = outcome.value.headers.find(([name]) => name === "retry-after");
+  return field === undefined ? 0 : parseRetryAfter(field[1], epochMs) ?? 0;
 }
 
 function sentOf(outcome: Outcome): Sent {
@@ -143,17 +123,8 @@ function moreSent(one: Sent, other: Sent): Sent {
   return SENT.indexOf(one) > SENT.indexOf(other) ? one : other;
 }
 
-/** Lets go of the connection, so that it is not held during the wait. */
-async function discard(outcome: Outcome): Promise<void> {
-  try {
-    if (outcome.status === "fulfilled") await outcome.value.body?.cancel();
-  } catch {
-    // the body broke off, and nobody wanted it
-  }
-}
-
-/** Hands an outcome on; an error that says less than what earlier attempts have sent says that too. */
-function settle<Given extends Answer>(outcome: Outcome<Given>, sent: Sent = "no"): Given {
+/** Returns the response of an outcome or throws its error, with the `sent` of earlier attempts if that is more. */
+function unwrap<Given extends AttemptResponse>(outcome: Outcome<Given>, sent: Sent = "no"): Given {
   if (outcome.status === "fulfilled") return outcome.value;
   const error: unknown = outcome.reason;
   if (!(error instanceof ProxyError) || moreSent(error.sent, sent) === error.sent) throw error;

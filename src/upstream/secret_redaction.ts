@@ -1,28 +1,31 @@
 /**
- * The secrets of the service, out of every text that it writes.
+ * Removes the secrets of the service from the texts that it writes.
  *
  * @module
  */
-import type { UpstreamDefinition } from "./definition.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
 
-/** Takes secrets out of texts. */
+/** Removes secrets from texts. */
 export interface SecretRedaction {
-  /** Takes the secrets of upstreams too, from now on; none is forgotten. */
-  know(definitions: readonly Pick<UpstreamDefinition, "secrets">[]): void;
-  /** How many secrets are taken out. */
+  /** Adds the secrets of upstreams. Secrets that were added before are kept. */
+  addSecretsOf(definitions: readonly { readonly secrets: readonly string[] }[]): void;
+  /** A number that changes when secrets are added: a text without secrets may then contain one. */
   readonly version: number;
-  /** Gives a text without the secrets. */
+  /** Returns a text with its secrets replaced by `[redacted]`. */
   redact(text: string): string;
 }
 
-/** Creates a {@linkcode SecretRedaction} that knows some secrets. */
+/**
+ * Creates a {@linkcode SecretRedaction}.
+ *
+ * @param known Other secrets. They are removed as soon as `addSecretsOf` has been called.
+ */
 export function createSecretRedaction(known: readonly string[]): SecretRedaction {
   const secrets = new Set(known);
   let redactor: Redactor | undefined;
   let version = 0;
   return {
-    know(definitions): void {
+    addSecretsOf(definitions): void {
       for (const secret of definitions.flatMap(({ secrets }) => secrets)) secrets.add(secret);
       redactor = createRedactor([...secrets]);
       version = secrets.size;

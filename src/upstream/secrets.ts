@@ -1,44 +1,42 @@
 /**
- * An upstream's header fields: references to where secrets are kept, and which texts must not be shown.
+ * The header fields of an upstream: references to secrets in them, and the texts that must not be shown.
  *
  * @module
  */
+import { isFieldValue, isToken, trimOws } from "../http/grammar.ts";
 import type { HeaderPairs } from "../protocol/mod.ts";
 
-/** Where the configuration of upstreams gets what it refers to. */
+/** Where definitions of upstreams and their secrets are read from. */
 export interface UpstreamSources {
-  /** Gives an environment variable. */
+  /** Returns an environment variable, or `undefined` if it is not set. */
   env(name: string): string | undefined;
-  /** Gives the text of a file; throws when it cannot be read. */
+  /** Returns the text of a file. Throws if it cannot be read. */
   readText(path: string): string;
 }
 
 /** A header value with its references replaced. */
 export interface Interpolated {
   readonly value: string;
-  /** What the references stood for, in their order. */
+  /** The values of the references, in their order. */
   readonly secrets: readonly string[];
 }
 
 /** The header fields that an upstream adds. */
 export interface UpstreamHeaders {
-  /** Names are lower-case. */
+  /** Names are in lower case. */
   readonly headers: HeaderPairs;
   /** Texts that must not be shown. */
   readonly secrets: readonly string[];
-  /** What is wrong with which field; never a value. */
+  /** What is wrong, by the path of the field. Messages never contain a value. */
   readonly problems: readonly { readonly path: readonly string[]; readonly message: string }[];
 }
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// deno-lint-ignore no-control-regex -- the tab is the one control character allowed
-const FIELD_VALUE = /^[\x09\x20-\x7e\x80-\xff]+$/;
-// Framing, and what is between two hops only (RFC 9110 §7.6.1): fetch's own. After "accept-encoding" and
-// "range" fetch leaves bodies coded, which is for the request to say.
+// Fields of the framing and of one connection (RFC 9110 §7.6.1), which the HTTP client sets. With "accept-encoding"
+// or "range" it does not decode bodies, which is for the request to decide.
 const HOP_FIELD =
   /^(?:accept-encoding|range|connection|content-length|expect|host|http2-settings|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*|sec-websocket-.*)$/;
 
-// What says who asks and for what, and that a response may well hold too: a version is a date in any body.
+// Fields that hold no secrets. Their values may appear in responses: a version may be a date, as in any body.
 const HARMLESS_FIELD =
   /^(?:accept(?:-.+)?|cache-control|content-type|dnt|from|origin|pragma|prefer|priority|referer|user-agent|x-requested-with|(?:.+-)?version)$/;
 
@@ -46,7 +44,7 @@ const REFERENCE = /\$\{(?:([^{}]*)\})?/g;
 const ENV_REFERENCE = /^env:([A-Za-z_]\w*)$/;
 const FILE_REFERENCE = /^file:(\/[^\0]*)$/;
 
-/** Gives the header fields that a JSON object of texts describes. */
+/** Parses the header fields of a definition: an object of strings. */
 export function parseHeaders(value: unknown, sources: UpstreamSources): UpstreamHeaders {
   const headers = new Map<string, string>();
   const seen = new Set<string>();
@@ -59,7 +57,7 @@ export function parseHeaders(value: unknown, sources: UpstreamSources): Upstream
   for (const [spelling, text] of fields ?? []) {
     const name = spelling.toLowerCase();
     try {
-      if (seen.has(name)) throw new TypeError("is there twice");
+      if (seen.has(name)) throw new TypeError("is given twice");
       seen.add(name);
       const field = parseField(name, text, sources);
       headers.set(name, field.value);
@@ -72,11 +70,11 @@ export function parseHeaders(value: unknown, sources: UpstreamSources): Upstream
 }
 
 /**
- * Replaces `${env:NAME}` by an environment variable and `${file:/path}` by a file's text without the line
- * ends behind it. What they stand for is not looked at for references.
+ * Replaces `${env:NAME}` by an environment variable, and `${file:/path}` by the text of a file without line ends
+ * at its end. References in the replaced texts have no effect.
  *
- * @throws {TypeError} There is nothing there, or `${` begins no reference. The message goes behind the name
- * of the header field, and holds the reference, never what it stands for.
+ * @throws {TypeError} A reference has no value, or `${` does not start a reference. The message continues a
+ * sentence that starts with the name of the field. It contains the reference, never its value.
  */
 export function interpolate(value: string, sources: UpstreamSources): Interpolated {
   const secrets: string[] = [];
@@ -89,10 +87,10 @@ export function interpolate(value: string, sources: UpstreamSources): Interpolat
 }
 
 /**
- * Gives the texts of a header field that must not be shown: what its references stand for, the whole value
- * and its parts. A well-known field like `accept` that refers to nothing has none.
+ * Returns the texts of a header field that must not be shown: the values of its references, the whole value, and
+ * the credentials in it. A well-known field like `accept` without references has none.
  *
- * @param name Lower-case.
+ * @param name In lower case.
  */
 export function collectSecrets(name: string, { value, secrets }: Interpolated): readonly string[] {
   if (secrets.length === 0 && HARMLESS_FIELD.test(name)) return [];
@@ -105,45 +103,45 @@ export function collectSecrets(name: string, { value, secrets }: Interpolated): 
 }
 
 function parseField(name: string, text: unknown, sources: UpstreamSources): Interpolated {
-  if (!TOKEN.test(name)) throw new TypeError("is not the name of a header field");
+  if (!isToken(name)) throw new TypeError("is not the name of a header field");
   if (HOP_FIELD.test(name)) {
-    throw new TypeError("cannot be set: fetch and the connection decide it");
+    throw new TypeError("cannot be set: the HTTP client sets it");
   }
   if (typeof text !== "string") throw new TypeError("must be a string");
   const { value, secrets } = interpolate(text, sources);
-  const trimmed = value.replace(/^[\t ]+|[\t ]+$/g, ""); // as fetch does, so that it is found as sent
+  const trimmed = trimOws(value); // as the HTTP client does: redaction must find the text that is sent
   if (trimmed === "") throw new TypeError("must not be empty");
-  if (FIELD_VALUE.test(trimmed)) return { value: trimmed, secrets };
-  throw new TypeError("must not hold control characters, nor any beyond U+00FF");
+  if (isFieldValue(trimmed)) return { value: trimmed, secrets };
+  throw new TypeError("must not contain control characters, nor characters above U+00FF");
 }
 
 function lookUp(reference: string, sources: UpstreamSources): string {
   const [, name] = ENV_REFERENCE.exec(reference) ?? [];
   if (name !== undefined) {
-    return found(() => sources.env(name), `the environment variable ${name}`);
+    return read(() => sources.env(name), `the environment variable ${name}`);
   }
   const [, path] = FILE_REFERENCE.exec(reference) ?? [];
   if (path !== undefined) {
-    const read = (): string => sources.readText(path).replace(/[\r\n]+$/, "");
-    return found(read, `the file ${JSON.stringify(path)}`);
+    const readFile = (): string => sources.readText(path).replace(/[\r\n]+$/, "");
+    return read(readFile, `the file ${JSON.stringify(path)}`);
   }
-  // It is not quoted: a secret that was written out may hold "${" too.
-  throw new TypeError('has a "${" that begins neither ${env:NAME} nor ${file:/path}');
+  // The value is not quoted: a secret that is written in the definition may contain "${" too.
+  throw new TypeError('has a "${" that starts neither ${env:NAME} nor ${file:/path}');
 }
 
-function found(get: () => string | undefined, what: string): string {
+function read(get: () => string | undefined, source: string): string {
   let text: string | undefined;
   try {
     text = get();
   } catch (cause) {
-    throw new TypeError(`needs ${what}, which cannot be read`, { cause });
+    throw new TypeError(`needs ${source}, which cannot be read`, { cause });
   }
-  if (text === undefined) throw new TypeError(`needs ${what}, which is not set`);
-  if (text === "") throw new TypeError(`needs ${what}, which is empty`);
+  if (text === undefined) throw new TypeError(`needs ${source}, which is not set`);
+  if (text === "") throw new TypeError(`needs ${source}, which is empty`);
   return text;
 }
 
-/** `user:password` and the password (RFC 7617), read as UTF-8 where it is. */
+/** Returns `user:password` and the password (RFC 7617), decoded as UTF-8 if they are, else as Latin-1. */
 function decodeBasic(credentials: string): readonly string[] {
   let pair: string;
   try {
@@ -151,7 +149,7 @@ function decodeBasic(credentials: string): readonly string[] {
     pair = new TextDecoder().decode(bytes);
     if (pair.includes("\ufffd")) pair = new TextDecoder("latin1").decode(bytes);
   } catch {
-    return []; // no base64: there is nothing else to hide in it
+    return []; // not base64, so there is no password in it
   }
   return [pair, pair.slice(pair.indexOf(":") + 1)];
 }

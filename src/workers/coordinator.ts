@@ -1,171 +1,193 @@
 /**
- * The service in several isolates, one for each core: starts them, replaces those that end, and speaks for all.
+ * Runs the service in several isolates, one for each core: starts workers, replaces those that end, and logs
+ * and measures for all of them.
  *
  * @module
  */
-import { readUpstreams } from "../app.ts";
-import type { Config } from "../config.ts";
-import { countTaken } from "../limits/seats.ts";
+import { type Clock, keepProcessAlive, systemClock } from "../clock.ts";
+import type { Config } from "../config/config.ts";
+import { countConnections } from "../limits/connection_places.ts";
 import { ListenError, probe } from "../server/listener.ts";
-import { catchStrays, type Service } from "../service.ts";
+import { logUncaughtErrors, type Service } from "../service.ts";
 import { writeToStandardOutput } from "../telemetry/output.ts";
-import { createTurns } from "../telemetry/turns.ts";
+import { createSharedOutput } from "../telemetry/shared_output.ts";
+import { parseUpstreams } from "../upstream/definition.ts";
 import { createSecretRedaction } from "../upstream/secret_redaction.ts";
-import { createMember, type Member } from "./member.ts";
 import type { FromWorker, SourceTexts, ToWorker } from "./messages.ts";
-import { createShared, giveBack, toSelf } from "./shared.ts";
-import { startThread } from "./thread.ts";
-import { createWhole } from "./whole.ts";
+import { createServiceTelemetry } from "./service_telemetry.ts";
+import { allocateSharedMemory, releaseWorker, toIsolateNumber } from "./shared_memory.ts";
+import { type StartThread, startThread as startWorkerThread } from "./thread.ts";
+import { createWorkerSlot, type WorkerSlot } from "./worker_slot.ts";
 
-/** A worker has ended before all served. */
+/** A worker ended before all of them listened. */
 export class StartError extends Error {
   override readonly name = "StartError";
 }
 
 const LISTEN_AGAIN_MS = 1000;
-// A worker that is busy for longer shows what it had counted when it was asked before.
+// The metrics of a worker that takes longer to reply are those of its last reply.
 const MEASURE_MS = 1000;
 const RELOAD_MS = 5000;
-// Beyond what workers allow themselves: one that is stuck is not waited for.
+// Added to the time that workers take at most, so that a worker that is stuck does not delay the end for ever.
 const DRAIN_MARGIN_MS = 3000;
 const CLOSE_MS = 2000;
 
 /**
- * Starts so many workers, and fulfils when all of them listen. This thread goes on reading files: it needs its
- * own to replace a worker, and serves nobody.
+ * Starts the workers, and fulfils when all of them listen. This thread serves no clients; it keeps its
+ * permission to read files, since it needs the program's own files to replace a worker.
  *
  * @throws {ConfigError} The named upstreams cannot be used.
  * @throws {ListenError} The address cannot be listened on.
- * @throws {StartError} A worker has ended instead.
+ * @throws {StartError} A worker ended before all of them listened.
  */
 export async function serveTogether(
   config: Config,
-  { env, workers }: { readonly env: Readonly<Record<string, string>>; readonly workers: number },
+  {
+    env,
+    workers,
+    clock = systemClock,
+    startThread = startWorkerThread,
+    writeSync = writeToStandardOutput,
+  }: {
+    readonly env: Readonly<Record<string, string>>;
+    readonly workers: number;
+    readonly clock?: Clock;
+    readonly startThread?: StartThread;
+    readonly writeSync?: (bytes: Uint8Array) => number;
+  },
 ): Promise<Service> {
   const redaction = createSecretRedaction([config.JWT_SECRET]);
   let sources = readSources();
-  const shared = createShared(config, workers);
-  const whole = createWhole(config, {
-    writeSync: createTurns({ turn: shared.turn, self: toSelf(workers) }, writeToStandardOutput),
+  const shared = allocateSharedMemory(config, workers);
+  const self = toIsolateNumber(workers);
+  const service = createServiceTelemetry(config, {
+    writeSync: createSharedOutput({ turn: shared.turn, self }, writeSync),
     redaction,
-    collect: () => askAll({ type: "measure" }, { answer: "measured", ms: MEASURE_MS }),
+    collect: () => postToAll({ type: "measure" }, { reply: "measured", maxMs: MEASURE_MS }),
   });
-  const { telemetry } = whole;
-  const broken = Promise.withResolvers<never>();
+  const { telemetry } = service;
+  const failure = Promise.withResolvers<never>();
   let port = config.PORT;
   let state: "starting" | "serving" | "ending" = "starting";
 
-  /** Reads the named upstreams once for all workers, which then cannot find them wrong. */
+  /** Reads and checks the named upstreams once for all workers. */
   function readSources(): { readonly texts: SourceTexts; readonly upstreams: readonly string[] } {
     const files: Record<string, string> = {};
-    const definitions = readUpstreams(config, {
+    const definitions = parseUpstreams(config.UPSTREAMS, {
       env: (name) => Object.hasOwn(env, name) ? env[name] : undefined,
       readText: (path) => files[path] = Deno.readTextFileSync(path),
     });
-    redaction.know(definitions);
+    redaction.addSecretsOf(definitions);
     return { texts: { env, files }, upstreams: definitions.map(({ name }) => name) };
   }
 
-  function onMessage(member: Member, message: FromWorker): void {
+  function onMessage(slot: WorkerSlot, message: FromWorker): void {
     switch (message.type) {
       case "ready":
-        if (state === "serving") member.post({ type: "listen", port });
+        if (state === "serving") slot.post({ type: "listen", port });
         return;
       case "listening":
-        if (state === "serving") telemetry.started({ url: message.url });
+        if (state === "serving") telemetry.emit({ type: "started", url: message.url });
         return;
       case "unable":
-        return listenAgain(member, message.problem);
+        return listenAgain(slot, message.problem);
       case "measured":
-        return whole.set(member.index, message.snapshot);
+        return service.set(slot.index, message.snapshot);
       case "render":
-        return void render(member);
+        return void render(slot);
       case "ended":
-        return bury(member, message.reason);
+        return onEnded(slot, message.reason);
     }
   }
 
-  function listenAgain(member: Member, problem: string): void {
-    if (state === "starting") return broken.reject(new ListenError(problem));
-    telemetry.failed({ error: problem });
-    setTimeout(() => member.post({ type: "listen", port }), LISTEN_AGAIN_MS);
+  function listenAgain(slot: WorkerSlot, problem: string): void {
+    if (state === "starting") return failure.reject(new ListenError(problem));
+    telemetry.emit({ type: "failed", error: problem });
+    clock.after(LISTEN_AGAIN_MS, () => slot.post({ type: "listen", port }));
   }
 
-  async function render(member: Member): Promise<void> {
+  async function render(slot: WorkerSlot): Promise<void> {
     try {
-      member.post({ type: "rendered", text: await whole.render() });
+      slot.post({ type: "rendered", text: await service.render() });
     } catch (error) {
-      telemetry.failed({ error });
-      member.post({ type: "rendered", text: undefined });
+      telemetry.emit({ type: "failed", error });
+      slot.post({ type: "rendered", text: undefined });
     }
   }
 
-  function bury({ index }: Member, reason: string): void {
-    giveBack(shared, index);
-    whole.retire(index);
-    if (state !== "starting") telemetry.failed({ error: `Worker ${index} has ended: ${reason}` });
-    else broken.reject(new StartError(`A worker could not be started: ${reason}`));
+  function onEnded({ index }: WorkerSlot, reason: string): void {
+    releaseWorker(shared, index);
+    service.retire(index);
+    if (state !== "starting") {
+      telemetry.emit({ type: "failed", error: `Worker ${index} has ended: ${reason}` });
+    } else failure.reject(new StartError(`A worker could not be started: ${reason}`));
   }
 
-  /** Tells all; fulfils when each that serves has answered or ended, or when the time is over. */
-  async function askAll(
+  /** Fulfils when each worker that listens has replied or ended, or after `maxMs` milliseconds. */
+  async function postToAll(
     message: ToWorker,
-    { answer, ms }: { readonly answer: FromWorker["type"]; readonly ms: number },
+    { reply, maxMs }: { readonly reply: FromWorker["type"]; readonly maxMs: number },
   ): Promise<void> {
-    const serving = members.filter(({ isListening }) => isListening);
-    const answers = serving.map((member) => member.next(answer));
-    for (const member of members) member.post(message);
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise((resolve) => timer = setTimeout(resolve, ms));
-    await Promise.race([Promise.all(answers), late]);
-    clearTimeout(timer);
+    const replies = slots.filter(({ isListening }) => isListening).map((slot) => slot.next(reply));
+    for (const slot of slots) slot.post(message);
+    const { promise: timeout, resolve } = Promise.withResolvers<void>();
+    const cancel = clock.after(maxMs, resolve);
+    await Promise.race([Promise.all(replies), timeout]);
+    cancel();
   }
 
-  const members = Array.from({ length: workers }, (_, index) =>
-    createMember(index, {
+  const slots = Array.from({ length: workers }, (_, index) =>
+    createWorkerSlot(index, {
       startThread,
       toStart: () => ({ type: "start", index, sources: sources.texts, shared }),
       onMessage,
       isReplaced: () => state === "serving",
+      clock,
     }));
 
-  /** Gives the URL that all of them listen on. */
+  /** Has all workers listen on one address; returns its URL. */
   async function listen(): Promise<string> {
-    await Promise.all(members.map((member) => member.next("ready")));
+    await Promise.all(slots.map((slot) => slot.next("ready")));
     if (port !== 0) probe({ hostname: config.HOST, port });
     let url = "";
-    for (const member of members) {
-      member.post({ type: "listen", port });
-      const answer = await member.next("listening");
-      if (answer.type === "listening") ({ url, port } = answer);
+    for (const slot of slots) {
+      slot.post({ type: "listen", port });
+      const message = await slot.next("listening");
+      if (message.type === "listening") ({ url, port } = message);
     }
     return url;
   }
 
-  const url = await Promise.race([listen(), broken.promise]);
+  const url = await Promise.race([listen(), failure.promise]);
+  const alive = keepProcessAlive();
   state = "serving";
-  catchStrays(telemetry);
-  telemetry.started({ url });
+  logUncaughtErrors(telemetry);
+  telemetry.emit({ type: "started", url });
 
   return {
     reload(): void {
       try {
         sources = readSources();
       } catch (error) {
-        return telemetry.failed({ error });
+        return telemetry.emit({ type: "failed", error });
       }
       const { texts, upstreams } = sources;
-      askAll({ type: "reload", sources: texts }, { answer: "reloaded", ms: RELOAD_MS })
-        .then(() => telemetry.reloaded({ upstreams }));
+      postToAll({ type: "reload", sources: texts }, { reply: "reloaded", maxMs: RELOAD_MS })
+        .then(() => telemetry.emit({ type: "reloaded", upstreams }));
     },
     async end(): Promise<void> {
+      using _alive = alive;
       state = "ending";
-      telemetry.draining({ connections: countTaken(shared.seats), graceMs: config.DRAIN_MS });
-      whole.flush(); // before what workers say of it
-      const ms = config.DRAIN_MS + DRAIN_MARGIN_MS;
-      await askAll({ type: "drain" }, { answer: "drained", ms });
-      await askAll({ type: "close" }, { answer: "closed", ms: CLOSE_MS });
-      telemetry.stopped();
+      telemetry.emit({
+        type: "draining",
+        connections: countConnections(shared.connections),
+        graceMs: config.DRAIN_MS,
+      });
+      service.flush(); // before the workers log how they drain
+      const maxMs = config.DRAIN_MS + DRAIN_MARGIN_MS;
+      await postToAll({ type: "drain" }, { reply: "drained", maxMs });
+      await postToAll({ type: "close" }, { reply: "closed", maxMs: CLOSE_MS });
+      telemetry.emit({ type: "stopped" });
     },
   };
 }

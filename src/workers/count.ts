@@ -1,31 +1,32 @@
 /**
- * How many workers serve.
+ * The number of workers.
  *
  * @module
  */
-import { type Config, ConfigError } from "../config.ts";
+import type { Config } from "../config/config.ts";
+import { ConfigError } from "../config_error.ts";
 
-/** The machine that they run on. */
+/** The machine that the workers run on. */
 export interface Machine {
   readonly os: typeof Deno.build.os;
-  /** Those that the process may use. */
+  /** How many cores this process may use. */
   readonly cores: number;
 }
 
 /**
- * Gives the number of workers that the settings ask for.
+ * Returns how many workers the settings ask for.
  *
- * @throws {ConfigError} There can be only one here.
+ * @throws {ConfigError} The settings ask for several, and this system cannot share a port among them.
  */
 export function countWorkers(
-  { WORKERS }: Pick<Config, "WORKERS">,
+  { WORKERS }: { readonly WORKERS: Config["WORKERS"] },
   { os, cores }: Machine = { os: Deno.build.os, cores: navigator.hardwareConcurrency },
 ): number {
-  // Elsewhere SO_REUSEPORT gives one listener everything, or is not there.
-  const isShared = os === "linux";
-  if (WORKERS === "auto") return isShared ? cores : 1;
-  if (WORKERS === 1 || isShared) return WORKERS;
+  // On other systems SO_REUSEPORT is missing, or one listener gets all connections.
+  const canShare = os === "linux";
+  if (WORKERS === "auto") return canShare ? cores : 1;
+  if (WORKERS === 1 || canShare) return WORKERS;
   throw new ConfigError([
-    "WORKERS: only Linux shares connections out between several; set 1, or auto",
+    "WORKERS: only Linux distributes connections among several workers; set 1, or auto",
   ]);
 }

@@ -1,53 +1,60 @@
 /**
- * What the coordinator and its workers tell each other.
+ * The messages between the coordinator and its workers.
  *
  * @module
  */
-import type { Snapshot } from "../telemetry/metrics.ts";
-import type { Shared } from "./shared.ts";
+import type { MetricsSnapshot } from "../telemetry/metrics.ts";
+import type { SharedMemory } from "./shared_memory.ts";
 
-/** What named upstreams are read from, so that all workers read the same. */
+/** The texts from which workers read the named upstreams, so that all of them read the same. */
 export interface SourceTexts {
+  /** Environment variables by name. */
   readonly env: Readonly<Record<string, string>>;
-  /** Texts by path. */
+  /** Contents of files by path. */
   readonly files: Readonly<Record<string, string>>;
 }
 
 /** The first message to a worker. */
 export interface StartMessage {
   readonly type: "start";
-  /** Which one it is, from 0. */
+  /** The worker's index, from 0. */
   readonly index: number;
   readonly sources: SourceTexts;
-  readonly shared: Shared;
+  readonly shared: SharedMemory;
 }
 
-/** From the coordinator to a worker. */
-export type ToWorker =
-  | StartMessage
+/** A message to a worker that has been started. */
+export type WorkerCommand =
   | { readonly type: "listen"; readonly port: number }
-  /** Asks for `reloaded`. */
+  /** The worker replies with `reloaded`. */
   | { readonly type: "reload"; readonly sources: SourceTexts }
-  /** Asks for `measured`. */
+  /** The worker replies with `measured`, unless metrics are off. */
   | { readonly type: "measure" }
-  /** Answers `render`, in their order; `undefined`: that has failed. */
+  /** The reply to `render`, in the order of the requests; `text` is `undefined` if rendering failed. */
   | { readonly type: "rendered"; readonly text: string | undefined }
-  /** Asks for `drained`. */
+  /** The worker replies with `drained`. */
   | { readonly type: "drain" }
-  /** Asks for `closed`. */
+  /** The worker replies with `closed`. */
   | { readonly type: "close" };
 
-/** From a worker to the coordinator. */
+/** A message from the coordinator to a worker. */
+export type ToWorker = StartMessage | WorkerCommand;
+
+/** A message from a worker to the coordinator. */
 export type FromWorker =
-  /** It has read its settings. */
+  /** The worker has read its settings. */
   | { readonly type: "ready" }
   | { readonly type: "listening"; readonly url: string; readonly port: number }
+  /** The worker cannot listen. */
   | { readonly type: "unable"; readonly problem: string }
   | { readonly type: "reloaded" }
-  | { readonly type: "measured"; readonly snapshot: Snapshot }
-  /** Asks for the metrics of the service, as `rendered`. */
+  | { readonly type: "measured"; readonly snapshot: MetricsSnapshot }
+  /** Asks for the metrics of all workers; the coordinator replies with `rendered`. */
   | { readonly type: "render" }
   | { readonly type: "drained" }
   | { readonly type: "closed" }
-  /** It is no more. The last message. */
+  /** Sent when the worker has exited; no message follows. */
   | { readonly type: "ended"; readonly reason: string };
+
+/** A message from a worker that has one of these types. */
+export type FromWorkerOfType<Type extends FromWorker["type"]> = Extract<FromWorker, { type: Type }>;

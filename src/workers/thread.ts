@@ -1,5 +1,5 @@
 /**
- * The thread of a worker, as messages.
+ * Starts the threads of workers.
  *
  * @module
  */
@@ -7,13 +7,14 @@ import type { FromWorker, StartMessage, ToWorker } from "./messages.ts";
 
 /** A worker that was started. */
 export interface Thread {
+  /** Sends a message. A worker that has ended does not receive it. */
   post(message: ToWorker): void;
 }
 
-/** Starts a worker; it answers until it has ended, which it tells last. */
+/** Starts a worker and passes on its messages, the last of which is `ended`. */
 export type StartThread = (start: StartMessage, receive: (message: FromWorker) => void) => Thread;
 
-/** A {@linkcode StartThread} whose workers may use the network, and nothing else. */
+/** Starts a worker that may use the network, and has no other permission. */
 export const startThread: StartThread = (start, receive) => {
   const worker = new Worker(import.meta.resolve("./worker.ts"), {
     type: "module",
@@ -22,7 +23,7 @@ export const startThread: StartThread = (start, receive) => {
   });
   worker.onmessage = ({ data }: MessageEvent<FromWorker>) => receive(data);
   worker.onerror = (event) => {
-    event.preventDefault(); // or it would end the process
+    event.preventDefault(); // an error that is not handled here would end the process
     receive({ type: "ended", reason: event.message });
   };
   worker.postMessage(start);

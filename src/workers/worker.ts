@@ -1,52 +1,60 @@
 /**
- * One of several isolates that serve together: it does what the coordinator asks for.
+ * The program of a worker: one of several isolates that serve together, as the coordinator tells them.
  *
  * @module
  */
-import type { Team } from "../app.ts";
-import { parseConfig } from "../config.ts";
+import type { IsolateGroup } from "../app.ts";
+import { parseConfig } from "../config/config.ts";
 import { createSharedCounting } from "../limits/shared.ts";
 import { createIsolateService, type IsolateService } from "../service.ts";
 import { writeToStandardOutput } from "../telemetry/output.ts";
-import { createTurns } from "../telemetry/turns.ts";
+import { createSharedOutput } from "../telemetry/shared_output.ts";
+import type { TelemetryEventType } from "../telemetry/telemetry.ts";
 import type { UpstreamSources } from "../upstream/definition.ts";
-import type { FromWorker, SourceTexts, StartMessage, ToWorker } from "./messages.ts";
-import { toSelf } from "./shared.ts";
+import type { FromWorker, SourceTexts, StartMessage, ToWorker, WorkerCommand } from "./messages.ts";
+import { toIsolateNumber } from "./shared_memory.ts";
 
-/** What a worker does with messages, all but the first. */
-type Receive = (message: Exclude<ToWorker, StartMessage>) => void;
+/** Logged by the coordinator, once for all workers. */
+const SILENT: ReadonlySet<TelemetryEventType> = new Set<TelemetryEventType>([
+  "draining",
+  "reloaded",
+]);
 
+/** Starts the service of this isolate. Returns the function that runs the coordinator's commands. */
 function start(
   { index, sources, shared }: StartMessage,
   post: (message: FromWorker) => void,
-): Receive {
+): (command: WorkerCommand) => void {
   let texts = sources;
-  const asked: PromiseWithResolvers<string>[] = [];
-  const team: Team = {
-    writeSync: createTurns({ turn: shared.turn, self: toSelf(index) }, writeToStandardOutput),
-    announce: { draining: () => {}, reloaded: () => {} },
-    seats: { counts: shared.seats, index },
+  const renders: PromiseWithResolvers<string>[] = [];
+  const group: IsolateGroup = {
+    writeSync: createSharedOutput(
+      { turn: shared.turn, self: toIsolateNumber(index) },
+      writeToStandardOutput,
+    ),
+    silent: SILENT,
+    connectionCounts: { counts: shared.connections, index },
     counting: createSharedCounting(shared.limits, index),
-    memory: () => ({ ...Deno.memoryUsage(), rss: 0 }), // of the process: the coordinator tells it
+    memory: () => ({ ...Deno.memoryUsage(), rss: 0 }), // that of the process is the coordinator's metric
     renderMetrics(): Promise<string> {
-      const answer = Promise.withResolvers<string>();
-      asked.push(answer);
+      const rendered = Promise.withResolvers<string>();
+      renders.push(rendered);
       post({ type: "render" });
-      return answer.promise;
+      return rendered.promise;
     },
   };
   const service = createIsolateService(parseConfig(sources.env), {
     sources: createSources(() => texts),
-    team,
+    group,
   });
   post({ type: "ready" });
 
-  return function receive(message): void {
-    switch (message.type) {
+  return function run(command): void {
+    switch (command.type) {
       case "listen":
-        return listen(service, message.port, post);
+        return listen(service, command.port, post);
       case "reload":
-        texts = message.sources;
+        texts = command.sources;
         service.app.reload();
         return post({ type: "reloaded" });
       case "measure":
@@ -54,7 +62,7 @@ function start(
           post({ type: "measured", snapshot })
         );
       case "rendered":
-        return settle(asked.shift(), message.text);
+        return settle(renders.shift(), command.text);
       case "drain":
         return void service.app.drain().then(() => post({ type: "drained" }));
       case "close":
@@ -74,9 +82,13 @@ function listen(service: IsolateService, port: number, post: (message: FromWorke
   }
 }
 
-function settle(answer: PromiseWithResolvers<string> | undefined, text: string | undefined): void {
-  if (text === undefined) answer?.reject(new Error("The metrics of all could not be had"));
-  else answer?.resolve(text);
+function settle(
+  rendered: PromiseWithResolvers<string> | undefined,
+  text: string | undefined,
+): void {
+  if (text === undefined) {
+    rendered?.reject(new Error("The metrics of all workers could not be collected"));
+  } else rendered?.resolve(text);
 }
 
 function createSources(texts: () => SourceTexts): UpstreamSources {
@@ -86,14 +98,14 @@ function createSources(texts: () => SourceTexts): UpstreamSources {
     env: (name) => find(texts().env, name),
     readText(path): string {
       const text = find(texts().files, path);
-      if (text === undefined) throw new TypeError(`${path} was not read`);
+      if (text === undefined) throw new TypeError(`The coordinator did not read ${path}`);
       return text;
     },
   };
 }
 
-let receive: Receive | undefined;
+let run: ((command: WorkerCommand) => void) | undefined;
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
-  if (data.type === "start") receive = start(data, (message) => self.postMessage(message));
-  else receive?.(data);
+  if (data.type === "start") run = start(data, (message) => self.postMessage(message));
+  else run?.(data);
 };

@@ -9,7 +9,7 @@ import { ProxyError } from "../../src/protocol/mod.ts";
 
 const STATIC = createTokenCheck([parseTokenRule("alice:one")]);
 
-/** A check that counts, and gives what it is told to. */
+/** A check that records its tokens, and returns this result. */
 function countingCheck(
   result: ReturnType<CredentialCheck>,
 ): { check: CredentialCheck; tokens: string[] } {
@@ -17,7 +17,7 @@ function countingCheck(
   return { check: (token) => (tokens.push(token), result), tokens };
 }
 
-Deno.test("authenticate() takes the first check that knows the token, and asks no further", async () => {
+Deno.test("authenticate() returns the identity of the first check that knows the token, and asks no other", async () => {
   const { check, tokens } = countingCheck({ subject: "bob" });
   const { authenticate } = createAuthenticator([STATIC, check]);
   assertEquals(await authenticate("one"), { subject: "alice" });
@@ -26,13 +26,13 @@ Deno.test("authenticate() takes the first check that knows the token, and asks n
   assertEquals(tokens, ["two"]);
 });
 
-Deno.test("authenticate() gives the expiry that a check gives", async () => {
+Deno.test("authenticate() returns the expiry of the identity", async () => {
   const identity = { subject: "bob", expiresAt: 1000 };
   const { check } = countingCheck(Promise.resolve(identity));
   assertEquals(await createAuthenticator([check]).authenticate("two"), identity);
 });
 
-Deno.test("authenticate() passes on a refusal, and asks no further", async () => {
+Deno.test("authenticate() throws the error of a check, and asks no other", async () => {
   const refusal = new ProxyError("unauthorized", "Later", { retryable: true, retryAfterMs: 5 });
   const { check, tokens } = countingCheck({ subject: "bob" });
   const { authenticate } = createAuthenticator([() => Promise.reject(refusal), check]);
@@ -41,7 +41,7 @@ Deno.test("authenticate() passes on a refusal, and asks no further", async () =>
 });
 
 for (const checks of [[], [STATIC], [STATIC, () => Promise.resolve(undefined)]]) {
-  Deno.test(`authenticate() refuses what none of ${checks.length} checks knows, and does not repeat it`, async () => {
+  Deno.test(`authenticate() refuses a token that none of ${checks.length} checks knows, and does not quote it`, async () => {
     const error = await assertRejects(
       () => createAuthenticator(checks).authenticate("s3cr3t"),
       ProxyError,
@@ -52,7 +52,7 @@ for (const checks of [[], [STATIC], [STATIC, () => Promise.resolve(undefined)]])
   });
 }
 
-Deno.test("authenticate() refuses a token too long before any check sees it", async () => {
+Deno.test("authenticate() refuses a token that is too long before it asks a check", async () => {
   const { check, tokens } = countingCheck({ subject: "bob" });
   const { authenticate } = createAuthenticator([check]);
   const error = await assertRejects(() => authenticate("a".repeat(8193)), ProxyError);

@@ -14,7 +14,7 @@ interface Case {
 const CASES: readonly Case[] = [
   { name: "of the socket", trustProxy: 0, input: [], expected: SOCKET },
   {
-    name: "of the socket, whatever is claimed",
+    name: "of the socket, whatever the client claims",
     trustProxy: 0,
     input: ["1.1.1.1"],
     expected: SOCKET,
@@ -78,7 +78,7 @@ const CASES: readonly Case[] = [
     expected: SOCKET,
   })),
   {
-    name: "of the socket when the entry that counts is none, though others are",
+    name: "of the socket when the entry of the proxy is no address, though others are",
     trustProxy: 2,
     input: ["1.1.1.1, x, 2.2.2.2"],
     expected: SOCKET,
@@ -86,7 +86,7 @@ const CASES: readonly Case[] = [
 ];
 
 for (const { name, trustProxy, input, expected } of CASES) {
-  Deno.test(`createClientAddress() gives the address ${name}`, () => {
+  Deno.test(`createClientAddress() returns the address ${name}`, () => {
     const headers = new Headers(input.map((value): [string, string] => ["x-forwarded-for", value]));
     assertEquals(createClientAddress({ trustProxy })(headers, SOCKET), expected);
   });
@@ -101,21 +101,33 @@ const KEYS = [
     input: "2001:db8:1:2:3:4:5:6",
     expected: "2001:db8:1:2::/64",
   },
-  { name: "its neighbour alike", input: "2001:DB8:1:2:ffff::", expected: "2001:db8:1:2::/64" },
-  { name: "leading zeros alike", input: "2001:0db8:0001:0002::1", expected: "2001:db8:1:2::/64" },
-  { name: "another network apart", input: "2001:db8:1:3::1", expected: "2001:db8:1:3::/64" },
+  {
+    name: "the same /64 for its neighbour",
+    input: "2001:DB8:1:2:ffff::",
+    expected: "2001:db8:1:2::/64",
+  },
+  {
+    name: "the same /64 for leading zeros",
+    input: "2001:0db8:0001:0002::1",
+    expected: "2001:db8:1:2::/64",
+  },
+  {
+    name: "another /64 for another network",
+    input: "2001:db8:1:3::1",
+    expected: "2001:db8:1:3::/64",
+  },
   { name: "loopback", input: "::1", expected: "::/64" },
   {
     name: "a link-local address without its interface",
     input: "fe80::1%eth0",
     expected: "fe80::/64",
   },
-  { name: "what is no address as it is", input: "unix:/run/socket", expected: "unix:/run/socket" },
-  { name: "nothing as it is", input: "", expected: "" },
+  { name: "another text as it is", input: "unix:/run/socket", expected: "unix:/run/socket" },
+  { name: "an empty text as it is", input: "", expected: "" },
 ];
 
 for (const { name, input, expected } of KEYS) {
-  Deno.test(`toAddressKey() gives ${name}`, () => {
+  Deno.test(`toAddressKey() returns ${name}`, () => {
     assertEquals(toAddressKey(input), expected);
   });
 }

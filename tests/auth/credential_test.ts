@@ -1,13 +1,13 @@
 import { assertEquals, assertFalse } from "@std/assert";
 import fc from "fast-check";
-import { type Credential, readCredential } from "../../src/auth/credential.ts";
+import { type PresentedCredential, readCredential } from "../../src/auth/credential.ts";
 import { MAX_TOKEN_LENGTH } from "../../src/protocol/mod.ts";
 
 interface Case {
   readonly name: string;
   readonly input: readonly (readonly [name: string, value: string])[];
   /** A token, or the type of what is none. */
-  readonly expected: { readonly token: string } | Exclude<Credential["type"], "token">;
+  readonly expected: { readonly token: string } | Exclude<PresentedCredential["type"], "token">;
 }
 
 const SECRET = "se-cr.et_~+/0==";
@@ -159,7 +159,7 @@ for (const { name, input, expected } of CASES) {
   });
 }
 
-Deno.test("readCredential() never repeats what it was sent", () => {
+Deno.test("readCredential() does not quote a malformed credential", () => {
   for (const input of [bearer("Bearer s3cr3t:x"), offer("bearer.czNjcjN0Og", "wsfetch.v1")]) {
     const found = readCredential(toHeaders(input));
     assertEquals(found.type, "malformed");
@@ -175,7 +175,7 @@ Deno.test("readCredential() accepts one encoding of a token only", () => {
   }));
 });
 
-Deno.test("readCredential() reads every token from both carriers alike", () => {
+Deno.test("readCredential() reads the same token from both carriers", () => {
   fc.assert(fc.property(fc.stringMatching(/^[\w\-.~+/]{1,40}={0,3}$/), (token) => {
     assertEquals(readCredential(new Headers({ authorization: `Bearer ${token}` })), {
       type: "token",

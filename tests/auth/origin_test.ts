@@ -15,8 +15,8 @@ const ALL = ["https://*.example.com"];
 const HOST = "proxy.test:8000";
 
 const CASES: readonly Case[] = [
-  { name: "what comes from no page", input: {}, expected: true },
-  { name: "what comes from no page, without a host", input: { host: "" }, expected: true },
+  { name: "a request without an origin", input: {}, expected: true },
+  { name: "a request without an origin and a host", input: { host: "" }, expected: true },
   { name: "a page of its own", input: { origin: "http://proxy.test:8000" }, expected: true },
   {
     name: "a page of its own, over TLS",
@@ -163,7 +163,7 @@ const CASES: readonly Case[] = [
 
 for (const { name, allowed = [], listenHost = "0.0.0.0", input, expected } of CASES) {
   const { origin, host = HOST } = input;
-  Deno.test(`createOriginCheck() ${expected ? "admits" : "refuses"} ${name}`, () => {
+  Deno.test(`createOriginCheck() ${expected ? "allows" : "refuses"} ${name}`, () => {
     const headers = new Headers();
     if (origin !== undefined) headers.set("origin", origin);
     if (host !== "") headers.set("host", host);
@@ -172,7 +172,7 @@ for (const { name, allowed = [], listenHost = "0.0.0.0", input, expected } of CA
   });
 }
 
-Deno.test("createOriginCheck() asks each of several", () => {
+Deno.test("createOriginCheck() checks each of several origins", () => {
   const isAllowed = createOriginCheck({
     allowedOrigins: ["https://a.test", "https://*.b.test"],
     listenHost: "0.0.0.0",

@@ -11,7 +11,7 @@ interface Wrong {
   readonly expected: string;
 }
 
-const ANONYMOUS = "The name of a token has to be";
+const ANONYMOUS = "The name of a token must be";
 
 const WRONG: readonly Wrong[] = [
   { name: "nothing", input: "", expected: "A token needs a name" },
@@ -30,7 +30,7 @@ const WRONG: readonly Wrong[] = [
     input: `SHA256:${DIGEST}`,
     expected: 'before "sha',
   },
-  { name: "no token", input: "alice:", expected: 'The token of "alice" has to be' },
+  { name: "no token", input: "alice:", expected: 'The token of "alice" must be' },
   { name: "a token with a space", input: `alice:${SECRET} x`, expected: 'The token of "alice"' },
   { name: "a token with a colon", input: `alice:${SECRET}:x`, expected: 'The token of "alice"' },
   {
@@ -57,7 +57,7 @@ const WRONG: readonly Wrong[] = [
 ];
 
 for (const { name, input, expected } of WRONG) {
-  Deno.test(`parseTokenRule() refuses ${name}, and does not repeat it`, () => {
+  Deno.test(`parseTokenRule() refuses ${name}, and does not quote it`, () => {
     const { message } = assertThrows(() => parseTokenRule(input), TypeError, expected);
     assertFalse(message.includes(SECRET));
     assertFalse(message.includes(DIGEST.slice(1)));
@@ -71,7 +71,7 @@ const RIGHT = [
 ];
 
 for (const { name, input } of RIGHT) {
-  Deno.test(`parseTokenRule() keeps the digest only, of ${name}`, () => {
+  Deno.test(`parseTokenRule() keeps only the digest of ${name}`, () => {
     assertEquals(parseTokenRule(input), { name: "alice", digest: Uint8Array.fromHex(DIGEST) });
   });
 }
@@ -109,12 +109,14 @@ Deno.test("createTokenCheck() knows no token when there are no rules", () => {
   assertEquals(createTokenCheck([])("one"), undefined);
 });
 
-Deno.test("createTokenCheck() refuses a token that two names have", () => {
+Deno.test("createTokenCheck() refuses rules in which two names have the same token", () => {
   const rules = ["alice:one", `bob:${SECRET}`, `carol:sha256:${DIGEST}`].map(parseTokenRule);
   const { message } = assertThrows(() => createTokenCheck(rules), TypeError);
   assertEquals(message, '"bob" and "carol" have the same token; give each its own');
 });
 
 Deno.test("refuseSharedTokens() lets one name repeat a token", () => {
-  refuseSharedTokens(["alice:one", "alice:one", "alice:two"].map(parseTokenRule));
+  const rules = ["alice:one", "alice:one", "alice:two"].map(parseTokenRule);
+  assertEquals(refuseSharedTokens(rules), undefined);
+  assertEquals(createTokenCheck(rules)("one"), { subject: "alice" });
 });

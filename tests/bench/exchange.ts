@@ -1,16 +1,17 @@
 /**
- * What an exchange costs in this service's own code: frames in, frames out, with all that it does in between,
- * but for a WebSocket and a destination that answer at once. Time and garbage, by what is left out.
+ * What an exchange costs in this service's own code: from its frame to the response frame, with a WebSocket that takes
+ * frames at once and a destination that responds at once. Prints the time and the garbage of one exchange.
  *
  * Run: `deno run --allow-all --v8-flags=--max-semi-space-size=16,--expose-gc tests/bench/exchange.ts [BATCHES]`
  */
-import { parseConfig } from "../../src/config.ts";
-import { createConnect } from "../../src/connection/connection.ts";
-import { createRunExchange } from "../../src/connection/exchange.ts";
+import { systemClock } from "../../src/clock.ts";
+import { parseConfig } from "../../src/config/config.ts";
+import { Connection, MAX_WAITING_REPLIES } from "../../src/connection/connection.ts";
 import { v1 } from "../../src/dialect/v1.ts";
-import { toLines, toServerSentEvents } from "../../src/forward/events.ts";
+import { createRunner } from "../../src/exchange/run.ts";
+import { createWheel } from "../../src/exchange/wheel.ts";
 import { createForward } from "../../src/forward/forward.ts";
-import type { Transport } from "../../src/forward/transport.ts";
+import type { Transport } from "../../src/http/transport.ts";
 import { createLimiter } from "../../src/limits/limiter.ts";
 import { createMemoryStore } from "../../src/limits/memory_store.ts";
 import { createPolicy } from "../../src/policy/policy.ts";
@@ -43,25 +44,27 @@ const HEADERS = Object.entries({
   "accept-ranges": "bytes",
 });
 
-/** A destination that answers at once. */
-const answer: Transport = () =>
+/** A destination that responds at once. */
+const respond: Transport = () =>
   Promise.resolve({
     status: 200,
     statusText: "OK",
     headers: HEADERS,
     decoded: false,
-    length: BODY.length,
-    isHere: true,
-    bytes: () => BODY,
-    chunks: (): never => {
-      throw new Error("Nothing is streamed here");
+    body: {
+      length: BODY.length,
+      isHere: true,
+      bytes: () => BODY,
+      chunks: (): never => {
+        throw new Error("Nothing is streamed here");
+      },
+      discard: () => {},
     },
-    discard: () => {},
   });
 
 interface Variant extends Disposable {
   readonly name: string;
-  /** Makes so many batches of exchanges, one batch in flight at a time. */
+  /** Runs batches of exchanges, one batch at a time. */
   run(batches: number): Promise<void>;
 }
 
@@ -74,7 +77,8 @@ function createVariant(name: string, telemetry: Telemetry): Variant {
   }, { resolver: createResolver() });
   const limiter = createLimiter(NO_LIMITS, createMemoryStore);
   const registry = createRegistry([], { getStatus: () => Promise.resolve(200) });
-  const runExchange = createRunExchange({
+  const clock = systemClock;
+  const runner = createRunner({
     allowMethods: config.ALLOW_METHODS,
     maxRequestBytes: config.MAX_REQUEST_BYTES,
     maxResponseBytes: config.MAX_RESPONSE_BYTES,
@@ -86,33 +90,27 @@ function createVariant(name: string, telemetry: Telemetry): Variant {
     limiter,
     registry,
     policy,
-    forward: createForward({ http: answer, https: answer }),
-    toServerSentEvents,
-    toLines,
+    forward: createForward(respond),
+    telemetry,
+    tracing: undefined,
+    clock,
   });
-  let answers = -1; // hello is none
-  let answered = (): void => {};
-  const connect = createConnect({
-    server: "wsfetch/bench",
-    limits: {
-      maxFrameBytes: config.MAX_FRAME_BYTES,
-      maxInFlight: 2 * IN_FLIGHT,
-      maxRequestBytes: config.MAX_REQUEST_BYTES,
-      maxResponseBytes: config.MAX_RESPONSE_BYTES,
-      maxTimeoutMs: config.MAX_TIMEOUT_MS,
-      windowBytes: config.WINDOW_BYTES,
-    },
-    authGraceMs: config.AUTH_GRACE_MS,
-    creditIdleMs: config.STREAM_IDLE_MS,
-    maxStreamBytes: config.MAX_STREAM_BYTES,
-    socket: { highWaterBytes: config.SEND_BUFFER_BYTES, sendTimeoutMs: config.SEND_TIMEOUT_MS },
-  }, { authenticator: undefined, limiter, runExchange, telemetry });
-  const connection = connect({
+  const limits = {
+    maxFrameBytes: config.MAX_FRAME_BYTES,
+    maxInFlight: 2 * IN_FLIGHT,
+    maxRequestBytes: config.MAX_REQUEST_BYTES,
+    maxResponseBytes: config.MAX_RESPONSE_BYTES,
+    maxTimeoutMs: config.MAX_TIMEOUT_MS,
+    windowBytes: config.WINDOW_BYTES,
+  };
+  let responses = -1; // hello is none
+  let responded = (): void => {};
+  const connection = new Connection({
     webSocket: {
       readyState: WebSocket.OPEN,
       bufferedAmount: 0,
       send(): void {
-        if (++answers % IN_FLIGHT === 0) answered();
+        if (++responses % IN_FLIGHT === 0) responded();
       },
       close: () => {},
     },
@@ -121,8 +119,28 @@ function createVariant(name: string, telemetry: Telemetry): Variant {
     identity: undefined,
     key: "bench",
     upstreams: [],
+  }, {
+    runner,
+    wheel: createWheel(clock),
+    limiter,
+    authenticator: undefined,
+    telemetry,
+    clock,
+    server: "wsfetch/bench",
+    limits,
+    authGraceMs: config.AUTH_GRACE_MS,
+    finishMs: config.MAX_TIMEOUT_MS,
+    creditIdleMs: config.STREAM_IDLE_MS,
+    windowBytes: config.WINDOW_BYTES,
+    maxStreamBytes: config.MAX_STREAM_BYTES,
+    socket: {
+      highWaterBytes: config.SEND_BUFFER_BYTES,
+      sendTimeoutMs: config.SEND_TIMEOUT_MS,
+      maxWaiting: limits.maxInFlight + MAX_WAITING_REPLIES,
+      clock,
+    },
   });
-  // An id is free again a moment behind its answer, when the next batch has begun.
+  // An id is free a moment after its response, when the next batch has started already.
   const frames = Array.from(
     { length: 2 * IN_FLIGHT },
     (_, index) => `{"type":"request","id":${index + 1},"url":"http://127.0.0.1:8001/200.json"}`,
@@ -133,7 +151,7 @@ function createVariant(name: string, telemetry: Telemetry): Variant {
     async run(batches): Promise<void> {
       for (let batch = 0; batch < batches; batch++) {
         const { promise, resolve } = Promise.withResolvers<void>();
-        answered = resolve;
+        responded = resolve;
         for (const frame of halves[batch % 2] ?? []) connection.receive(frame);
         await promise;
       }
@@ -157,7 +175,7 @@ async function measure(
   await run(batches);
   const micros = (performance.now() - startedAt) * 1000 / exchanges;
   if (typeof gc !== "function") return { micros, bytes: NaN };
-  // So few that the young generation is not collected meanwhile.
+  // Few enough that the young generation is not collected meanwhile.
   const few = 16;
   gc();
   const before = Deno.memoryUsage().heapUsed;

@@ -1,10 +1,10 @@
 /**
- * What the limits cost an exchange: the time of begin(), spend() and the end of the lease, without limits,
+ * What the limits cost an exchange: the time of admitExchange(), spend() and the end of the lease, without limits,
  * with each of them and with all. No limit is reached.
  *
  * Run: `deno run --allow-all tests/bench/limits.ts`
  */
-import { createLimiter, isBreach, type LimiterOptions } from "../../src/limits/limiter.ts";
+import { createLimiter, isLimitExceeded, type LimiterOptions } from "../../src/limits/limiter.ts";
 import { createMemoryStore } from "../../src/limits/memory_store.ts";
 import { NO_LIMITS } from "../helpers/limits.ts";
 
@@ -39,9 +39,9 @@ async function measure(options: LimiterOptions): Promise<number> {
   const startedAt = performance.now();
   for (let i = 0; i < EXCHANGES; i++) {
     const key = KEYS[i % KEYS.length] ?? "";
-    const begun = limiter.begin(key);
+    const begun = limiter.admitExchange(key);
     const lease = begun instanceof Promise ? await begun : begun;
-    if (isBreach(lease)) throw new Error(lease.message);
+    if (isLimitExceeded(lease)) throw new Error(lease.message);
     const spent = limiter.spend(key, RESPONSE_BYTES);
     if (spent !== undefined) await spent;
     lease[Symbol.dispose]();

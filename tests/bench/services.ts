@@ -5,7 +5,7 @@
  * @module
  */
 import { createApp } from "../../src/app.ts";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 
 const [settings = "[]"] = Deno.args;
 const all: readonly Readonly<Record<string, string>>[] = JSON.parse(settings);

@@ -45,6 +45,7 @@ function createRecord(): ExchangedEvent {
   const upstream = UPSTREAMS[sequence % UPSTREAMS.length] ?? "";
   const waitMs = Math.round(Math.random() * 100_000) / 1000;
   return {
+    type: "exchanged",
     connection,
     exchange: sequence,
     requestId: `${connection}-${sequence}`,
@@ -96,7 +97,7 @@ function measure({ telemetry, flush, times, garbage }: Case): void {
   const records = Array.from({ length: EVENTS }, createRecord);
   const before = Deno.memoryUsage().heapUsed;
   const startedAt = performance.now();
-  for (const record of records) telemetry.exchanged(record);
+  for (const record of records) telemetry.emit(record);
   flush();
   times.push((performance.now() - startedAt) * 1000 / EVENTS);
   garbage.push((Deno.memoryUsage().heapUsed - before) / EVENTS);

@@ -1,25 +1,25 @@
 /**
- * What the client does against a real service, in every runtime: imports nothing but types, so that Node.js and
- * browsers can run it with its types stripped.
+ * The cases that run against a real service in each runtime. Only types are imported, so that Node.js and browsers can
+ * run the stripped source.
  *
  * @module
  */
 import type { Client, ClientOptions, createClient, FetchInit } from "../../src/client/mod.ts";
 
-/** What the cases run with. */
-export interface CaseContext {
+/** The service and the client that the cases use. */
+export interface CaseSetup {
   readonly createClient: typeof createClient;
   readonly options?: ClientOptions;
   /** `ws://…/ws` */
   readonly serviceUrl: string;
-  /** Where `target.ts` listens, as `http://host:port`. */
+  /** The origin of `target.ts`, as `http://host:port`. */
   readonly targetUrl: string;
 }
 
-/** What became of a case. */
+/** The outcome of a case. */
 export interface CaseResult {
   readonly name: string;
-  /** What went wrong. */
+  /** The stack of the error, if the case has failed. */
   readonly error?: string;
 }
 
@@ -31,7 +31,7 @@ interface CaseTools {
 }
 
 const CASES: Readonly<Record<string, (tools: CaseTools) => Promise<void>>> = {
-  "gives a response as fetch does": async ({ get, targetUrl }) => {
+  "returns a response like fetch": async ({ get, targetUrl }) => {
     const response = await get("/status/404");
     equal(response instanceof Response, true);
     equal([response.status, response.ok, response.redirected], [404, false, false]);
@@ -39,16 +39,16 @@ const CASES: Readonly<Record<string, (tools: CaseTools) => Promise<void>>> = {
     equal(await response.clone().text(), "status");
     equal(await response.text(), "status");
   },
-  "keeps Set-Cookie apart": async ({ get }) => {
+  "keeps each Set-Cookie field separate": async ({ get }) => {
     const response = await get("/cookies");
     equal(response.headers.getSetCookie(), ["a=1", "b=2"]);
     equal(response.clone().headers.getSetCookie(), ["a=1", "b=2"]);
   },
-  "gives null bodies": async ({ get }) => {
+  "returns null bodies": async ({ get }) => {
     equal((await get("/status/204")).body, null);
     equal((await get("/bytes/10", { method: "HEAD" })).body, null);
   },
-  "follows redirects, gives them, and refuses them": async ({ get, targetUrl }) => {
+  "follows, returns or rejects redirects": async ({ get, targetUrl }) => {
     const followed = await get("/redirect");
     equal([followed.status, followed.redirected], [200, true]);
     equal(followed.url, `${targetUrl}/status/200`);
@@ -75,7 +75,7 @@ const CASES: Readonly<Record<string, (tools: CaseTools) => Promise<void>>> = {
     const form = await (await get("/echo", { method: "POST", body })).formData();
     equal(form.get("text"), "é");
     const file = form.get("file");
-    if (!(file instanceof File)) throw new Error("The file did not come back");
+    if (!(file instanceof File)) throw new Error("The file is missing");
     equal([file.name, ...new Uint8Array(await file.arrayBuffer())], ["f.bin", 0, 255]);
   },
   "sends a stream": ({ get }) => echoes(get, new Blob(["stream"]).stream(), "stream", null),
@@ -94,7 +94,7 @@ const CASES: Readonly<Record<string, (tools: CaseTools) => Promise<void>>> = {
     equal(bytes.byteLength, 3_000_000);
     equal(bytes.findIndex((byte, at) => byte !== at % 251), -1);
   },
-  "receives a short body as fetch does": async ({ get }) => {
+  "receives a short body like fetch": async ({ get }) => {
     const body = new Blob(["\ufeffé"], { type: "x/y" });
     const response = await get("/echo", { method: "POST", body });
     const clone = response.clone();
@@ -115,7 +115,7 @@ const CASES: Readonly<Record<string, (tools: CaseTools) => Promise<void>>> = {
     abort.abort();
     equal(nameOf(await call), "AbortError");
   },
-  "aborts in the middle of the body, with the reason": async ({ get }) => {
+  "aborts during the body, with the reason": async ({ get }) => {
     const abort = new AbortController();
     const response = await get("/bytes/3000000", { signal: abort.signal });
     const reader = response.body?.getReader();
@@ -130,18 +130,22 @@ const CASES: Readonly<Record<string, (tools: CaseTools) => Promise<void>>> = {
     const reason = new Error("enough");
     equal(await rejection(get("/", { signal: AbortSignal.abort(reason) })) === reason, true);
   },
-  "rejects a URL with credentials where a Request does": async ({ client, targetUrl }) => {
+  "rejects a URL with credentials if the platform's Request does": async (
+    { client, targetUrl },
+  ) => {
     const url = targetUrl.replace("//", "//name:password@");
     const made = Promise.resolve(url).then((it) => new Request(it));
     const isRefused = await made.then(() => false, () => true);
     const error = await client.fetch(url).catch((error: unknown) => error);
     equal(error instanceof TypeError && error.cause === undefined, isRefused);
   },
-  "says why a destination was not reached": async ({ client }) => {
+  "rejects with the code of a refused destination": async ({ client }) => {
     const { code, sent, retryable } = causeOf(await rejection(client.fetch("http://10.0.0.1/")));
     equal([code, sent, retryable], ["destination_ip_prohibited", "no", false]);
   },
-  "gives server-sent events, over the end of the stream": async ({ client, targetUrl }) => {
+  "iterates over server-sent events across the end of the stream": async (
+    { client, targetUrl },
+  ) => {
     const seen: string[] = [];
     for await (const { type, data, lastEventId } of client.events(`${targetUrl}/events`)) {
       seen.push(`${type} ${data} ${lastEventId}`);
@@ -149,7 +153,7 @@ const CASES: Readonly<Record<string, (tools: CaseTools) => Promise<void>>> = {
     }
     equal(seen, ["tick a 1", "tick b 2", "tick a 3", "tick b 4"]);
   },
-  "runs a hundred at a time": async ({ get }) => {
+  "runs a hundred requests concurrently": async ({ get }) => {
     const calls = Array.from(
       { length: 100 },
       async (_, at) => await (await get("/echo", { method: "POST", body: `${at}` })).text(),
@@ -158,9 +162,9 @@ const CASES: Readonly<Record<string, (tools: CaseTools) => Promise<void>>> = {
   },
 };
 
-/** Runs every case, with a client of its own each. */
+/** Runs each case with a new client. */
 export async function runCases(
-  { createClient, options, serviceUrl, targetUrl }: CaseContext,
+  { createClient, options, serviceUrl, targetUrl }: CaseSetup,
 ): Promise<CaseResult[]> {
   const results: CaseResult[] = [];
   for (const [name, run] of Object.entries(CASES)) {
@@ -199,7 +203,7 @@ async function rejection(call: Promise<unknown>): Promise<unknown> {
   } catch (error) {
     return error;
   }
-  throw new Error("The call was not rejected");
+  throw new Error("The call did not reject");
 }
 
 function nameOf(error: unknown): unknown {

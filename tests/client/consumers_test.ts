@@ -1,5 +1,5 @@
 /**
- * Well-known users of `fetch` work on `client.fetch` as they are.
+ * Well-known libraries that accept a `fetch` work with `client.fetch`.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import axios from "axios";
@@ -10,7 +10,7 @@ import { createClient } from "../../src/client/mod.ts";
 import { startService } from "../helpers/service.ts";
 import { startTarget } from "./target.ts";
 
-Deno.test("ky works on client.fetch", async () => {
+Deno.test("ky works with client.fetch", async () => {
   await using target = startTarget();
   await using service = startService();
   await using client = createClient(service.url);
@@ -26,7 +26,7 @@ Deno.test("ky works on client.fetch", async () => {
   assertEquals((await assertRejects(() => call.text(), DOMException)).name, "AbortError");
 });
 
-Deno.test("ky retries on client.fetch", async () => {
+Deno.test("ky retries with client.fetch", async () => {
   await using target = startTarget();
   await using service = startService();
   await using client = createClient(service.url);
@@ -34,7 +34,7 @@ Deno.test("ky retries on client.fetch", async () => {
   assertEquals(await api.put(`${target.origin}/second-time`, { body: "x" }).text(), "x");
 });
 
-Deno.test("ofetch works on client.fetch", async () => {
+Deno.test("ofetch works with client.fetch", async () => {
   await using target = startTarget();
   await using service = startService();
   await using client = createClient(service.url);
@@ -45,7 +45,7 @@ Deno.test("ofetch works on client.fetch", async () => {
   assertEquals(error.status, 500);
 });
 
-Deno.test("axios works on client.fetch, through its fetch adapter", async () => {
+Deno.test("axios works with client.fetch, through its fetch adapter", async () => {
   await using target = startTarget();
   await using service = startService();
   await using client = createClient(service.url);
@@ -70,7 +70,7 @@ Deno.test("axios works on client.fetch, through its fetch adapter", async () => 
   await assertRejects(() => call, axios.CanceledError);
 });
 
-Deno.test("eventsource works on client.fetch", async () => {
+Deno.test("eventsource works with client.fetch", async () => {
   await using target = startTarget();
   await using service = startService();
   await using client = createClient(service.url);
@@ -83,5 +83,5 @@ Deno.test("eventsource works on client.fetch", async () => {
     });
   });
   source.close();
-  assertEquals(seen, ["1:a", "2:b", "3:a", "4:b"]); // the second pair after it has reconnected
+  assertEquals(seen, ["1:a", "2:b", "3:a", "4:b"]); // the second pair arrives after a reconnection
 });

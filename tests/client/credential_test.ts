@@ -1,24 +1,24 @@
 /**
- * The client and a service that asks for credentials which end, and the named upstreams behind it.
+ * The client with a service that requires credentials, which expire, and with named upstreams.
  */
 import { assert, assertEquals } from "@std/assert";
 import { type Client, createClient } from "../../src/client/mod.ts";
 import { type JwksServer, startJwks } from "../helpers/jwks.ts";
 import { LOOPBACK, type Service, startService } from "../helpers/service.ts";
 import { type HttpUpstream, startHttp } from "../helpers/upstream.ts";
-import { failureOf, rejectionOf } from "./failures.ts";
+import { failureOf, rejectionOf } from "./rejections.ts";
 import { becomes } from "./states.ts";
 
 const BACKOFF = { minDelayMs: 1, maxDelayMs: 1, attempts: 2 };
-/** Seconds that the credentials of these tests last. */
+/** The lifetime of most credentials in these tests, in seconds. */
 const SHORT = 0.6;
 
-/** A service that goes by a key server, and a server that echoes at once, or at `/gated` when it may. */
+/** A service, its key server, and a destination that echoes: immediately, or at `/gated` after `open()`. */
 interface World extends AsyncDisposable {
   readonly jwks: JwksServer;
   readonly service: Service;
   readonly upstream: HttpUpstream;
-  /** Lets `/gated` answer. */
+  /** Lets `/gated` respond. */
   readonly open: () => void;
 }
 
@@ -52,13 +52,13 @@ function countOf({ log }: Service, event: string): number {
   return log.filter((line) => line.event === event).length;
 }
 
-/** Posts a body and takes it back. */
+/** Posts a body and asserts that the response repeats it. */
 async function assertEchoed(client: Client, url: string, body: string): Promise<void> {
   const response = await client.fetch(url, { method: "POST", body });
   assertEquals([response.status, await response.text()], [200, `POST ${body}`]);
 }
 
-Deno.test("client.fetch goes on with a fresh token when the credential has ended", async () => {
+Deno.test("client.fetch() continues with a new token after the credential has expired", async () => {
   await using world = await startWorld();
   const { service, upstream } = world;
   let asked = 0;
@@ -77,7 +77,7 @@ Deno.test("client.fetch goes on with a fresh token when the credential has ended
   assertEquals(await (await early).text(), "GET ");
 
   assert(calls > 3);
-  assertEquals(upstream.requests.length, 1 + calls + 10, "nothing was made twice");
+  assertEquals(upstream.requests.length, 1 + calls + 10, "no request was made twice");
   const [first] = service.log.filter(({ event }) => event === "connected");
   const gated = await service.logged("exchanged", ({ method }) => method === "GET");
   assertEquals([gated.connection, gated.outcome], [first?.connection, "response"]);
@@ -88,7 +88,7 @@ Deno.test("client.fetch goes on with a fresh token when the credential has ended
   assertEquals(left.closedBy, "client");
 });
 
-Deno.test("calls that meet the end of the credential together get one new connection", async () => {
+Deno.test("calls that meet an expired credential together share one new connection", async () => {
   await using world = await startWorld();
   const { service, upstream } = world;
   let asked = 0;
@@ -103,12 +103,12 @@ Deno.test("calls that meet the end of the credential together get one new connec
   assertEquals([asked, countOf(service, "connected")], [2, 2]);
 });
 
-Deno.test("a token that has ended for good rejects, without an endless loop", async () => {
+Deno.test("client.fetch() rejects with an expired token, without an endless loop", async () => {
   await using world = await startWorld();
   const { service, upstream, jwks } = world;
   const token = await jwks.sign({ exp: Math.floor(Date.now() / 1000) - 60 });
   await using client = createClient(service.url, { token, backoff: BACKOFF });
-  for (const attempts of [2, 3]) { // then each call tries once
+  for (const attempts of [2, 3]) { // after the attempts of the first call, each call connects once
     const error = await failureOf(client.fetch(upstream.origin));
     assertEquals([error.code, error.sent, error.retryable], ["connection_terminated", "no", true]);
     assertEquals([countOf(service, "refused"), client.state.type], [attempts, "idle"]);
@@ -116,7 +116,7 @@ Deno.test("a token that has ended for good rejects, without an endless loop", as
   assertEquals([upstream.requests.length, countOf(service, "connected")], [0, 0]);
 });
 
-Deno.test("a token that ends while it is used rejects, without an endless loop", async () => {
+Deno.test("client.fetch() rejects when its only token expires, without an endless loop", async () => {
   await using world = await startWorld();
   const { service, upstream } = world;
   const token = await signShort(world);
@@ -132,7 +132,7 @@ Deno.test("a token that ends while it is used rejects, without an endless loop",
   assert(countOf(service, "refused") <= 2);
 });
 
-Deno.test("the client connects again after 4501, when it is next used", async () => {
+Deno.test("the client reconnects after 4501 on its next use", async () => {
   await using world = await startWorld({ AUTH_GRACE_MS: "0" });
   const { service, upstream } = world;
   let asked = 0;
@@ -147,7 +147,7 @@ Deno.test("the client connects again after 4501, when it is next used", async ()
   assertEquals([asked, countOf(service, "connected")], [2, 2]);
 });
 
-Deno.test("a token function that fails rejects the call, and is asked again by the next", async () => {
+Deno.test("a failed token function rejects the call, and is called again by the next call", async () => {
   await using world = await startWorld();
   const { service, upstream, jwks } = world;
   const failure = new Error("The login has failed");
@@ -160,7 +160,7 @@ Deno.test("a token function that fails rejects the call, and is asked again by t
   await assertEchoed(client, upstream.origin, "body");
 });
 
-Deno.test("a token function that gives none, where one is needed, rejects the call", async () => {
+Deno.test("a token function that returns undefined rejects the call if a credential is required", async () => {
   await using world = await startWorld();
   const { service, upstream } = world;
   const token = (): undefined => undefined;
@@ -169,7 +169,7 @@ Deno.test("a token function that gives none, where one is needed, rejects the ca
   assertEquals(countOf(service, "refused"), 2);
 });
 
-Deno.test("client.fetch() goes through a named upstream", async () => {
+Deno.test("client.fetch() requests paths of a named upstream", async () => {
   const key = "the-key-of-the-api";
   await using api = startHttp((request) =>
     request.url.endsWith("/v1/moved")

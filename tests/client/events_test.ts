@@ -1,9 +1,10 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { getEventListeners } from "node:events";
 import { createClient, type ServerSentEvent } from "../../src/client/mod.ts";
 import { startFakeServer } from "../helpers/fake_server.ts";
-import { type Conversation, startConversation } from "./converse.ts";
+import { type Conversation, startConversation } from "./conversation.ts";
 import { createFakeTimers, type FakeTimers } from "./fake_timers.ts";
-import { failureOf, rejectionOf } from "./failures.ts";
+import { failureOf, rejectionOf } from "./rejections.ts";
 
 const TARGET = "http://upstream.example/events";
 const EVENT_STREAM = { headers: [["content-type", "text/event-stream; charset=utf-8"]] };
@@ -21,7 +22,7 @@ function headerOf({ headers }: { headers: [string, string][] }, name: string): s
   return headers.find((pair) => pair[0] === name)?.[1];
 }
 
-Deno.test("events() asks for an event stream and gives its events", async () => {
+Deno.test("events() requests an event stream and returns its events", async () => {
   await using talk = await converse();
   const events = talk.client.events(TARGET);
   const first = events.next();
@@ -47,8 +48,8 @@ Deno.test("events() asks for an event stream and gives its events", async () => 
   assertEquals(await events.next(), { done: true, value: undefined });
 });
 
-for (const how of ["ends", "breaks"]) {
-  Deno.test(`events() opens a stream that ${how} again, with Last-Event-ID, after 3 s`, async () => {
+for (const how of ["ends", "fails"]) {
+  Deno.test(`events() reopens a stream that ${how} with Last-Event-ID after 3 s`, async () => {
     await using talk = await converse();
     const events = talk.client.events(TARGET);
     const first = events.next();
@@ -63,7 +64,7 @@ for (const how of ["ends", "breaks"]) {
       const code = "http_response_incomplete";
       talk.connection.send({ type: "error", id, code, message: "", retryable: true, sent: "yes" });
     }
-    // Round the connection once: the end has come before what has come is read.
+    // After this round trip the client has received the end, before the second event is read.
     const other = talk.client.fetch(TARGET);
     talk.connection.respond((await talk.connection.next()).id, "");
     await other;
@@ -73,14 +74,14 @@ for (const how of ["ends", "breaks"]) {
     talk.timers.advance(3000);
     const again = await talk.connection.next();
     assertEquals(again.type, "request");
-    assertEquals(headerOf(again, "last-event-id"), "\u00c3\u00a91"); // UTF-8, a byte a character
+    assertEquals(headerOf(again, "last-event-id"), "\u00c3\u00a91"); // UTF-8, one character for each byte
     talk.connection.stream(again.id, EVENT_STREAM);
     talk.connection.send({ type: "event", id: again.id, event: "message", data: "c" });
     assertEquals((await third).value, { type: "message", data: "c", lastEventId: "é1" });
   });
 }
 
-Deno.test("events() waits as long as the server has said", async () => {
+Deno.test("events() waits for the delay that the server has set", async () => {
   await using talk = await converse();
   const events = talk.client.events(TARGET);
   const first = events.next();
@@ -98,7 +99,7 @@ Deno.test("events() waits as long as the server has said", async () => {
   assertEquals((await second).done, true);
 });
 
-Deno.test("events() goes on when the connection to the proxy is lost", async () => {
+Deno.test("events() reopens its stream when the connection to the proxy is lost", async () => {
   await using server = startFakeServer();
   const timers = createFakeTimers();
   await using client = createClient(server.url, {}, { timers, random: () => 0 });
@@ -116,7 +117,7 @@ Deno.test("events() goes on when the connection to the proxy is lost", async () 
   assertEquals((await next).value, { type: "message", data: "a", lastEventId: "" });
 });
 
-Deno.test("events() of a POST ends with the stream, and is not sent again", async () => {
+Deno.test("events() of a POST ends with the stream", async () => {
   await using talk = await converse();
   const events = talk.client.events(TARGET, { method: "POST", body: "{}" });
   const first = events.next();
@@ -130,7 +131,7 @@ Deno.test("events() of a POST ends with the stream, and is not sent again", asyn
 });
 
 for (const status of [200, 204, 301, 404, 500]) {
-  Deno.test(`events() fails for good on ${status} that is no event stream`, async () => {
+  Deno.test(`events() rejects for a response with ${status} that is not an event stream`, async () => {
     await using talk = await converse();
     const events = talk.client.events(TARGET);
     const failure = failureOf(events.next());
@@ -141,7 +142,7 @@ for (const status of [200, 204, 301, 404, 500]) {
   });
 }
 
-Deno.test("events() fails for good on what does not pass, as a refusal by policy", async () => {
+Deno.test("events() rejects with a failure that is not retryable", async () => {
   await using talk = await converse();
   const failure = failureOf(talk.client.events(TARGET).next());
   const { id } = await talk.connection.next();
@@ -150,7 +151,7 @@ Deno.test("events() fails for good on what does not pass, as a refusal by policy
 });
 
 for (const at of ["before the head", "between events", "between streams"]) {
-  Deno.test(`events() is stopped by its signal ${at}`, async () => {
+  Deno.test(`events() rejects with the reason of its signal ${at}`, async () => {
     await using talk = await converse();
     const abort = new AbortController();
     const events = talk.client.events(TARGET, { signal: abort.signal });
@@ -179,7 +180,31 @@ for (const at of ["before the head", "between events", "between streams"]) {
   });
 }
 
-Deno.test("return() ends a next() that waits", async () => {
+for (
+  const end of ["the stream has ended", "a failure that is not retryable", "return()", "abort()"]
+) {
+  Deno.test(`events() removes its signal listener after ${end}`, async () => {
+    await using talk = await converse();
+    const abort = new AbortController();
+    const { signal } = abort;
+    const events = talk.client.events(TARGET, { method: "POST", signal });
+    const next = events.next();
+    const settled = next.then(() => {}, () => {});
+    const { id } = await talk.connection.next();
+    assertEquals(getEventListeners(signal, "abort").length, 1);
+    if (end === "the stream has ended") {
+      talk.connection.stream(id, EVENT_STREAM);
+      talk.connection.send({ type: "end", id });
+    } else if (end === "a failure that is not retryable") {
+      talk.connection.send({ type: "error", id, code: "http_request_denied", message: "no" });
+    } else if (end === "return()") await events.return?.();
+    else abort.abort();
+    await settled;
+    assertEquals(getEventListeners(signal, "abort").length, 0);
+  });
+}
+
+Deno.test("return() ends a pending next()", async () => {
   await using talk = await converse();
   const events = talk.client.events(TARGET);
   const next = events.next();
@@ -189,7 +214,7 @@ Deno.test("return() ends a next() that waits", async () => {
   assertEquals(await talk.connection.next(), { type: "cancel", id });
 });
 
-Deno.test("a loop that breaks ends the stream", async () => {
+Deno.test("events() sends cancel when a loop is left", async () => {
   await using talk = await converse();
   const looped = (async () => {
     const seen: string[] = [];

@@ -1,21 +1,21 @@
 /**
- * Timers that run when a test says so.
+ * Timers that a test advances by hand.
  *
  * @module
  */
-import type { Timers } from "../../src/client/mod.ts";
+import type { ClientTimers } from "../../src/client/mod.ts";
 
-/** Timers of a test. */
-export interface FakeTimers extends Timers {
-  /** Lets so many milliseconds pass. */
+/** Timers for tests. */
+export interface FakeTimers extends ClientTimers {
+  /** Advances the time by `delayMs` milliseconds and runs the timers that are due. */
   advance(delayMs: number): void;
-  /** Fulfils when a timer with this delay is set. */
+  /** Fulfils when a timer with this delay is set after this call. */
   until(delayMs: number): Promise<void>;
-  /** The delays that are set, in milliseconds, counted from when they were. */
+  /** Returns the delays of the timers that are set, in milliseconds. */
   readonly delays: () => readonly number[];
 }
 
-/** Creates timers at the time 0. */
+/** Creates {@linkcode FakeTimers} whose time is 0. */
 export function createFakeTimers(): FakeTimers {
   const timers = new Map<number, { at: number; delayMs: number; callback: () => void }>();
   const watchers: { readonly delayMs: number; resolve(): void }[] = [];

@@ -1,34 +1,39 @@
 /**
- * What fetch does and what the client does, next to each other: one row, two calls, one outcome.
+ * Compares `client.fetch` with `fetch`: both make the call of each row, and must have the same outcome.
  */
 import { assertEquals } from "@std/assert";
 import { createClient, type Fetch } from "../../src/client/mod.ts";
 import { startService } from "../helpers/service.ts";
 import { type RawConnection, startHttp, startRaw, type Upstream } from "../helpers/upstream.ts";
-import { nameOf, observe, type Row, ROWS } from "./fidelity_rows.ts";
+import { API_ROWS } from "./fidelity/apis.ts";
+import { FAILURE_ROWS } from "./fidelity/failures.ts";
+import { REDIRECT_ROWS } from "./fidelity/redirects.ts";
+import { REQUEST_ROWS } from "./fidelity/requests.ts";
+import { RESPONSE_ROWS } from "./fidelity/responses.ts";
+import { nameOf, observe, type Row } from "./fidelity/row.ts";
 
-/** What a server saw of a request. */
-interface Seen {
+/** A request as the server has received it. */
+interface ReceivedRequest {
   readonly request: string;
   readonly headers: readonly (readonly [string, string])[];
   body: string;
 }
 
-/** What came of one of the two calls. */
+/** The outcome of one of the two calls. */
 interface Outcome {
-  readonly seen: readonly Seen[] | undefined;
+  readonly requests: readonly ReceivedRequest[] | undefined;
   readonly result?: unknown;
   readonly rejected?: unknown;
 }
 
 /** One of the two calls. */
 interface Run {
-  readonly seen: Seen[];
-  /** The request's head has come to the server. */
+  readonly requests: ReceivedRequest[];
+  /** Resolved when the server has received the request head. */
   readonly arrived: PromiseWithResolvers<void>;
 }
 
-// Not compared: who asks, how it frames a body of which it may know the length, what it can decode.
+// Fields that may differ: the name of the client, the framing of the body, and the codings it accepts.
 const OWN_FIELDS: ReadonlySet<string> = new Set([
   "accept-encoding",
   "connection",
@@ -37,8 +42,15 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
   "user-agent",
 ]);
 
+const ROWS: readonly Row[] = [
+  ...REQUEST_ROWS,
+  ...RESPONSE_ROWS,
+  ...REDIRECT_ROWS,
+  ...FAILURE_ROWS,
+  ...API_ROWS,
+];
 for (const row of ROWS) {
-  Deno.test(`client.fetch() does as fetch: ${row.name}`, async () => {
+  Deno.test(`client.fetch() has the same outcome as fetch(): ${row.name}`, async () => {
     let run = startRun();
     await using upstream = startUpstream(row, () => run);
     await using service = startService();
@@ -50,7 +62,7 @@ for (const row of ROWS) {
   });
 }
 
-/** Deno's fetch gives every status its usual phrase, whereas the client gives its server's (Fetch, "status message"). */
+/** Deno's fetch returns the usual phrase for each status. The client returns the server's (Fetch, "status message"). */
 function withPhrase(outcome: Outcome, { raw }: Row): Outcome {
   const phrase = typeof raw === "string"
     ? /^HTTP\/1\.1 [2-9]\d\d ?(.*)\r\n/m.exec(raw)?.[1]
@@ -65,7 +77,7 @@ function isObserved(result: unknown): result is { readonly statusText: string } 
 }
 
 function startRun(): Run {
-  return { seen: [], arrived: Promise.withResolvers<void>() };
+  return { requests: [], arrived: Promise.withResolvers<void>() };
 }
 
 async function outcome(
@@ -74,14 +86,14 @@ async function outcome(
   { url, run }: { readonly url: string; readonly run: Run },
 ): Promise<Outcome> {
   const { arrived } = run;
-  const seen = unseen ? undefined : run.seen;
+  const requests = unseen ? undefined : run.requests;
   try {
     const result = use === undefined
       ? await observe(await fetch(`${url}${path}`, init?.()))
       : await use(fetch, `${url}${path}`, arrived.promise);
-    return { seen, result };
+    return { requests, result };
   } catch (error) {
-    return { seen, rejected: nameOf(error) };
+    return { requests, rejected: nameOf(error) };
   }
 }
 
@@ -89,27 +101,27 @@ function startUpstream(row: Row, current: () => Run): Upstream {
   const { http = () => new Response("ok"), raw } = row;
   if (raw !== undefined) {
     return startRaw(async (connection) => {
-      const { seen, arrived } = current();
+      const { requests, arrived } = current();
       const [request = ""] = (await connection.readHead()).split("\r\n", 1);
-      seen.push({ request, headers: [], body: "" });
+      requests.push({ request, headers: [], body: "" });
       arrived.resolve();
       await play(raw, connection);
       connection.close();
     });
   }
   return startHttp(async (request) => {
-    const { seen, arrived } = current();
+    const { requests, arrived } = current();
     const headers = [...request.headers].filter(([name]) => !OWN_FIELDS.has(name));
     const boundary = /boundary=(.*)/.exec(request.headers.get("content-type") ?? "")?.[1];
     const plain = (text: string): string => boundary ? text.replaceAll(boundary, "-") : text;
-    const it: Seen = {
+    const received: ReceivedRequest = {
       request: `${request.method} ${request.url}`,
       headers: headers.map(([name, value]) => [name, plain(value)]),
       body: "",
     };
-    seen.push(it);
+    requests.push(received);
     arrived.resolve();
-    it.body = plain(new TextDecoder("latin1").decode(await request.clone().arrayBuffer()));
+    received.body = plain(new TextDecoder("latin1").decode(await request.clone().arrayBuffer()));
     return await http(request);
   });
 }

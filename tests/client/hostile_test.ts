@@ -1,5 +1,5 @@
 /**
- * Whatever a server sends, the client throws nothing out, settles every call and mixes no two bodies.
+ * A server may send any frames: the client does not throw outside its calls, settles each call and mixes no bodies.
  */
 import { assert } from "@std/assert";
 import fc from "fast-check";
@@ -9,8 +9,8 @@ import { startFakeServer } from "../helpers/fake_server.ts";
 const CALLS = 3;
 const TARGET = "http://upstream.example/";
 
-/** What a server sends; ids 1 to 3 are in flight, others are not. */
-type Move =
+/** A message of the server. Only the ids 1 to 3 are in flight. */
+type Message =
   | { readonly kind: "json"; readonly value: unknown }
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "bytes"; readonly bytes: readonly number[] }
@@ -52,10 +52,10 @@ const others = fc.oneof(
   fc.constantFrom({ type: "hello" }, { type: "hello", protocol: "wsfetch.v1", limits: {} }),
   fc.jsonValue(),
 );
-const moves: fc.Arbitrary<Move> = fc.oneof(
-  { weight: 5, arbitrary: goodHeads.map((value): Move => ({ kind: "json", value })) },
-  { weight: 2, arbitrary: heads.map((value): Move => ({ kind: "json", value })) },
-  { weight: 2, arbitrary: others.map((value): Move => ({ kind: "json", value })) },
+const messages: fc.Arbitrary<Message> = fc.oneof(
+  { weight: 5, arbitrary: goodHeads.map((value): Message => ({ kind: "json", value })) },
+  { weight: 2, arbitrary: heads.map((value): Message => ({ kind: "json", value })) },
+  { weight: 2, arbitrary: others.map((value): Message => ({ kind: "json", value })) },
   {
     weight: 8,
     arbitrary: fc.record({
@@ -65,18 +65,18 @@ const moves: fc.Arbitrary<Move> = fc.oneof(
       fin: fc.boolean(),
     }),
   },
-  { weight: 1, arbitrary: fc.string().map((text): Move => ({ kind: "text", text })) },
+  { weight: 1, arbitrary: fc.string().map((text): Message => ({ kind: "text", text })) },
   {
     weight: 1,
-    arbitrary: fc.uint8Array({ maxLength: 8 }).map((bytes): Move => ({
+    arbitrary: fc.uint8Array({ maxLength: 8 }).map((bytes): Message => ({
       kind: "bytes",
       bytes: [...bytes],
     })),
   },
 );
 
-/** Plays the moves to three calls and gives how each of them ended. */
-async function play(script: readonly Move[]): Promise<PromiseSettledResult<Uint8Array>[]> {
+/** Sends the messages during three calls and returns how each call has settled. */
+async function play(script: readonly Message[]): Promise<PromiseSettledResult<Uint8Array>[]> {
   await using server = startFakeServer();
   await using client = createClient(server.url, {}, { random: () => 0 });
   const calls = Array.from({ length: CALLS }, async () => {
@@ -85,15 +85,19 @@ async function play(script: readonly Move[]): Promise<PromiseSettledResult<Uint8
   });
   const connection = await server.accept();
   for (let count = 0; count < CALLS; count++) await connection.next();
-  for (const move of script) {
-    if (move.kind === "json") connection.send(JSON.stringify(move.value));
-    else if (move.kind === "text") connection.send(move.text);
-    else if (move.kind === "bytes") connection.send(Uint8Array.from(move.bytes));
-    else connection.sendChunk(move.id, new Uint8Array(move.size).fill(move.id), move.fin);
+  for (const message of script) {
+    if (message.kind === "json") connection.send(JSON.stringify(message.value));
+    else if (message.kind === "text") connection.send(message.text);
+    else if (message.kind === "bytes") connection.send(Uint8Array.from(message.bytes));
+    else {connection.sendChunk(
+        message.id,
+        new Uint8Array(message.size).fill(message.id),
+        message.fin,
+      );}
   }
   connection.close(1011);
   const settled = Promise.allSettled(calls);
-  // What is sent again is refused for good, so that the run ends.
+  // A final close code ends the calls that are sent again.
   for (;;) {
     const next = await Promise.race([server.accept(), settled]);
     if (Array.isArray(next)) return next;
@@ -101,9 +105,9 @@ async function play(script: readonly Move[]): Promise<PromiseSettledResult<Uint8
   }
 }
 
-Deno.test("no interleaving of frames hangs a call, throws out, or mixes bodies", async () => {
+Deno.test("no sequence of messages hangs a call, throws outside a call, or mixes bodies", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(moves, { maxLength: 20 }), async (script) => {
+    fc.asyncProperty(fc.array(messages, { maxLength: 20 }), async (script) => {
       const results = await play(script);
       results.forEach((result, at) => {
         if (result.status === "rejected") assert(result.reason instanceof TypeError);

@@ -1,5 +1,5 @@
 /**
- * The same cases in Deno, in Node.js and in Chromium; in the last two against the modules that browsers are served.
+ * Runs the same cases in Deno, Node.js and Chromium. The latter two run the JavaScript that browsers are served.
  */
 import { assertEquals } from "@std/assert";
 import { chromium } from "playwright-core";
@@ -14,7 +14,7 @@ const ROOT = new URL("../../", import.meta.url);
 const CHROMIUM = "/usr/bin/chromium";
 const WS = "npm:ws@8.23.0";
 
-/** The client, what it imports, and the cases, as JavaScript by path. */
+/** Returns the client, the protocol and the cases as JavaScript, by path. */
 async function readModules(): Promise<Map<string, string>> {
   const modules = new Map<string, string>();
   for (const folder of ["src/client", "src/protocol"]) {
@@ -42,7 +42,7 @@ Deno.test("the client works in Deno", async () => {
   );
 });
 
-/** The major version of the Node.js on the PATH. */
+/** Returns the major version of the Node.js on the PATH. */
 async function findNode(): Promise<number | undefined> {
   try {
     const { stdout } = await new Deno.Command("node", { args: ["--version"] }).output();
@@ -52,7 +52,7 @@ async function findNode(): Promise<number | undefined> {
   }
 }
 
-/** Where the cache holds the npm package `ws`, which people use in Node.js 20. */
+/** Returns the cached path of the npm package `ws`, which provides a WebSocket in Node.js 20. */
 async function findWs(): Promise<string> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", "--no-lock", WS],
@@ -63,7 +63,7 @@ async function findWs(): Promise<string> {
   return `${ws?.localPath}/wrapper.mjs`;
 }
 
-// Node.js 20 has the platform's WebSocket behind a flag. Wherever it comes from, it is given as an option.
+// Node.js 20 has a WebSocket only with a flag. The cases pass the class as an option.
 const RUNNER = `
 import { createClient } from "./src/client/mod.js";
 import { runCases } from "./tests/client/cases.js";
@@ -77,7 +77,7 @@ console.log(JSON.stringify(await runCases({ createClient, options, serviceUrl, t
 
 const node = await findNode();
 const hasNode = node !== undefined && node >= 20;
-// deno-lint-ignore no-console -- says what was not tested
+// deno-lint-ignore no-console -- reports what was not tested
 if (!hasNode) console.log("There is no Node.js >= 20 on the PATH: the client is not tested in it");
 
 for (const name of ["the platform", "the npm package ws"]) {
@@ -119,12 +119,13 @@ async function exists(path: string): Promise<boolean> {
 }
 
 const hasChromium = await exists(CHROMIUM);
-// deno-lint-ignore no-console -- says what was not tested
+// deno-lint-ignore no-console -- reports what was not tested
 if (!hasChromium) console.log(`There is no ${CHROMIUM}: the client is not tested in it`);
 
 Deno.test({
   name: "the client works in Chromium, from the modules that the service serves to any page",
   ignore: !hasChromium,
+  timeout: 180_000,
   fn: async () => {
     const cases = (await readModules()).get("tests/client/cases.js") ?? "";
     await using target = startTarget();

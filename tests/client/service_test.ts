@@ -1,21 +1,21 @@
 /**
- * The client and the service together: backpressure, cancellation and draining from one end to the other.
+ * The client with the service: backpressure, cancellation and draining from end to end.
  */
 import { assert, assertEquals } from "@std/assert";
 import { type Client, createClient, type FetchInit } from "../../src/client/mod.ts";
 import { LOOPBACK, startService } from "../helpers/service.ts";
 import { startHttp, startRaw } from "../helpers/upstream.ts";
-import { failureOf, rejectionOf } from "./failures.ts";
+import { failureOf, rejectionOf } from "./rejections.ts";
 
 const MIB = 1_048_576;
 
-Deno.test("client.fetch is a fetch", () => {
+Deno.test("client.fetch is assignable to fetch", () => {
   const client: Client = createClient("wss://proxy.example/ws", { WebSocket });
   const isFetch: typeof fetch = client.fetch;
   assert(typeof isFetch === "function");
 });
 
-Deno.test("a reader that stops holds the destination back, and its cancel reaches it", async () => {
+Deno.test("a reader that pauses slows the destination down, and its cancel reaches it", async () => {
   let produced = 0;
   const cancelled = Promise.withResolvers<void>();
   await using upstream = startHttp(({ url }) =>
@@ -32,17 +32,17 @@ Deno.test("a reader that stops holds the destination back, and its cancel reache
   await using service = startService();
   await using client = createClient(service.url);
   const reader = (await client.fetch(upstream.origin)).body?.getReader();
-  let taken = 0;
-  while (taken < MIB) taken += (await reader?.read())?.value?.byteLength ?? Infinity;
+  let readBytes = 0;
+  while (readBytes < MIB) readBytes += (await reader?.read())?.value?.byteLength ?? Infinity;
   for (let times = 0; times < 20; times++) {
     assertEquals(await (await client.fetch(`${upstream.origin}/small`)).text(), "small");
   }
-  assert(produced < taken + 16 * MIB, `${produced} bytes were produced, ${taken} taken`);
+  assert(produced < readBytes + 16 * MIB, `${produced} bytes were produced, ${readBytes} read`);
   await reader?.cancel();
   await cancelled.promise;
 });
 
-Deno.test("a destination that stops reading holds the source of an upload back", async () => {
+Deno.test("a destination that pauses reading slows the source of an upload down", async () => {
   const enough = Promise.withResolvers<void>();
   await using upstream = startRaw(async (connection) => {
     await connection.readHead();
@@ -69,17 +69,17 @@ Deno.test("a destination that stops reading holds the source of an upload back",
   }
   assert(produced < 16 * MIB, `${produced} bytes were produced`);
   enough.resolve();
-  assertEquals(await (await call).text(), "ok"); // the answer comes before the body has ended
+  assertEquals(await (await call).text(), "ok"); // the response ends before the body
   await stopped.promise;
 });
 
-const STAGES: readonly { name: string; answer: string; init: FetchInit }[] = [
-  { name: "before the head", answer: "", init: {} },
-  { name: "in the head", answer: "HTTP/1.1 200 OK\r\n", init: {} },
-  { name: "in the body", answer: "HTTP/1.1 200 OK\r\n\r\nbegun", init: {} },
+const STAGES: readonly { name: string; response: string; init: FetchInit }[] = [
+  { name: "before the head", response: "", init: {} },
+  { name: "during the head", response: "HTTP/1.1 200 OK\r\n", init: {} },
+  { name: "during the body", response: "HTTP/1.1 200 OK\r\n\r\nbegun", init: {} },
   {
-    name: "in the upload",
-    answer: "",
+    name: "during the upload",
+    response: "",
     init: {
       method: "POST",
       body: new ReadableStream({
@@ -88,33 +88,33 @@ const STAGES: readonly { name: string; answer: string; init: FetchInit }[] = [
     },
   },
 ];
-for (const { name, answer, init } of STAGES) {
+for (const { name, response, init } of STAGES) {
   Deno.test(`abort() ${name} closes the connection to the destination`, async () => {
-    const came = Promise.withResolvers<void>();
-    const left = Promise.withResolvers<void>();
+    const arrived = Promise.withResolvers<void>();
+    const closed = Promise.withResolvers<void>();
     await using upstream = startRaw(async (connection) => {
       await connection.readHead();
-      if (answer !== "") await connection.write(answer);
-      came.resolve();
+      if (response !== "") await connection.write(response);
+      arrived.resolve();
       await connection.peerClosed();
-      left.resolve();
+      closed.resolve();
       connection.close();
     });
     await using service = startService();
     await using client = createClient(service.url);
     const abort = new AbortController();
     const call = client.fetch(upstream.origin, { ...init, signal: abort.signal });
-    const ended = rejectionOf(name === "in the body" ? call.then((it) => it.text()) : call);
-    await came.promise;
-    if (name === "in the body") await call;
+    const ended = rejectionOf(name === "during the body" ? call.then((it) => it.text()) : call);
+    await arrived.promise;
+    if (name === "during the body") await call;
     abort.abort();
     const error = await ended;
     assert(error instanceof DOMException && error.name === "AbortError");
-    await left.promise;
+    await closed.promise;
   });
 }
 
-Deno.test("a destination that dies inside the body fails its reader", async () => {
+Deno.test("a destination that closes during the body fails the reader", async () => {
   await using upstream = startRaw(async (connection) => {
     await connection.readHead();
     await connection.write(
@@ -134,7 +134,7 @@ Deno.test("a destination that dies inside the body fails its reader", async () =
   ]);
 });
 
-Deno.test("twenty large downloads at a time come whole", async () => {
+Deno.test("twenty concurrent large downloads arrive complete", async () => {
   await using upstream = startHttp(({ url }) =>
     new Response(new Uint8Array(4 * MIB).fill(Number(new URL(url).searchParams.get("byte"))))
   );
@@ -147,7 +147,7 @@ Deno.test("twenty large downloads at a time come whole", async () => {
   }));
 });
 
-Deno.test("the service drains with a stream open: it finishes, and new calls find no service", async () => {
+Deno.test("while the service drains, an open stream finishes and new calls reject", async () => {
   const gate = Promise.withResolvers<void>();
   await using upstream = startHttp(() =>
     new Response(

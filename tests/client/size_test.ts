@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 
 const MAX_BYTES = 8 * 1024;
 
-Deno.test("the client has at most 8 KB, bundled, minified and gzipped", async () => {
+Deno.test("the client takes at most 8 KiB, bundled, minified and gzipped", async () => {
   const bundle = await Deno.makeTempFile({ suffix: ".js" });
   try {
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {

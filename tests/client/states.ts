@@ -1,11 +1,11 @@
 /**
- * Waits for what a client does.
+ * Waits for the states of a client.
  *
  * @module
  */
 import type { Client, ClientState } from "../../src/client/mod.ts";
 
-/** Fulfils when the client comes to be in a state of this type. */
+/** Fulfils with the next state of this type. */
 export function becomes<T extends ClientState["type"]>(
   client: Client,
   type: T,

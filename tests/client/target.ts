@@ -1,11 +1,11 @@
 /**
- * An HTTP server for the client's tests in every runtime.
+ * The HTTP server that the cases of the client request.
  *
  * @module
  */
 import { type HttpUpstream, startHttp } from "../helpers/upstream.ts";
 
-/** A running target. */
+/** A running server. */
 export interface Target extends HttpUpstream {
   /** Fulfils when this path has been requested. */
   requested(path: string): Promise<void>;
@@ -52,7 +52,7 @@ export function startTarget(): Target {
   return { ...server, requested: requested.wait };
 }
 
-/** The bytes at `/bytes/length`. */
+/** Returns the body of `/bytes/<length>`. */
 export function toBytes(length: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length }, (_, at) => at % 251);
 }
@@ -66,7 +66,7 @@ function echo(request: Request): Response {
   return new Response(request.body, { headers });
 }
 
-/** So many chunks, each when the one before was taken. */
+/** Returns `count` chunks, each after the previous one was read. */
 function drip(count: number): ReadableStream<Uint8Array<ArrayBuffer>> {
   let left = count;
   return new ReadableStream({
@@ -77,7 +77,7 @@ function drip(count: number): ReadableStream<Uint8Array<ArrayBuffer>> {
   });
 }
 
-/** Two events after the one that the client has seen last, and the end. */
+/** Returns the two events that follow the last one of the client, and the end of the stream. */
 function toEvents(lastId: number): Response {
   const event = (id: number, data: string): string => `id: ${id}\nevent: tick\ndata: ${data}\n\n`;
   const text = `retry: 10\n${event(lastId + 1, "a")}${event(lastId + 2, "b")}`;

@@ -1,405 +1,294 @@
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { type Connection, createConnect } from "../../src/connection/connection.ts";
-import type { ExchangeContext } from "../../src/connection/exchange.ts";
-import type { Exchange } from "../../src/connection/in_flight.ts";
-import { createOutlet, sendWhole } from "../../src/connection/outlet.ts";
-import { createPace, type Pace, type Paced } from "../../src/connection/pace.ts";
-import { v1 } from "../../src/dialect/v1.ts";
-import { createLimiter } from "../../src/limits/limiter.ts";
-import { createMemoryStore } from "../../src/limits/memory_store.ts";
-import {
-  decodeChunk,
-  encodeChunk,
-  ProxyError,
-  type WholeResponse,
-} from "../../src/protocol/mod.ts";
-import { createLogger } from "../../src/telemetry/logger.ts";
-import type { Frame } from "../helpers/client.ts";
-import { NO_LIMITS } from "../helpers/limits.ts";
-import { createLog, type Log } from "../helpers/log.ts";
+import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { SUBPROTOCOL } from "../../src/protocol/mod.ts";
+import { createFakeClock } from "../helpers/clock.ts";
+import { createBench, EMPTY, type Run, TIMING } from "../helpers/connection.ts";
+import { createFakeBody, settle } from "../helpers/exchange.ts";
 
-/** One exchange as its runner sees it: to be ended by the test. */
-interface Run extends PromiseWithResolvers<void> {
-  readonly exchange: Exchange;
-  readonly context: ExchangeContext;
-}
-
-interface Bench {
-  readonly connection: Connection;
-  readonly runs: readonly Run[];
-  readonly sent: readonly Frame[];
-  readonly closedWith: () => number | undefined;
-  readonly log: Log;
-  request(id: number, members?: object): void;
-}
-
-const WHOLE: WholeResponse = {
-  response: {
-    status: 200,
-    statusText: "OK",
-    url: "http://a.example/",
-    redirected: false,
-    headers: [],
-    body: null,
-  },
-  timing: { waitMs: 1, totalMs: 1 },
-};
-
-const UPLOAD = { method: "PUT", bodyFollows: true };
 const DOWNLOAD = { stream: true, windowBytes: 0 };
 
-function noRun(): never {
-  throw new Error("No exchange has begun");
+/** Sends a body of one byte through the outlet of an exchange. */
+function download({ outlet }: Run, byte: number): void | Promise<void> {
+  return outlet.bytes(Uint8Array.of(byte), true);
 }
 
-/** A connection whose exchanges end when, and as, the test says. */
-function createBench(
-  { write = (_text: string): void => {}, hearsAllowed = false, pace = createPace() } = {},
-): Bench {
-  const runs: Run[] = [];
-  const sent: Frame[] = [];
-  let code: number | undefined;
-  const log = createLog();
-  const writeBoth = (text: string): void => {
-    write(text);
-    log.write(text);
-  };
-  const webSocket = {
-    readyState: WebSocket.OPEN,
-    bufferedAmount: 0,
-    send: (data: unknown) =>
-      sent.push(
-        data instanceof Uint8Array ? decodeChunk(data.slice().buffer) : JSON.parse(String(data)),
-      ),
-    close: (closeCode?: number) => void (code = closeCode),
-  };
-  const limits = {
-    maxFrameBytes: 1000,
-    maxInFlight: 2,
-    maxRequestBytes: 1,
-    maxResponseBytes: 1,
-    maxTimeoutMs: 1,
-    windowBytes: 10,
-  };
-  const connect = createConnect({
+Deno.test("a connection greets its client with what it may do", () => {
+  const expiresAt = Date.UTC(2030, 0, 1);
+  const { frames } = createBench({ identity: { subject: "alice", expiresAt } });
+  assertEquals(frames(), [{
+    type: "hello",
+    protocol: SUBPROTOCOL,
     server: "test",
-    limits,
-    authGraceMs: 1,
-    creditIdleMs: 60_000,
-    maxStreamBytes: 100,
-    socket: { highWaterBytes: 1, sendTimeoutMs: 1 },
-  }, {
-    authenticator: undefined,
-    pace,
-    limiter: createLimiter(NO_LIMITS, createMemoryStore),
-    telemetry: {
-      ...createLogger({ level: "debug", format: "json", write: writeBoth }),
-      hearsAllowed,
+    connection: "c",
+    identity: "alice",
+    expiresAt: "2030-01-01T00:00:00.000Z",
+    upstreams: ["shop"],
+    limits: {
+      maxFrameBytes: 1000,
+      maxInFlight: 2,
+      maxRequestBytes: 1,
+      maxResponseBytes: 1,
+      maxTimeoutMs: 1,
+      windowBytes: 10,
     },
-    async runExchange(exchange, context): Promise<void> {
-      const entering = context.pace.enter(exchange);
-      if (entering !== undefined) {
-        await entering;
-        exchange.controller.signal.throwIfAborted();
-      }
-      const run = { ...Promise.withResolvers<void>(), exchange, context };
-      runs.push(run);
-      await run.promise;
-    },
+  }]);
+});
+
+Deno.test("receive() runs the exchange of a request, on behalf of the client", async () => {
+  const { request, run, frames, telemetry, clock } = createBench({
+    identity: { subject: "alice" },
   });
-  const connection = connect({
-    webSocket,
-    dialect: v1,
-    id: "c",
-    identity: undefined,
+  clock.advance(5);
+  request(7);
+  const { exchange, respond, done } = run(0);
+  assertEquals(exchange.caller, {
+    connection: "c",
+    subject: "alice",
     key: "address:127.0.0.1",
-    upstreams: [],
   });
-  return {
-    connection,
-    runs,
-    sent,
-    closedWith: () => code,
-    log,
-    request(id, members): void {
-      const frame = { type: "request", id, url: "http://a.example/", ...members };
-      connection.receive(JSON.stringify(frame));
-    },
-  };
-}
-
-Deno.test("createConnect() sends nothing for an id that is cancelled just as it fails", async () => {
-  const { connection, runs, sent, log, request } = createBench();
-  request(1);
-  const timeout = new ProxyError("http_response_timeout", "too late");
-  runs[0]?.exchange.controller.abort(timeout);
-  runs[0]?.reject(timeout);
-  connection.receive('{"type":"cancel","id":1}');
-  const { outcome } = await log.logged("exchanged");
-  assertEquals([outcome, sent.length], ["cancelled", 1], "hello is all that was sent");
+  assertEquals(exchange.startedAt, 5);
+  respond({ status: 418 });
+  await done;
+  const { type, id, status, requestId } = frames().at(-1);
+  assertEquals([type, id, status, requestId], ["response", 7, 418, "c-1"]);
+  const [record] = telemetry.of("exchanged");
+  assertEquals([record?.id, record?.exchange, record?.identity], [7, 1, "alice"]);
 });
 
-for (const hearsAllowed of [true, false]) {
-  Deno.test(`createConnect() ${hearsAllowed ? "tells" : "does not tell"} of an allowed hop, and always of a denied one`, async () => {
-    const { runs, log, request } = createBench({ hearsAllowed });
-    request(1);
-    const [run = noRun()] = runs;
-    const { exchange, context } = run;
-    context.decided(exchange, new URL("http://a.example/"), { allow: true, reason: "public" });
-    context.decided(exchange, new URL("http://b.example/"), { allow: false, reason: "private" });
-    run.resolve();
-    await log.logged("exchanged");
-    const told = log.lines.filter(({ event }) => event === "decided").map(({ host }) => host);
-    assertEquals(told, hearsAllowed ? ["a.example", "b.example"] : ["b.example"]);
-  });
-}
-
-Deno.test("createConnect() gives a reused id the answer of its own exchange only", async () => {
-  const { connection, runs, sent, log, request } = createBench();
+Deno.test("receive() sends nothing for an id that is cancelled just as it fails", async () => {
+  const { request, run, receive, frames, telemetry, clock } = createBench();
   request(1);
-  connection.receive('{"type":"cancel","id":1}');
-  request(1);
-  const [first = noRun(), second = noRun()] = runs;
-  await sendWhole(first.exchange, WHOLE, first.context);
-  first.resolve();
-  await log.logged("exchanged", ({ exchange }) => exchange === 1);
-  assertEquals(sent.length, 1);
-  const teapot = { ...WHOLE, response: { ...WHOLE.response, status: 418 } };
-  await sendWhole(second.exchange, teapot, second.context);
-  second.resolve();
-  await log.logged("exchanged", ({ exchange }) => exchange === 2);
-  assertEquals(sent.slice(1).map(({ id, status }) => [id, status]), [[1, 418]]);
+  clock.advance(10_008); // the time-out of the request
+  assertEquals(run(0).exchange.signal.aborted, true);
+  receive({ type: "cancel", id: 1 });
+  const { outcome } = await telemetry.first("exchanged");
+  assertEquals([outcome, frames().length], ["cancelled", 1], "hello is all that was sent");
 });
 
-Deno.test("createConnect() counts a cancelled exchange until its request has ended", async () => {
-  const { connection, runs, sent, log, request } = createBench();
+Deno.test("receive() gives a reused id the response of its own exchange only", async () => {
+  const { request, receive, run, frames } = createBench({ obeysSignal: false });
+  request(1);
+  receive({ type: "cancel", id: 1 });
+  request(1);
+  await run(0).outlet.whole(EMPTY, TIMING);
+  run(0).respond();
+  await run(0).done;
+  assertEquals(frames().length, 1);
+  run(1).respond({ status: 418 });
+  await run(1).done;
+  assertEquals(frames().slice(1).map(({ id, status }) => [id, status]), [[1, 418]]);
+});
+
+Deno.test("receive() counts a cancelled exchange until its request has ended", async () => {
+  const { connection, request, receive, run, frames, started } = createBench({
+    obeysSignal: false,
+  });
   for (const id of [1, 2]) {
     request(id);
-    connection.receive(`{"type":"cancel","id":${id}}`);
+    receive({ type: "cancel", id });
   }
   request(3);
-  assertEquals(sent.at(-1)?.code, "too_many_in_flight");
-  runs[0]?.reject(new Error("aborted"));
-  await log.logged("exchanged", ({ exchange }) => exchange === 1);
+  assertEquals([frames().at(-1).code, connection.inFlight.size], ["too_many_in_flight", 2]);
+  run(0).fail(new Error("aborted"));
+  await run(0).done;
+  assertEquals(connection.inFlight.size, 1);
   request(3);
-  assertEquals(runs.length, 3);
+  assertEquals(started(), 3);
 });
 
-/** A pace at which each exchange has to wait. */
-function createGate(): {
-  readonly pace: Pace;
-  readonly open: () => void;
-  readonly calls: string[];
-} {
-  const calls: string[] = [];
-  const waiting: (() => void)[] = [];
-  const pace = {
-    enter(paced: Paced): Promise<void> {
-      calls.push("enter");
-      return new Promise((begin) => {
-        paced.begin = begin;
-        waiting.push(begin);
-      });
-    },
-    leave: () => void calls.push("leave"),
-  };
-  return { pace, open: () => waiting.forEach((begin) => begin()), calls };
-}
+Deno.test("receive() refuses an exchange too many, and logs it", () => {
+  const { request, started, frames, telemetry } = createBench();
+  for (const id of [1, 2, 3]) request(id);
+  const { id, code, sent, retryable, message, requestId } = frames().at(-1);
+  assertEquals([id, code, sent, retryable], [3, "too_many_in_flight", "no", true]);
+  assertEquals([message, requestId], ["2 exchanges are in flight; wait for one to end", "c-3"]);
+  assertEquals(started(), 2);
+  const records = telemetry.of("exchanged").map(({ exchange, code }) => [exchange, code]);
+  assertEquals(records, [[3, "too_many_in_flight"]]);
+});
 
-Deno.test("createConnect() ends an exchange at once that was cancelled while it waited", async () => {
-  const { pace, calls } = createGate();
-  const { connection, runs, sent, log, request } = createBench({ pace });
+Deno.test("receive() ends an exchange at once that is cancelled while it waits for a place", async () => {
+  const { connection, request, receive, run, frames, occupy } = createBench();
+  occupy();
   request(1);
-  connection.receive('{"type":"cancel","id":1}');
-  assertEquals([connection.inFlight, calls], [1, ["enter"]]);
-  const { outcome } = await log.logged("exchanged");
-  assertEquals([outcome, runs.length, sent.length], ["cancelled", 0, 1], "hello is all");
-  assertEquals([connection.inFlight, calls], [0, ["enter", "leave"]]);
+  receive({ type: "cancel", id: 1 });
+  assertEquals(connection.inFlight.size, 1);
+  await run(0).done;
+  assertEquals([run(0).isMade(), run(0).exchange.record.outcome], [false, "cancelled"]);
+  assertEquals([connection.inFlight.size, frames().length], [0, 1], "hello is all that was sent");
 });
 
-Deno.test("createConnect() ends exchanges that wait when it has closed or goes away, as not sent", async () => {
+Deno.test("closed() and expire() end the exchanges that wait for a place; nothing of them was sent", async () => {
   for (const end of ["closed", "expire"] as const) {
-    const { pace } = createGate();
-    const { connection, runs, sent, log, request } = createBench({ pace });
+    const { connection, request, run, frames, occupy } = createBench();
+    occupy();
     request(1, { method: "POST" });
     if (end === "closed") connection.closed(1006);
     else {
       connection.drain(1);
       connection.expire();
     }
-    const { outcome } = await log.logged("exchanged");
-    assertEquals([connection.inFlight, runs.length], [0, 0]);
+    await run(0).done;
+    assertEquals([connection.inFlight.size, run(0).isMade()], [0, false]);
     if (end === "closed") {
-      assertEquals(outcome, "cancelled");
+      assertEquals(run(0).exchange.record.outcome, "cancelled");
       continue;
     }
-    const { type, code, sent: wasSent, retryable } = sent.at(-1) ?? {};
-    assertEquals([type, code, wasSent, retryable], ["error", "draining", "no", true]);
+    const { type, code, sent, retryable } = frames().at(-1);
+    assertEquals([type, code, sent, retryable], ["error", "draining", "no", true]);
   }
 });
 
-Deno.test("createConnect() gives the place back though the log fails", async () => {
-  const { pace, open, calls } = createGate();
-  let isFull = true;
-  const write = (): void => {
-    if (isFull) {
-      isFull = false;
-      throw new Error("The log is full");
-    }
-  };
-  const { runs, request } = createBench({ pace, write });
-  request(1);
-  open();
-  await Promise.resolve();
-  const [{ reject } = noRun()] = runs;
-  reject(new Error("a bug"));
-  while (calls.length < 2) await Promise.resolve();
-  assertEquals(calls, ["enter", "leave"]);
-});
-
-Deno.test("createConnect() lets the next begin when an exchange streams, and when it has ended", async () => {
-  const { pace, open, calls } = createGate();
-  const { runs, log, request } = createBench({ pace });
-  request(1, DOWNLOAD);
-  assertEquals([runs.length, calls], [0, ["enter"]]);
-  open();
-  await Promise.resolve();
-  const [{ exchange, context, resolve } = noRun()] = runs;
-  await createOutlet(exchange, context).head(WHOLE.response, WHOLE.timing);
-  assertEquals(calls, ["enter", "leave"]);
-  resolve();
-  await log.logged("exchanged");
-  assertEquals(calls, ["enter", "leave", "leave"], "which does nothing the second time");
-});
-
-Deno.test("createConnect() hides what went wrong inside, and logs it", async () => {
-  const { runs, sent, log, request } = createBench();
-  request(1);
-  runs[0]?.reject(new RangeError("a bug, with s3cret details"));
-  const { error } = await log.logged("failed");
-  assert(String(error).includes("RangeError: a bug"));
-  await log.logged("exchanged");
-  const { code, message, retryable, sent: reached } = sent.at(-1);
-  assertEquals([code, reached, retryable], ["proxy_internal_error", "maybe", false]);
-  assertEquals(String(message).includes("s3cret"), false);
-});
-
-Deno.test("createConnect() survives a log that cannot be written", async () => {
-  const { runs, log, request } = createBench({
-    write(text): void {
-      if (text.includes('"exchanged"')) throw new Error("no space left");
+Deno.test("a connection survives a log that cannot be written", async () => {
+  const full = new Error("no space left");
+  const { connection, request, run, telemetry } = createBench({
+    before({ type }): void {
+      if (type === "exchanged") throw full;
     },
   });
   request(1);
-  runs[0]?.resolve();
-  assert(String((await log.logged("failed")).error).includes("no space left"));
+  run(0).respond();
+  assertEquals((await telemetry.first("failed")).error, full);
+  await settle();
+  assertEquals(connection.inFlight.size, 0);
 });
 
-Deno.test("createConnect() closes with 4509 for a malformed request whose id is in flight", () => {
-  const { connection, closedWith, request } = createBench();
-  request(1);
-  connection.receive('{"type":"request","id":1}');
-  assertEquals(closedWith(), 4509);
+Deno.test("receive() closes with 4509 for a request whose id is in flight, well-formed or not", () => {
+  for (const members of [{}, { url: undefined }, { url: 1 }]) {
+    const { request, webSocket, started } = createBench();
+    request(1);
+    request(1, members);
+    assertEquals([webSocket.closes, started()], [[4509], 1]);
+  }
 });
 
-Deno.test("createConnect() takes nothing after it has closed, and reports its end once", async () => {
-  const { connection, runs, log, request } = createBench();
+Deno.test("closed() ends the connection once: nothing is taken after it", async () => {
+  const clock = createFakeClock();
+  clock.advance(100);
+  const { connection, request, run, telemetry, started, closings } = createBench({ clock });
   request(1);
+  clock.advance(2.5);
   connection.closed(1006);
-  connection.closed(1006);
+  connection.closed(1005);
   request(2);
   connection.drain(1);
   await connection.gone;
-  runs[0]?.reject(new Error("aborted"));
-  await log.logged("exchanged");
-  assertEquals(log.lines.map(({ event }) => event), ["disconnected", "exchanged"]);
-  assertEquals(runs.length, 1);
+  await run(0).done;
+  assertEquals(telemetry.events.map(({ type }) => type), ["disconnected", "exchanged"]);
+  assertEquals(telemetry.of("disconnected"), [{
+    type: "disconnected",
+    connection: "c",
+    code: 1006,
+    closedBy: "client",
+    exchanges: 1,
+    durationMs: 2.5,
+  }]);
+  assertEquals([started(), closings()], [1, 0]);
 });
 
-const chunk = (id: number, length: number, fin = false): ArrayBuffer =>
-  encodeChunk({ id, fin, payload: new Uint8Array(length) }).buffer;
-
-Deno.test("createConnect() hands chunks to the upload of their own exchange, and grants it more", async () => {
-  const { connection, runs, sent, log, request } = createBench();
-  for (const id of [1, 2]) request(id, UPLOAD);
-  for (const data of [chunk(2, 4), chunk(1, 5), chunk(2, 3, true)]) connection.receive(data);
-  const [first, second] = runs.map(({ exchange }) => exchange.upload?.body.getReader());
-  assertEquals((await first?.read())?.value?.byteLength, 5);
-  assertEquals(sent.slice(1), [{ type: "grant", id: 1, bytes: 5 }]);
-  assertEquals((await second?.read())?.value?.byteLength, 4);
-  assertEquals((await second?.read())?.value?.byteLength, 3);
-  assertEquals((await second?.read())?.done, true);
-  runs[1]?.resolve();
-  const { id, requestBytes } = await log.logged("exchanged");
-  assertEquals([id, requestBytes, sent.length], [2, 7, 2]);
+Deno.test("gone fulfils when the connection has ended, whenever it is asked for", async () => {
+  const { connection } = createBench();
+  let isGone = false;
+  const gone = connection.gone.then(() => isGone = true);
+  await settle();
+  assertEquals(isGone, false);
+  connection.closed(1005);
+  await gone;
+  const late = createBench();
+  late.connection.closed(1005);
+  await late.connection.gone;
 });
 
-Deno.test("createConnect() tells an exchange when some of its upload has been taken", async () => {
-  const { connection, runs, request } = createBench();
-  request(1, UPLOAD);
-  const taken = Promise.withResolvers<void>();
-  Object.assign(runs[0]?.exchange ?? {}, { uploaded: taken.resolve });
-  connection.receive(chunk(1, 1));
-  await runs[0]?.exchange.upload?.body.getReader().read();
-  await taken.promise;
-});
-
-Deno.test("createConnect() fails the exchange of a chunk that may not come, and no other", async () => {
-  const { connection, runs, sent, log, request } = createBench();
-  request(1, UPLOAD);
+Deno.test("receive() takes no frame after the server has closed", async () => {
+  const { connection, request, run, receive, frames, telemetry, started, webSocket, closings } =
+    createBench();
+  for (let times = 0; times < 2; times++) request(1);
+  assertEquals([webSocket.closes, closings()], [[4509], 1]);
   request(2);
-  for (const run of runs) {
-    const { signal } = run.exchange.controller;
-    signal.addEventListener("abort", () => run.reject(signal.reason));
-  }
-  connection.receive(chunk(1, 11));
-  connection.receive(chunk(1, 11)); // the error is on its way
-  await log.logged("exchanged", ({ id }) => id === 1);
-  assertEquals(sent.slice(1).map(({ id, code }) => [id, code]), [[1, "flow_control_error"]]);
-  connection.receive(chunk(2, 0, true));
-  await log.logged("exchanged", ({ id }) => id === 2);
-  assertEquals(sent.at(-1).message, "A chunk came for a request without bodyFollows");
+  request(3, { url: "/relative" });
+  connection.receive("{");
+  for (const frame of [{ type: "ping" }, { type: "cancel", id: 0 }]) receive(frame);
+  connection.receive(new ArrayBuffer(6));
+  connection.closed(1006);
+  await run(0).done;
+  const [disconnected] = telemetry.of("disconnected");
+  assertEquals([disconnected?.exchanges, disconnected?.code, disconnected?.closedBy], [
+    1,
+    4509,
+    "server",
+  ]);
+  assertEquals([started(), frames().length], [1, 1]);
+  assertEquals(telemetry.events.map(({ type }) => type), ["disconnected", "exchanged"]);
 });
 
-Deno.test("createConnect() ignores chunks, grants and cancels of what is not in flight", async () => {
-  const { connection, runs, sent, log, request } = createBench();
-  request(1, UPLOAD);
-  runs[0]?.resolve();
-  await log.logged("exchanged");
-  const late = [chunk(1, 1000 - 5), chunk(1, 0, true), chunk(0, 1), chunk(7, 1)];
-  for (const data of late) connection.receive(data);
-  for (const id of [1, 7]) {
-    connection.receive(`{"type":"grant","id":${id},"bytes":1}`);
-    connection.receive(`{"type":"cancel","id":${id}}`);
-  }
-  connection.receive('{"type":"ping"}');
-  assertEquals(sent.slice(1), [{ type: "pong" }]);
-});
-
-Deno.test("createConnect() gives grants to the exchange that they name", async () => {
-  const { connection, runs, sent, request } = createBench();
+Deno.test("receive() hands a grant to the exchange that it names", async () => {
+  const { request, run, receive, frames } = createBench();
   for (const id of [1, 2]) request(id, DOWNLOAD);
-  const sending = runs.map(({ exchange, context }, at) =>
-    createOutlet(exchange, context).bytes(Uint8Array.of(at, at), true)
-  );
-  connection.receive('{"type":"grant","id":2,"bytes":2}');
+  const sending = [0, 1].map((index) => download(run(index), index));
+  receive({ type: "grant", id: 2, bytes: 1 });
   await sending[1];
-  assertEquals(sent.slice(1), [{ id: 2, fin: true, payload: Uint8Array.of(1, 1) }]);
-  connection.receive('{"type":"cancel","id":1}');
+  assertEquals(frames().slice(1), [{ id: 2, fin: true, payload: Uint8Array.of(1) }]);
+  receive({ type: "cancel", id: 1 });
   await sending[0];
-  connection.receive('{"type":"grant","id":1,"bytes":2}');
-  assertEquals(sent.length, 2);
+  receive({ type: "grant", id: 1, bytes: 2 });
+  await settle();
+  assertEquals(frames().length, 2);
 });
 
-Deno.test("createConnect() lets go of a download that waits for credit when it closes", async () => {
-  const { connection, runs, sent, log, request } = createBench();
+Deno.test("receive() gives a grant that follows a cancel to no exchange, nor to the next of its id", async () => {
+  const { request, run, receive, frames } = createBench();
   request(1, DOWNLOAD);
-  const [run = noRun()] = runs;
-  const sending = createOutlet(run.exchange, run.context).bytes(new Uint8Array(5), true);
+  const first = download(run(0), 1);
+  receive({ type: "cancel", id: 1 });
+  receive({ type: "grant", id: 1, bytes: 1 });
+  await first;
+  request(1, DOWNLOAD);
+  const second = download(run(1), 2);
+  await settle();
+  assertEquals(frames().length, 1, "the first grant was for no exchange");
+  receive({ type: "grant", id: 1, bytes: 1 });
+  await second;
+  assertEquals(frames().slice(1), [{ id: 1, fin: true, payload: Uint8Array.of(2) }]);
+});
+
+Deno.test("closed() ends a download that waits for credit", async () => {
+  const { connection, request, run, frames, telemetry } = createBench();
+  request(1, DOWNLOAD);
+  const sending = download(run(0), 1);
   connection.closed(1006);
   await sending;
-  assertEquals(run.exchange.controller.signal.aborted, true);
-  run.resolve();
-  assertEquals((await log.logged("exchanged")).outcome, "cancelled");
-  assertStrictEquals(sent.length, 1);
+  assertEquals(run(0).exchange.signal.aborted, true);
+  await run(0).done;
+  assertEquals(telemetry.of("exchanged").map(({ outcome }) => outcome), ["cancelled"]);
+  assertStrictEquals(frames().length, 1);
+});
+
+Deno.test("a download for which no credit is granted fails, though all of its body has arrived", async () => {
+  const { request, run, frames, clock, connection } = createBench();
+  request(1, { stream: true, windowBytes: 20_000 });
+  run(0).respond({ body: createFakeBody(["x".repeat(30_000)]) });
+  await settle();
+  clock.advance(60_000);
+  await run(0).done;
+  const [, head, chunk, error, ...rest] = frames();
+  assertEquals([head.stream, chunk.payload.byteLength, chunk.fin], [true, 20_000, false]);
+  assertEquals([error.code, error.sent, rest], ["flow_control_error", "yes", []]);
+  await assertRejects(async () => await run(0).outlet.bytes(Uint8Array.of(1), true));
+  assertEquals(connection.inFlight.size, 0);
+});
+
+Deno.test("receive() answers a ping with its data", () => {
+  const { receive, frames } = createBench();
+  receive({ type: "ping" });
+  receive({ type: "ping", data: "d" });
+  assertEquals(frames().slice(1), [{ type: "pong" }, { type: "pong", data: "d" }]);
+});
+
+Deno.test("a connection lets 1,000 frames wait beside those of its exchanges, and no more", () => {
+  const { receive, webSocket, telemetry } = createBench();
+  webSocket.buffered = 2;
+  for (let count = 0; count < 2 + 1000; count++) receive({ type: "ping" });
+  assertEquals(webSocket.closes, []);
+  receive({ type: "ping" });
+  assertEquals(webSocket.closes, [4029]);
+  assertEquals(telemetry.of("paused"), [{ type: "paused", connection: "c" }]);
 });

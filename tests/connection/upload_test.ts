@@ -1,18 +1,18 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { concat } from "@std/bytes/concat";
 import fc from "fast-check";
-import { createUpload, type Upload } from "../../src/connection/upload.ts";
+import { Upload } from "../../src/connection/upload.ts";
 import { type ErrorCode, ProxyError } from "../../src/protocol/mod.ts";
 
 interface Bench {
   readonly upload: Upload;
   readonly reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly grants: readonly number[];
-  /** How often fetch has taken something. */
+  /** How many chunks the request has taken. */
   readonly taken: () => number;
-  /** Takes a chunk of bytes that count up from the start of the body. */
+  /** Pushes a chunk of bytes that count up from the start of the body. */
   push(length: number, fin?: boolean): void;
-  /** The size of the next chunk that is read, or `"end"`. */
+  /** Returns the size of the next chunk that is read, or `"end"`. */
   read(): Promise<number | "end">;
 }
 
@@ -20,7 +20,7 @@ function createBench({ windowBytes = 10, maxBytes = Infinity } = {}): Bench {
   const grants: number[] = [];
   let taken = 0;
   let pushed = 0;
-  const upload = createUpload({
+  const upload = new Upload({
     windowBytes,
     maxBytes,
     grant: (bytes) => void grants.push(bytes),
@@ -48,11 +48,11 @@ function assertRefused(push: () => void, code: ErrorCode, message: string): void
   assertEquals([error.code, error.sent], [code, "maybe"]);
 }
 
-Deno.test("push() gives its chunks to the reader in order, and ends with FIN", async () => {
+Deno.test("push() hands chunks to the reader in their order, and ends with FIN", async () => {
   const { push, read, taken } = createBench();
   push(3);
   const first = read();
-  const second = read(); // before it has come
+  const second = read(); // before it has arrived
   assertEquals(await first, 3);
   push(4);
   push(1, true);
@@ -60,7 +60,7 @@ Deno.test("push() gives its chunks to the reader in order, and ends with FIN", a
   assertEquals(taken(), 3);
 });
 
-Deno.test("push() takes an empty last chunk, as all there is or behind the rest", async () => {
+Deno.test("push() takes an empty last chunk, alone or after the rest", async () => {
   const empty = createBench();
   empty.push(0, true);
   assertEquals(await empty.read(), "end");
@@ -73,7 +73,7 @@ Deno.test("push() takes an empty last chunk, as all there is or behind the rest"
   assertEquals(await last, "end");
 });
 
-Deno.test("push() takes empty chunks, which the reader does not see and which cost nothing", async () => {
+Deno.test("push() takes empty chunks, which the reader does not see and which use no credit", async () => {
   const { push, read, grants } = createBench();
   const first = read();
   for (let count = 0; count < 20; count++) push(0);
@@ -83,7 +83,7 @@ Deno.test("push() takes empty chunks, which the reader does not see and which co
   assertEquals([await first, await read(), grants], [10, "end", []]);
 });
 
-Deno.test("an upload takes nothing out before it is read, and then no more than is asked for", async () => {
+Deno.test("an upload hands nothing over before it is read, and then no more than is asked for", async () => {
   const { push, read, taken, grants } = createBench();
   push(5);
   push(5);
@@ -92,7 +92,7 @@ Deno.test("an upload takes nothing out before it is read, and then no more than 
   assertEquals([await read(), taken(), grants], [5, 1, [5]]);
 });
 
-Deno.test("an upload grants what was read when it is half of the window, all at once", async () => {
+Deno.test("an upload grants the bytes that were read once they are half of the window", async () => {
   const { push, read, grants } = createBench();
   const readAll = async (...lengths: number[]): Promise<readonly number[]> => {
     for (const length of lengths) {
@@ -107,7 +107,7 @@ Deno.test("an upload grants what was read when it is half of the window, all at 
   assertEquals(await readAll(1, 1, 1, 1), [5, 10]);
 });
 
-Deno.test("an upload grants nothing behind the last chunk", async () => {
+Deno.test("an upload grants nothing after the last chunk", async () => {
   const { push, read, grants } = createBench();
   push(10, true);
   assertEquals([await read(), await read(), grants], [10, "end", []]);
@@ -116,9 +116,17 @@ Deno.test("an upload grants nothing behind the last chunk", async () => {
 Deno.test("push() refuses one byte more than its credit, and takes its credit to the byte", async () => {
   const { push, read, grants } = createBench();
   push(4);
-  assertRefused(() => push(7), "flow_control_error", "A chunk of 7 bytes came with a credit of 6");
+  assertRefused(
+    () => push(7),
+    "flow_control_error",
+    "A chunk of 7 bytes arrived with a credit of 6",
+  );
   push(6);
-  assertRefused(() => push(1), "flow_control_error", "A chunk of 1 bytes came with a credit of 0");
+  assertRefused(
+    () => push(1),
+    "flow_control_error",
+    "A chunk of 1 bytes arrived with a credit of 0",
+  );
   push(0);
   assertEquals([await read(), await read(), grants], [4, 6, [10]]);
   assertRefused(() => push(11), "flow_control_error", "with a credit of 10");
@@ -126,10 +134,10 @@ Deno.test("push() refuses one byte more than its credit, and takes its credit to
 });
 
 for (const length of [0, 1]) {
-  Deno.test(`push() refuses a chunk of ${length} bytes behind the last one`, async () => {
+  Deno.test(`push() refuses a chunk of ${length} bytes after the last one`, async () => {
     const { push, read } = createBench();
     push(1, true);
-    const message = "A chunk came behind the last one";
+    const message = "A chunk arrived after the last one";
     assertRefused(() => push(length), "flow_control_error", message);
     assertRefused(() => push(length, true), "flow_control_error", message);
     assertEquals([await read(), await read()], [1, "end"]);
@@ -151,7 +159,7 @@ Deno.test("push() refuses the byte that makes a body too large", async () => {
   createBench({ maxBytes: 0 }).push(0, true);
 });
 
-Deno.test("close() drops what waits and what comes, whatever it is, and calls nobody", async () => {
+Deno.test("close() drops the chunks that wait and all later ones, and grants nothing", async () => {
   const { upload, push, grants, taken } = createBench();
   push(10);
   upload.close();
@@ -161,20 +169,20 @@ Deno.test("close() drops what waits and what comes, whatever it is, and calls no
   assertEquals([grants, taken()], [[], 0]);
 });
 
-Deno.test("a reader that cancels ends the upload: what comes is dropped", async () => {
+Deno.test("a reader that cancels ends the upload: later chunks are dropped", async () => {
   for (const isReading of [false, true]) {
     const { reader, push, read, grants, taken } = createBench();
     push(6);
     await read();
     const reading = isReading ? read() : undefined;
-    await reader.cancel(new Error("the destination has answered"));
+    await reader.cancel(new Error("the destination has responded"));
     if (reading !== undefined) assertEquals(await reading, "end");
     for (const fin of [false, true, false]) push(1000, fin);
     assertEquals([grants, taken()], [[6], 1]);
   }
 });
 
-Deno.test("an upload gives every byte, however it is cut, pushed and read", async () => {
+Deno.test("an upload hands over every byte, however it is cut, pushed and read", async () => {
   const sizes = fc.array(fc.nat(30), { maxLength: 30 });
   await fc.assert(
     fc.asyncProperty(sizes, fc.integer({ min: 1, max: 40 }), async (sizes, window) => {
@@ -200,4 +208,39 @@ Deno.test("an upload gives every byte, however it is cut, pushed and read", asyn
       assertEquals(concat(received), new Uint8Array(total).map((_, at) => at % 251));
     }),
   );
+});
+
+Deno.test("close() makes a read fail that waits, and every later one", async () => {
+  const { upload, read } = createBench();
+  const reading = read();
+  upload.close();
+  for (const failing of [reading, read()]) await assertRejects(() => failing, TypeError);
+});
+
+Deno.test("close() leaves a stream alone that has ended", async () => {
+  const { upload, push, read } = createBench();
+  push(1, true);
+  assertEquals(await read(), 1);
+  upload.close();
+  assertEquals(await read(), "end");
+});
+
+Deno.test("an upload packs small chunks that wait, and keeps their order", async () => {
+  const { push, read } = createBench({ windowBytes: 100_000 });
+  for (const length of [10, 4095, 4095, 4095, 4095, 4, 1, 4096, 5]) push(length);
+  push(0, true);
+  const sizes: (number | "end")[] = [];
+  while (sizes.at(-1) !== "end") sizes.push(await read());
+  // A chunk that nothing precedes, or of 4096 bytes, is not copied; a pack has 16,384 bytes.
+  assertEquals(sizes, [10, 16_384, 1, 4096, 5, "end"]);
+});
+
+Deno.test("an upload frees the memory of a chunk when the next is asked for", async () => {
+  const { push, reader, read } = createBench();
+  push(3);
+  const { value } = await reader.read();
+  assertEquals(value?.byteLength, 3);
+  push(2);
+  assertEquals(await read(), 2);
+  assertEquals(value?.byteLength, 0);
 });

@@ -61,7 +61,7 @@ for await (const { type, data } of client.events("https://a.test/x?q=1")) {
 `,
   },
   {
-    name: "a POST as a v1 frame, its numbers as they are",
+    name: "a POST as a v1 frame, with unchanged numbers",
     format: "v1",
     input: POST,
     text:
@@ -82,14 +82,14 @@ for await (const { type, data } of client.events("https://a.test/x?q=1")) {
       '"headers":[["content-type","text/plain;charset=utf-8"]],"text":"a\\"b"}',
   },
   {
-    name: "a POST as a plain frame, its numbers as they are",
+    name: "a POST as a plain frame, with unchanged numbers",
     format: "plain",
     input: { ...POST, timeoutMs: null, redirect: "follow" },
     text: '{"url":"https://a.test/x?q=1","method":"POST","headers":{"x-a":"it\'s"},' +
       '"data":{"n":1.0,"big":12345678901234567890,"text":"it\'s"}}',
   },
   {
-    name: "a JSON string as a plain frame that sends its quotes",
+    name: "a JSON string as a plain frame that keeps its quotes",
     format: "plain",
     input: draft({ method: "POST", bodyKind: "json", bodyText: '"a"' }),
     text:
@@ -127,7 +127,7 @@ Deno.test("copyAs() writes no token into client code", () => {
   assertStringIncludes(text, 'createClient("wss://proxy.test/ws", { token: () => getToken() })');
 });
 
-Deno.test("copyAs() says what a format cannot say", () => {
+Deno.test("copyAs() notes what a format cannot express", () => {
   const input = {
     ...POST,
     mode: "chunks",
@@ -149,7 +149,7 @@ const KINDS = [
   draft({ method: "PUT", bodyKind: "file", mode: "chunks" }),
 ] as const;
 for (const [index, input] of KINDS.entries()) {
-  Deno.test(`copyAs() writes frames that the service reads, ${index + 1}`, () => {
+  Deno.test(`copyAs() writes frames that the service accepts, ${index + 1}`, () => {
     for (const [format, { decode }] of Object.entries({ v1, plain })) {
       const { text } = copyAs(format === "v1" ? "v1" : "plain", input, CONTEXT);
       const frame = decode(text);
@@ -159,12 +159,12 @@ for (const [index, input] of KINDS.entries()) {
   });
 }
 
-Deno.test("copyAs() writes one line for a terminal, and quotes for a shell", () => {
+Deno.test("copyAs() writes frames on one line and quotes words for a shell", () => {
   assert(!copyAs("plain", POST, CONTEXT).text.includes("\n"));
   const { text } = copyAs("curl", draft({ url: "https://a.test/';touch evil;'" }), CONTEXT);
   assertStringIncludes(text, "'https://a.test/'\\'';touch evil;'\\'''");
 });
 
-Deno.test("COPY_FORMATS names every format", () => {
+Deno.test("COPY_FORMATS has a label for every format", () => {
   assertEquals(Object.keys(COPY_FORMATS), ["client", "v1", "plain", "curl"]);
 });

@@ -3,7 +3,7 @@ import {
   defaultContentType,
   type Draft,
   EMPTY_DRAFT,
-  findFaults,
+  findFieldProblems,
   toRequest,
   toTarget,
 } from "../../src/console/draft.ts";
@@ -33,18 +33,18 @@ const TARGETS = [
   { name: "nothing", input: { upstream: "", url: "  " }, expected: "" },
 ];
 for (const { name, input, expected } of TARGETS) {
-  Deno.test(`toTarget() takes ${name}`, () => assertEquals(toTarget(input), expected));
+  Deno.test(`toTarget() accepts ${name}`, () => assertEquals(toTarget(input), expected));
 }
 
-const FAULTS: readonly { name: string; input: Partial<Draft>; expected: string[] }[] = [
-  { name: "nothing wrong", input: {}, expected: [] },
+const PROBLEMS: readonly { name: string; input: Partial<Draft>; expected: string[] }[] = [
+  { name: "no problem", input: {}, expected: [] },
   { name: "no URL", input: { url: "" }, expected: ["url"] },
   { name: "another scheme", input: { url: "ftp://a.test/" }, expected: ["url"] },
   { name: "a user in the URL", input: { url: "https://me:pw@a.test/" }, expected: ["url"] },
-  { name: "no URL at all", input: { url: "https://[" }, expected: ["url"] },
-  { name: "a method with a blank", input: { method: "G T" }, expected: ["method"] },
+  { name: "an invalid URL", input: { url: "https://[" }, expected: ["url"] },
+  { name: "a method with a space", input: { method: "G T" }, expected: ["method"] },
   {
-    name: "a header's name with a blank",
+    name: "a header name with a space",
     input: { headers: [["a b", "c"]] },
     expected: ["headers"],
   },
@@ -56,21 +56,21 @@ const FAULTS: readonly { name: string; input: Partial<Draft>; expected: string[]
   { name: "a header with an emoji", input: { headers: [["a", "🙂"]] }, expected: ["headers"] },
   { name: "a body with GET", input: { bodyKind: "text", bodyText: "x" }, expected: ["body"] },
   {
-    name: "no JSON",
+    name: "invalid JSON",
     input: { method: "POST", bodyKind: "json", bodyText: "{" },
     expected: ["body"],
   },
   { name: "no file", input: { method: "POST", bodyKind: "file" }, expected: ["body"] },
-  { name: "a timeout of half", input: { timeoutMs: 0.5 }, expected: ["timeout"] },
-  { name: "a timeout that is no number", input: { timeoutMs: NaN }, expected: ["timeout"] },
+  { name: "a fractional timeout", input: { timeoutMs: 0.5 }, expected: ["timeout"] },
+  { name: "a timeout that is not a number", input: { timeoutMs: NaN }, expected: ["timeout"] },
 ];
-for (const { name, input, expected } of FAULTS) {
-  Deno.test(`findFaults() finds ${name}`, () => {
-    assertEquals(findFaults(draft(input), false).map(({ field }) => field), expected);
+for (const { name, input, expected } of PROBLEMS) {
+  Deno.test(`findFieldProblems() reports ${name}`, () => {
+    assertEquals(findFieldProblems(draft(input), false).map(({ field }) => field), expected);
   });
 }
 
-Deno.test("defaultContentType() follows the body, unless a header says it", () => {
+Deno.test("defaultContentType() depends on the body kind, unless there is a header", () => {
   assertEquals(defaultContentType(draft({ bodyKind: "json" })), "application/json");
   assertEquals(defaultContentType(draft({ bodyKind: "text" })), "text/plain;charset=utf-8");
   assertEquals(defaultContentType(draft({ bodyKind: "file" }), "image/png"), "image/png");
@@ -80,7 +80,7 @@ Deno.test("defaultContentType() follows the body, unless a header says it", () =
   assertEquals(defaultContentType(draft({ bodyKind: "json", headers })), undefined);
 });
 
-Deno.test("toRequest() gives what is sent", async () => {
+Deno.test("toRequest() returns the request of a draft", async () => {
   const request = await toRequest(
     draft({ method: "POST", bodyKind: "json", bodyText: "1.0", timeoutMs: 5, redirect: "manual" }),
   );
@@ -95,7 +95,7 @@ Deno.test("toRequest() gives what is sent", async () => {
   });
 });
 
-Deno.test("toRequest() reads a small file, and streams a large one", async () => {
+Deno.test("toRequest() reads a small file and streams a large one", async () => {
   const small = new File(["abc"], "a.txt", { type: "text/plain" });
   const { body, headers } = await toRequest(draft({ method: "PUT", bodyKind: "file" }), small);
   assertEquals([body, headers], [new TextEncoder().encode("abc"), [[

@@ -6,8 +6,6 @@ import {
   formatMs,
   toVisible,
 } from "../../src/console/format.ts";
-import { countHexRows, toHexRow } from "../../src/console/hex.ts";
-import { createRate } from "../../src/console/rate.ts";
 
 const BYTES = [
   [0, "0 B"],
@@ -41,34 +39,15 @@ for (const [input, expected] of TIMES) {
   });
 }
 
-Deno.test("formatClock() writes the time of day to the millisecond", () => {
+Deno.test("formatClock() includes milliseconds", () => {
   assertEquals(formatClock(new Date(2026, 0, 2, 3, 4, 5, 6).getTime()), "03:04:05.006");
 });
 
-Deno.test("formatCount() separates thousands", () => {
+Deno.test("formatCount() inserts thousands separators", () => {
   assertEquals(formatCount(12_345), "12,345");
 });
 
-Deno.test("toVisible() shows what would hide or turn text around, and cuts", () => {
+Deno.test("toVisible() escapes invisible characters and truncates", () => {
   assertEquals(toVisible("a\u202eb\x00c\td\n\u200b"), "a\\u202eb\\u0000c d⏎\\u200b");
   assertEquals(toVisible("abcdef", 3), "abc…");
-});
-
-Deno.test("toHexRow() gives offset, bytes and what of them is ASCII", () => {
-  const bytes = Uint8Array.from({ length: 20 }, (_, at) => 0x40 + at * 8);
-  assertEquals(countHexRows(20, 16), 2);
-  assertEquals(toHexRow(bytes, 0, 16), {
-    offset: "00000000",
-    hex: "40 48 50 58 60 68 70 78  80 88 90 98 a0 a8 b0 b8",
-    ascii: "@HPX`hpx........",
-  });
-  assertEquals(toHexRow(bytes, 1, 16), { offset: "00000010", hex: "c0 c8 d0 d8", ascii: "...." });
-});
-
-Deno.test("createRate() gives what came in the last seconds, per second", () => {
-  const rate = createRate(2000);
-  assertEquals(rate.read(0), 0);
-  for (let at = 0; at < 4000; at += 100) rate.add(50, at);
-  assertEquals(Math.round(rate.read(4000) / 50), 10);
-  assertEquals(rate.read(10_000), 0);
 });

@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { createFlowMeter } from "../../src/console/flow.ts";
 import {
   createFrameLog,
   type FrameFilter,
@@ -22,14 +21,14 @@ const READ = [
 ];
 for (const { input, type, id } of READ) {
   Deno.test(`createFrameLog() reads ${input}`, () => {
-    const frame = createFrameLog({}, { now: () => 7 }).add(1, "sent", input);
+    const frame = createFrameLog({ now: () => 7 }).add(1, "sent", input);
     assertEquals([frame.type, frame.id, frame.size, frame.at], [type, id, input.length, 7]);
     assertEquals(summarize(frame), input);
   });
 }
 
-Deno.test("createFrameLog() reads chunks, and keeps how they begin", () => {
-  const log = createFrameLog({}, { now: () => 0 });
+Deno.test("createFrameLog() reads chunks and stores their first bytes", () => {
+  const log = createFrameLog({ now: () => 0 });
   const first = log.add(1, "received", chunk(258, 5000).buffer);
   assertEquals([first.type, first.id, first.fin, first.size, first.bytes?.length], [
     "chunk",
@@ -40,12 +39,12 @@ Deno.test("createFrameLog() reads chunks, and keeps how they begin", () => {
   ]);
   assertEquals(summarize(first), "5 kB of body");
   const last = log.add(1, "sent", chunk(1, 0, true));
-  assertEquals([last.fin, summarize(last)], [true, "0 B of body, the last"]);
+  assertEquals([last.fin, summarize(last)], [true, "0 B of body, last chunk"]);
   assertEquals(log.add(1, "received", new ArrayBuffer(2)).id, undefined);
 });
 
-Deno.test("createFrameLog() lets the oldest go, by number and by size", () => {
-  const log = createFrameLog({ maxFrames: 100, maxSize: 50_000 }, { now: () => 0 });
+Deno.test("createFrameLog() removes the oldest frames above the maximum number or size", () => {
+  const log = createFrameLog({ maxFrames: 100, maxSize: 50_000, now: () => 0 });
   for (let id = 1; id <= 150; id++) log.add(1, "sent", `{"type":"cancel","id":${id}}`);
   assertEquals(log.frames.length + log.dropped, 150);
   assertEquals(log.frames.length <= 100 && log.frames.length >= 90, true);
@@ -57,16 +56,16 @@ Deno.test("createFrameLog() lets the oldest go, by number and by size", () => {
 
 const ALL: FrameFilter = { direction: undefined, type: "", text: "" };
 const FILTERS: readonly { name: string; filter: FrameFilter; expected: string[] }[] = [
-  { name: "everything", filter: ALL, expected: ["request", "response", "chunk"] },
+  { name: "all frames", filter: ALL, expected: ["request", "response", "chunk"] },
   { name: "a direction", filter: { ...ALL, direction: "sent" }, expected: ["request"] },
   { name: "a type", filter: { ...ALL, type: "chunk" }, expected: ["chunk"] },
-  { name: "a text in any case", filter: { ...ALL, text: "A.TEST" }, expected: ["request"] },
-  { name: "a text far behind", filter: { ...ALL, text: "needle" }, expected: ["response"] },
-  { name: "what a chunk is called", filter: { ...ALL, text: "of body" }, expected: ["chunk"] },
+  { name: "a text, ignoring case", filter: { ...ALL, text: "A.TEST" }, expected: ["request"] },
+  { name: "a text far inside a frame", filter: { ...ALL, text: "needle" }, expected: ["response"] },
+  { name: "the summary of a chunk", filter: { ...ALL, text: "of body" }, expected: ["chunk"] },
 ];
 for (const { name, filter, expected } of FILTERS) {
   Deno.test(`matchesFilter() finds ${name}`, () => {
-    const log = createFrameLog({}, { now: () => 0 });
+    const log = createFrameLog({ now: () => 0 });
     log.add(1, "sent", '{"type":"request","id":1,"url":"https://a.test/"}');
     log.add(1, "received", `{"type":"response","id":1,"text":"${" ".repeat(400)}needle"}`);
     log.add(1, "received", chunk(1, 3));
@@ -76,24 +75,3 @@ for (const { name, filter, expected } of FILTERS) {
     );
   });
 }
-
-Deno.test("createFlowMeter() works the credit out both ways", () => {
-  const log = createFrameLog({}, { now: () => 0 });
-  const meter = createFlowMeter(1000);
-  meter.add(log.add(1, "sent", '{"type":"request","id":1,"bodyFollows":true,"windowBytes":500}'));
-  meter.add(log.add(1, "sent", chunk(1, 300)));
-  meter.add(log.add(1, "received", '{"type":"grant","id":1,"bytes":200}'));
-  meter.add(log.add(1, "received", chunk(1, 400)));
-  meter.add(log.add(1, "sent", '{"type":"grant","id":1,"bytes":100}'));
-  assertEquals(meter.upload, { movedBytes: 300, grantedBytes: 200, creditBytes: 900 });
-  assertEquals(meter.download, { movedBytes: 400, grantedBytes: 100, creditBytes: 200 });
-});
-
-Deno.test("createFlowMeter() says so where no credit is needed", () => {
-  const log = createFrameLog({}, { now: () => 0 });
-  const meter = createFlowMeter(undefined);
-  meter.add(log.add(1, "sent", '{"type":"request","id":1}'));
-  meter.add(log.add(1, "received", chunk(1, 4)));
-  assertEquals(meter.upload, undefined);
-  assertEquals(meter.download, { movedBytes: 4, grantedBytes: 0, creditBytes: undefined });
-});

@@ -5,9 +5,9 @@ const MAX_BYTES = 60_000;
 const PATHS = ["/", "/console/console.css", "/console/main.js"];
 
 for (const coding of ["br", "gzip"]) {
-  Deno.test(`the console takes at most 60 kB in ${coding}, heads included`, async () => {
+  Deno.test(`the console takes at most 60 kB in ${coding}, including response heads`, async () => {
     await using service = startService();
-    // fetch would decode, and not say how much came.
+    // fetch() decodes bodies and does not report how many bytes were transferred.
     const sizes = await Promise.all(PATHS.map(async (path) => {
       using connection = await Deno.connect({ port: service.port });
       const head =

@@ -1,5 +1,5 @@
 /**
- * The console in Chromium: it opens, sends, and shows what comes.
+ * The console in Chromium: sends a request and shows the response.
  */
 import { assertEquals } from "@std/assert";
 import { chromium } from "playwright-core";
@@ -17,12 +17,13 @@ async function exists(path: string): Promise<boolean> {
 }
 
 const hasChromium = await exists(CHROMIUM);
-// deno-lint-ignore no-console -- says what was not tested
+// deno-lint-ignore no-console -- reports what was not tested
 if (!hasChromium) console.log(`There is no ${CHROMIUM}: the console is not tested in it`);
 
 Deno.test({
-  name: "the console opens, sends a request and shows the answer, under its own policy",
+  name: "the console sends a request and shows the response, within its content security policy",
   ignore: !hasChromium,
+  timeout: 180_000,
   fn: async () => {
     await using target = startHttp(() =>
       new Response(
@@ -46,7 +47,7 @@ Deno.test({
       await json.getByText("12345678901234567890").waitFor();
       await json.getByText("1.0").waitFor();
       await json.getByText("<img src=x onerror=alert(1)>").waitFor();
-      assertEquals(await page.locator("#answer-status").textContent(), "200 OK");
+      assertEquals(await page.locator("#response-status").textContent(), "200 OK");
       assertEquals(
         await page.getByRole("listbox", { name: "Exchanges" }).getByRole("option").count(),
         1,

@@ -9,7 +9,7 @@ const span = (start: number, end: number | undefined, sent = start, head = end):
   end,
 });
 
-Deno.test("layoutWaterfall() puts what ran side by side under each other, on one axis", () => {
+Deno.test("layoutWaterfall() places concurrent exchanges on one axis", () => {
   const { bars } = layoutWaterfall([span(0, 100), span(50, 100, 60, 80), span(100, 200)], 500);
   assertEquals(bars, [
     { start: 0, sent: 0, head: 0.5, end: 0.5 },
@@ -18,7 +18,7 @@ Deno.test("layoutWaterfall() puts what ran side by side under each other, on one
   ]);
 });
 
-Deno.test("layoutWaterfall() lets what has not ended reach to now", () => {
+Deno.test("layoutWaterfall() extends exchanges in flight to now", () => {
   const open: Span = { start: 0, sent: undefined, head: undefined, end: undefined };
   assertEquals(layoutWaterfall([open, span(0, 50)], 100).bars, [
     { start: 0, sent: 1, head: 1, end: 1 },
@@ -26,24 +26,24 @@ Deno.test("layoutWaterfall() lets what has not ended reach to now", () => {
   ]);
 });
 
-Deno.test("layoutWaterfall() cuts out the time in which nothing happened, and says how much", () => {
+Deno.test("layoutWaterfall() cuts out idle time and labels its duration", () => {
   const { bars, marks } = layoutWaterfall([span(0, 100), span(60_100, 60_200)], 0);
   const [{ end = 0 } = {}, { start = 0 } = {}] = bars;
   assert(end > 0.45 && start < 0.55 && start > end);
   assertEquals(marks.filter(({ isCut }) => isCut).map(({ label }) => label), ["1 min 0 s"]);
 });
 
-Deno.test("layoutWaterfall() keeps a short pause", () => {
+Deno.test("layoutWaterfall() keeps short idle time", () => {
   const { marks } = layoutWaterfall([span(0, 100), span(120, 200)], 0);
   assertEquals(marks.some(({ isCut }) => isCut), false);
   assertEquals(marks.map(({ label }) => label), ["0 ms", "50 ms", "100 ms", "150 ms"]);
 });
 
-Deno.test("layoutWaterfall() of nothing is nothing", () => {
+Deno.test("layoutWaterfall() returns an empty layout without exchanges", () => {
   assertEquals(layoutWaterfall([], 0), { bars: [], marks: [] });
 });
 
-Deno.test("layoutWaterfall() keeps order and stays on the axis, whatever happened", () => {
+Deno.test("layoutWaterfall() keeps the order and stays on the axis", () => {
   const spans = fc.array(
     fc.record({
       start: fc.nat(100_000),
@@ -52,8 +52,8 @@ Deno.test("layoutWaterfall() keeps order and stays on the axis, whatever happene
       end: fc.option(fc.nat(5000), { nil: undefined }),
     }),
     { minLength: 1, maxLength: 30 },
-  ).map((records) =>
-    records.map(({ start, sent = 0, head = 0, end }): Span => ({
+  ).map((exchanges) =>
+    exchanges.map(({ start, sent = 0, head = 0, end }): Span => ({
       start,
       sent: start + sent,
       head: start + sent + head,

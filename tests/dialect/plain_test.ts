@@ -237,3 +237,14 @@ Deno.test("plain.encodeResponse() joins repeated fields, but for set-cookie", ()
     constructor: "c",
   });
 });
+
+Deno.test("plain.decode() takes a thousand query parameters in the data of a GET, and no more", () => {
+  for (const [length, type] of [[999, "request"], [1000, "invalid"]] as const) {
+    const data = { a: 1, b: Array(length).fill(1) };
+    const incoming = plain.decode(JSON.stringify({ url: "http://x/", method: "GET", data }));
+    assertEquals(incoming.type, type);
+    if (incoming.type === "invalid") {
+      assertEquals(incoming.error.message, '"data" must have at most 1000 entries');
+    }
+  }
+});

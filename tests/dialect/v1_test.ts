@@ -115,6 +115,19 @@ const WRONG: readonly { frame: object; id?: number; message: string }[] = [
   { frame: { type: "cancel" }, message: '"id" is missing' },
   { frame: { type: "cancel", id: 7, url: "" }, message: '"url" is not a member' },
   { frame: { ...REQUEST, bodyFollows: true }, id: 7, message: "A GET request cannot have a body" },
+  ...[["json", "text"], ["json", "base64"], ["text", "base64"], ["json", "bodyFollows"], [
+    "text",
+    "bodyFollows",
+  ], ["base64", "bodyFollows"]].map(([first = "", second = ""]) => ({
+    frame: {
+      ...REQUEST,
+      method: "PUT",
+      [first]: "",
+      [second]: second === "bodyFollows" ? true : "",
+    },
+    id: 7,
+    message: `"${first}" cannot be combined with "${second}": a request has one body`,
+  })),
   {
     frame: { ...REQUEST, windowBytes: 1 },
     id: 7,
@@ -130,6 +143,45 @@ for (const { frame, id, message } of WRONG) {
   const text = JSON.stringify(frame);
   Deno.test(`v1.decode() refuses ${text} and ties it to ${id ?? "nothing"}`, () => {
     assertInvalid(v1.decode(text), { code: "bad_request", message }, id);
+  });
+}
+
+/** Query parameters and how many they are. */
+const QUERIES: readonly { name: string; query: object; count: number }[] = [
+  { name: "one list", query: { a: Array(1000).fill(1) }, count: 1000 },
+  { name: "one list too long", query: { a: Array(1001).fill(1) }, count: 1001 },
+  { name: "two lists", query: { a: Array(600).fill(1), b: Array(400).fill("") }, count: 1000 },
+  {
+    name: "two lists too long",
+    query: { a: Array(600).fill(1), b: Array(401).fill("") },
+    count: 1001,
+  },
+  {
+    name: "a list beside other parameters",
+    query: { a: true, b: Array(998).fill(1), c: "" },
+    count: 1000,
+  },
+  {
+    name: "a list too long for the parameters after it",
+    query: { a: Array(999).fill(1), b: 1, c: 1 },
+    count: 1001,
+  },
+  {
+    name: "a list too long for the parameters before it",
+    query: { a: 1, b: 1, c: Array(999).fill(1) },
+    count: 1001,
+  },
+];
+
+for (const { name, query, count } of QUERIES) {
+  Deno.test(`v1.decode() ${count > 1000 ? "refuses" : "takes"} a query of ${name}`, () => {
+    const incoming = v1.decode(JSON.stringify({ ...REQUEST, url: "http://x/", query }));
+    if (count > 1000) {
+      const message = '"query" must have at most 1000 entries';
+      return assertInvalid(incoming, { code: "bad_request", message }, 7);
+    }
+    const target = incoming.type === "request" ? incoming.request.target : undefined;
+    assertEquals(target instanceof URL && [...target.searchParams].length, count);
   });
 }
 

@@ -172,6 +172,25 @@ Deno.test("bad requests do not count as malformed frames", async () => {
   assertEquals((await client.ask({ type: "ping" })).type, "pong");
 });
 
+Deno.test("errors without an id that are no bad_frame do not count as malformed frames", async () => {
+  await using service = startService({ ...LOOPBACK, MAX_FRAME_BYTES: "1024" });
+  await using client = await connectV1(service.url);
+  const frames = [
+    [{ type: "cancel" }, "bad_request"],
+    [{ type: "ping", data: "x".repeat(1024) }, "frame_too_large"],
+  ] as const;
+  for (const [frame, expected] of frames) {
+    for (let count = 0; count < 16; count++) {
+      const { id, code } = await client.ask(frame);
+      assertEquals([id, code], [undefined, expected]);
+    }
+  }
+  for (let count = 0; count < 15; count++) await client.ask("{");
+  assertEquals((await client.ask({ type: "ping" })).type, "pong");
+  assertEquals((await client.ask("{")).code, "bad_frame");
+  assertEquals((await client.closed).code, 4500);
+});
+
 Deno.test("a binary chunk for an exchange that is not in flight is ignored", async () => {
   await using service = startService();
   await using client = await connectV1(service.url);

@@ -1,8 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
+import { createResolver } from "../../src/policy/resolver.ts";
 import { connectPlain, connectV1 } from "../helpers/client.ts";
 import { closeFrame, connectRaw, rawFrame, TEXT } from "../helpers/raw_client.ts";
 import { LOOPBACK, startService } from "../helpers/service.ts";
-import { startHttp } from "../helpers/upstream.ts";
+import { type RawUpstream, startHttp, startRaw } from "../helpers/upstream.ts";
 
 const GRACE = { ...LOOPBACK, DRAIN_MS: "60000" };
 
@@ -47,27 +48,73 @@ Deno.test("a drain closes idle connections at once, in both dialects", async () 
   assertEquals((await plain.closed).code, 1001);
 });
 
-Deno.test("what has not finished when the grace ends is told so", async () => {
-  const came = Promise.withResolvers<void>();
-  await using upstream = startHttp(() => {
-    came.resolve();
-    return new Promise<Response>(() => {});
+/** How far an exchange has come when the grace of a drain ends, and what its error says of the request then. */
+const STAGES = [
+  { name: "a host that is looked up", path: "lookup", stream: false, sent: "no" },
+  { name: "a response that has not begun", path: "silent", stream: false, sent: "maybe" },
+  { name: "a body that is read whole", path: "half", stream: false, sent: "yes" },
+  { name: "a body that is streamed", path: "half", stream: true, sent: "yes" },
+  { name: "a redirect to a response that has not begun", path: "away", stream: false, sent: "yes" },
+  { name: "a redirect to a host that is looked up", path: "afar", stream: false, sent: "yes" },
+] as const;
+
+/** Answers by the path of a request; tells when the exchange has come as far as it will. */
+function startStages(arrived: () => void): RawUpstream {
+  return startRaw(async (connection) => {
+    const head = await connection.readHead();
+    const [, path] = /^\w+ \/(\w+)/.exec(head) ?? [];
+    if (path === "away" || path === "afar") {
+      const location = path === "away" ? "/silent" : "http://lookup.test/";
+      await connection.write(
+        `HTTP/1.1 307 Moved\r\nlocation: ${location}\r\ncontent-length: 0\r\n\r\n`,
+      );
+      if (path === "away") await connection.readHead();
+    }
+    if (path === "half") {
+      await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\nhalf");
+    }
+    if (path === "quick") await connection.write("HTTP/1.1 204 No Content\r\n\r\n");
+    else if (path !== "afar") arrived();
+    await connection.peerClosed();
+    connection.close();
   });
-  await using service = startService({ ...LOOPBACK, DRAIN_MS: "20" });
-  await using client = await connectV1(service.url);
-  client.send({ type: "request", id: 1, method: "POST", url: upstream.origin });
-  await came.promise;
-  await service.app.drain();
-  const [goaway, error] = await client.take(2);
-  assertEquals(goaway.type, "goaway");
-  assertEquals([error.id, error.code, error.sent, error.retryable], [
-    1,
-    "draining",
-    "maybe",
-    false,
-  ]);
-  assertEquals((await client.closed).code, 1001);
-});
+}
+
+for (const { name, path, stream, sent } of STAGES) {
+  for (const method of ["GET", "POST"]) {
+    Deno.test(`the end of the grace says sent: "${sent}" of a ${method} for ${name}`, async () => {
+      const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
+      await using upstream = startStages(arrive);
+      const lookup = (): Promise<never> => {
+        arrive();
+        return new Promise(() => {});
+      };
+      await using service = startService(
+        { ALLOW_HOSTS: "127.0.0.1:*,lookup.test:*", DRAIN_MS: "20" },
+        { resolver: createResolver({ lookup }) },
+      );
+      await using client = await connectV1(service.url);
+      const url = path === "lookup" ? "http://lookup.test/" : `${upstream.origin}/${path}`;
+      client.send({ type: "request", id: 1, method, url, stream });
+      await arrived;
+      if (path === "half" && stream) await client.take(2); // its head and its half
+      if (path === "half" && !stream) {
+        // Once a later response has arrived, so has the head of this one.
+        await client.ask({ type: "request", id: 2, url: `${upstream.origin}/quick` });
+      }
+      await service.app.drain();
+      const [goaway, error] = await client.take(2);
+      assertEquals(goaway.type, "goaway");
+      assertEquals([error.id, error.code, error.sent, error.retryable], [
+        1,
+        "draining",
+        sent,
+        sent === "no" || method === "GET",
+      ]);
+      assertEquals((await client.closed).code, 1001);
+    });
+  }
+}
 
 Deno.test("while it drains, the service is alive, not ready, and upgrades nobody", async () => {
   await using service = startService(GRACE);

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { connectPlain, connectV1 } from "../helpers/client.ts";
-import { startService } from "../helpers/service.ts";
+import { LOOPBACK, startService } from "../helpers/service.ts";
 import { startHttp, startRaw } from "../helpers/upstream.ts";
 
 Deno.test("a JSON body comes through byte for byte, in both dialects", async () => {
@@ -214,3 +214,41 @@ Deno.test("bytes of UTF-8 are counted, not characters", async () => {
   const pong = await client.ask({ type: "ping", data: "é".repeat(125) });
   assertEquals(pong, { type: "pong", data: "é".repeat(125) });
 });
+
+Deno.test("a request body, a time and a response body of exactly their limits are taken", async () => {
+  await using upstream = startHttp(async (request) => new Response(await request.text()));
+  await using service = startService({
+    ...LOOPBACK,
+    MAX_REQUEST_BYTES: "10",
+    MAX_RESPONSE_BYTES: "10",
+    MAX_TIMEOUT_MS: "60000",
+    REQUEST_TIMEOUT_MS: "60000",
+  });
+  await using client = await connectV1(service.url);
+  const request = { type: "request", id: 7, url: upstream.origin, method: "POST" };
+  const bodies: readonly (readonly [members: object, text: string])[] = [
+    [{ text: "é".repeat(5), timeoutMs: 60_000 }, "é".repeat(5)],
+    [{ base64: btoa("0123456789") }, "0123456789"],
+    [{ json: "12345678" }, '"12345678"'],
+  ];
+  for (const [members, text] of bodies) {
+    assertEquals((await client.ask({ ...request, ...members })).text, text);
+  }
+  const error = await client.ask({ ...request, text: "é".repeat(5) + "x" });
+  assertEquals([error.code, upstream.requests.length], ["request_too_large", bodies.length]);
+});
+
+for (const character of ["a", "é", "€", "\u{1f600}"]) {
+  const size = new TextEncoder().encode(character).byteLength;
+  Deno.test(`a frame of ${size}-byte characters is taken up to exactly MAX_FRAME_BYTES`, async () => {
+    await using upstream = startHttp(async (request) => new Response(await request.text()));
+    await using service = startService({ ...LOOPBACK, MAX_FRAME_BYTES: "1024" });
+    await using client = await connectV1(service.url);
+    const request = { type: "request", id: 7, url: upstream.origin, method: "POST" };
+    const restBytes = 1024 - JSON.stringify({ ...request, text: "" }).length;
+    const text = character.repeat(Math.floor(restBytes / size)) + "a".repeat(restBytes % size);
+    assertEquals((await client.ask({ ...request, text })).text, text);
+    const error = await client.ask({ ...request, text: `${text}a` });
+    assertEquals([error.type, error.id, error.code], ["error", undefined, "frame_too_large"]);
+  });
+}

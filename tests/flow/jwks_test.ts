@@ -276,7 +276,7 @@ Deno.test("a client that leaves while its handshake waits for keys that let it i
   const token = await jwks.sign();
   await knockAndLeave(service, token, () => jwks.requested(1));
   jwks.answer("keys");
-  await service.logged("refused", ({ reason }) => String(reason).includes("left"));
+  await service.logged("refused", ({ reason }) => String(reason).includes("disconnected"));
   await using client = await enter(service, token);
   await assertServed(client, world, 1);
 });

@@ -53,6 +53,7 @@ const isLinux = Deno.build.os === "linux"; // memory is read from /proc
 Deno.test({
   name: "1 GiB down, to a client that reads slowly at first, is whole",
   ignore: !isLinux,
+  timeout: 300_000,
   async fn(): Promise<void> {
     await using upstream = startHttp(() => respondWith(GIB));
     await using service = await startProcess(LOOPBACK);
@@ -89,6 +90,7 @@ Deno.test({
 Deno.test({
   name: "1 GiB up, into an upstream that reads slowly at first, is whole",
   ignore: !isLinux,
+  timeout: 300_000,
   async fn(): Promise<void> {
     const gate = Promise.withResolvers<void>();
     await using upstream = startHttp(async (request) => {
@@ -139,24 +141,28 @@ Deno.test({
   },
 });
 
-Deno.test("200 downloads of 10 MiB at once on 10 connections are whole", async () => {
-  await using upstream = startHttp(() => respondWith(10 * MIB));
-  await using service = await startProcess(LOOPBACK);
-  const expected = hashOfBlocks(10 * MIB);
-  await Promise.all(Array.from({ length: 10 }, async () => {
-    await using client = await connectV1(service.url);
-    const hashes = new Map<number, ReturnType<typeof createHash>>();
-    for (let id = 1; id <= 20; id++) {
-      hashes.set(id, createHash("sha256"));
-      client.send({ type: "request", id, url: upstream.origin, stream: true });
-    }
-    while (hashes.size > 0) {
-      const { id, payload, fin, type } = await client.next();
-      assert(type === undefined || type === "response", type);
-      if (payload !== undefined) hashes.get(id)?.update(payload);
-      if (fin !== true) continue;
-      assertEquals(hashes.get(id)?.digest("hex"), expected);
-      hashes.delete(id);
-    }
-  }));
-});
+Deno.test(
+  "200 downloads of 10 MiB at once on 10 connections are whole",
+  { timeout: 300_000 },
+  async () => {
+    await using upstream = startHttp(() => respondWith(10 * MIB));
+    await using service = await startProcess(LOOPBACK);
+    const expected = hashOfBlocks(10 * MIB);
+    await Promise.all(Array.from({ length: 10 }, async () => {
+      await using client = await connectV1(service.url);
+      const hashes = new Map<number, ReturnType<typeof createHash>>();
+      for (let id = 1; id <= 20; id++) {
+        hashes.set(id, createHash("sha256"));
+        client.send({ type: "request", id, url: upstream.origin, stream: true });
+      }
+      while (hashes.size > 0) {
+        const { id, payload, fin, type } = await client.next();
+        assert(type === undefined || type === "response", type);
+        if (payload !== undefined) hashes.get(id)?.update(payload);
+        if (fin !== true) continue;
+        assertEquals(hashes.get(id)?.digest("hex"), expected);
+        hashes.delete(id);
+      }
+    }));
+  },
+);

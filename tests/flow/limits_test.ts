@@ -1,14 +1,9 @@
-import { assert, assertEquals, fail } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { encodeChunk } from "../../src/protocol/mod.ts";
-import type { Admitted } from "../../src/server/admission.ts";
-import type { Refusal } from "../../src/server/responses.ts";
-import { createSeats } from "../../src/limits/seats.ts";
-import { createUpgrade } from "../../src/server/upgrade.ts";
-import { createLogger } from "../../src/telemetry/logger.ts";
 import { connect, connectV1, type Frame, type TestClient } from "../helpers/client.ts";
-import { connectRaw, HANDSHAKE, rawFrame, TEXT } from "../helpers/raw_client.ts";
+import { connectRaw, rawFrame, TEXT } from "../helpers/raw_client.ts";
 import { LOOPBACK, type Service, startService } from "../helpers/service.ts";
-import { type HttpUpstream, latin1, startHttp } from "../helpers/upstream.ts";
+import { type HttpUpstream, startHttp } from "../helpers/upstream.ts";
 
 const TWO = { ...LOOPBACK, AUTH_TOKENS: "alice:alice-token,bob:bob-token" };
 
@@ -117,47 +112,6 @@ Deno.test("a refused upgrade holds no place", async () => {
     assertEquals(await handshake(service, headers), status);
   }
   await using _client = await connectAs("alice", service);
-});
-
-Deno.test("the places of a client that leaves while its credential is checked are given back", async () => {
-  const asked = Promise.withResolvers<void>();
-  const admitted = Promise.withResolvers<void>();
-  const given = Promise.withResolvers<void>();
-  const lease = { [Symbol.dispose]: given.resolve };
-  let handshakes = 0;
-  const upgrade = createUpgrade({ openTimeoutMs: 1 }, {
-    seats: createSeats(1),
-    isOriginAllowed: () => true,
-    clientAddress: (_headers, address) => address,
-    async admit(): Promise<Admitted | Refusal> {
-      if (++handshakes > 1) return { code: "unauthorized", message: "A credential is needed" };
-      asked.resolve();
-      await admitted.promise;
-      return { identity: undefined, key: "address:x", lease };
-    },
-    openConnection: () => fail("it cannot open"),
-    isDraining: () => false,
-    telemetry: createLogger({ level: "off", format: "json" }),
-  });
-  using stack = new DisposableStack();
-  const end = stack.adopt(new AbortController(), (controller) => controller.abort());
-  const server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen: () => {}, signal: end.signal },
-    (request, info) => request.url.endsWith("/ws") ? upgrade(request, info) : new Response("seen"),
-  );
-  const { port } = server.addr;
-  const client = await Deno.connect({ port, hostname: "127.0.0.1" });
-  const fields = Object.entries(HANDSHAKE).map(([name, value]) => `${name}: ${value}\r\n`);
-  await client.write(latin1(`GET /ws HTTP/1.1\r\n${fields.join("")}\r\n`));
-  await asked.promise;
-  client.close();
-  // By the time that this is answered, the end of the other has been seen.
-  assertEquals(await (await fetch(`http://127.0.0.1:${port}/`)).text(), "seen");
-  admitted.resolve();
-
-  await given.promise;
-  using next = await connectRaw(port);
-  assert(next.answer.startsWith("HTTP/1.1 401 "), next.answer); // not 429: too_many_connections
 });
 
 interface ForwardedCase {

@@ -104,71 +104,75 @@ async function runRound(
   }));
 }
 
-Deno.test("2,000 mixed requests on 50 connections leave nothing behind", async () => {
-  let inFlight = 0;
-  const idle = { check: (): void => {} };
-  const large = "x".repeat(200_000);
-  const answer = async (request: Request): Promise<Response> => {
-    const { pathname } = new URL(request.url);
-    if (pathname === "/echo") return new Response(await request.text());
-    if (pathname === "/bytes") return new Response(new Uint8Array([0xff, 0xfe]));
-    if (pathname === "/redirect") return Response.redirect(new URL("/json", request.url));
-    if (pathname === "/large") return new Response(large);
-    return Response.json({ n: 1 });
-  };
-  await using upstream = startHttp(answer);
-  await using hanging = startRaw(async (connection) => {
-    inFlight++;
-    await connection.peerClosed();
-    inFlight--;
+Deno.test(
+  "2,000 mixed requests on 50 connections leave nothing behind",
+  { timeout: 300_000 },
+  async () => {
+    let inFlight = 0;
+    const idle = { check: (): void => {} };
+    const large = "x".repeat(200_000);
+    const answer = async (request: Request): Promise<Response> => {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/echo") return new Response(await request.text());
+      if (pathname === "/bytes") return new Response(new Uint8Array([0xff, 0xfe]));
+      if (pathname === "/redirect") return Response.redirect(new URL("/json", request.url));
+      if (pathname === "/large") return new Response(large);
+      return Response.json({ n: 1 });
+    };
+    await using upstream = startHttp(answer);
+    await using hanging = startRaw(async (connection) => {
+      inFlight++;
+      await connection.peerClosed();
+      inFlight--;
+      idle.check();
+      connection.close();
+    });
+    const deadPort = await freePort();
+    await using service = await startProcess({ ...LOOPBACK, ALLOW_HOSTS: "127.0.0.1:*" }, [
+      "--v8-flags=--expose-gc",
+      "--preload",
+      PROBE,
+    ]);
+    const request = (id: number): Record<string, unknown> =>
+      requestOf(id, { origin: upstream.origin, hangingOrigin: hanging.origin, deadPort });
+
+    const allEnded = async (count: number): Promise<void> => {
+      let ended = 0;
+      await service.log.logged("disconnected", () => ++ended === count);
+    };
+    await runRound(service, request); // warms up: code, pools and buffers are there from now on
+    await allEnded(CONNECTIONS);
+    const before = await leastHeldMib(service);
+    const tallies = await runRound(service, request);
+    await allEnded(2 * CONNECTIONS);
+    const after = await leastHeldMib(service);
+
+    const sum = (pick: (tally: Tally) => number): number =>
+      tallies.reduce((total, tally) => total + pick(tally), 0);
+    assertEquals(sum(({ sent }) => sent), CONNECTIONS * REQUESTS_EACH);
+    assertEquals(tallies.filter(({ vanished }) => vanished).length, CONNECTIONS / 5);
+
+    // The service has closed its books on every exchange and every connection.
+    service.kill("SIGTERM");
+    assertEquals((await service.status).code, 0);
+    assertEquals(service.log.lines.filter(({ event }) => event === "failed"), []);
+    const ended = service.log.lines.filter(({ event }) => event === "disconnected");
+    assertEquals(ended.length, 2 * CONNECTIONS);
+    const exchanged = service.log.lines.filter(({ event }) => event === "exchanged");
+    const begun = ended.reduce((total, { exchanges }) => total + Number(exchanges), 0);
+    assertEquals(exchanged.length, begun, "each exchange has its line");
+    const left = exchanged.filter(({ outcome }) => outcome === "cancelled").length;
+    assert(left >= sum(({ cancelled }) => cancelled), "each cancel is one of them");
+
+    // The upstream has nothing left in flight either.
+    const { promise, resolve } = Promise.withResolvers<void>();
+    idle.check = () => inFlight === 0 && resolve();
     idle.check();
-    connection.close();
-  });
-  const deadPort = await freePort();
-  await using service = await startProcess({ ...LOOPBACK, ALLOW_HOSTS: "127.0.0.1:*" }, [
-    "--v8-flags=--expose-gc",
-    "--preload",
-    PROBE,
-  ]);
-  const request = (id: number): Record<string, unknown> =>
-    requestOf(id, { origin: upstream.origin, hangingOrigin: hanging.origin, deadPort });
+    await promise;
 
-  const allEnded = async (count: number): Promise<void> => {
-    let ended = 0;
-    await service.log.logged("disconnected", () => ++ended === count);
-  };
-  await runRound(service, request); // warms up: code, pools and buffers are there from now on
-  await allEnded(CONNECTIONS);
-  const before = await leastHeldMib(service);
-  const tallies = await runRound(service, request);
-  await allEnded(2 * CONNECTIONS);
-  const after = await leastHeldMib(service);
-
-  const sum = (pick: (tally: Tally) => number): number =>
-    tallies.reduce((total, tally) => total + pick(tally), 0);
-  assertEquals(sum(({ sent }) => sent), CONNECTIONS * REQUESTS_EACH);
-  assertEquals(tallies.filter(({ vanished }) => vanished).length, CONNECTIONS / 5);
-
-  // The service has closed its books on every exchange and every connection.
-  service.kill("SIGTERM");
-  assertEquals((await service.status).code, 0);
-  assertEquals(service.log.lines.filter(({ event }) => event === "failed"), []);
-  const ended = service.log.lines.filter(({ event }) => event === "disconnected");
-  assertEquals(ended.length, 2 * CONNECTIONS);
-  const exchanged = service.log.lines.filter(({ event }) => event === "exchanged");
-  const begun = ended.reduce((total, { exchanges }) => total + Number(exchanges), 0);
-  assertEquals(exchanged.length, begun, "each exchange has its line");
-  const left = exchanged.filter(({ outcome }) => outcome === "cancelled").length;
-  assert(left >= sum(({ cancelled }) => cancelled), "each cancel is one of them");
-
-  // The upstream has nothing left in flight either.
-  const { promise, resolve } = Promise.withResolvers<void>();
-  idle.check = () => inFlight === 0 && resolve();
-  idle.check();
-  await promise;
-
-  assert(after - before < MAX_GROWTH_MIB, `the memory held grew from ${before} to ${after} MiB`);
-});
+    assert(after - before < MAX_GROWTH_MIB, `the memory held grew from ${before} to ${after} MiB`);
+  },
+);
 
 /** A port on which nothing listens. */
 async function freePort(): Promise<number> {

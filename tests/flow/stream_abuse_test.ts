@@ -51,6 +51,7 @@ Deno.test("a download that waits for credit when the grace of a drain ends is to
 for (
   const [name, bad] of [
     ["too large", chunk(1_100_000)],
+    ["of 4 bytes", Uint8Array.of(0, 0, 0, 1)],
     ["with unknown flags", Uint8Array.of(0, 0, 0, 1, 2, 65)],
   ] as const
 ) {

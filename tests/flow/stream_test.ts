@@ -248,6 +248,29 @@ Deno.test("a stream that is silent for too long is ended, a slow client is not",
   assertEquals([error.code, error.sent], ["http_response_timeout", "yes"]);
 });
 
+for (const stream of [true, "events", "lines"]) {
+  Deno.test(`a response with stream: ${stream} that is silent from its head on is ended`, async () => {
+    await using upstream = startRaw(async (connection) => {
+      await connection.readHead();
+      await connection.write(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 100000\r\n\r\n",
+      );
+      await connection.peerClosed();
+      connection.close();
+    });
+    await using service = startService({ ...LOOPBACK, STREAM_IDLE_MS: "30" });
+    await using client = await connectV1(service.url);
+    const request = { type: "request", id: 1, url: upstream.origin, stream, timeoutMs: 5000 };
+    assertEquals((await client.ask(request)).stream, true);
+    const { code, sent, message } = await client.next();
+    assertEquals([code, sent, message], [
+      "http_response_timeout",
+      "yes",
+      "The response did not go on within 30 ms",
+    ]);
+  });
+}
+
 Deno.test("a stream over MAX_STREAM_BYTES is cut off, either way", async () => {
   await using upstream = startHttp(async (request) => {
     if (request.method === "GET") return new Response(new Uint8Array(100_000));

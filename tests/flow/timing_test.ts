@@ -1,28 +1,14 @@
 /**
  * The times that responses tell, and the name by which an exchange is found in the log.
  */
-import { assert, assertEquals, assertFalse, assertMatch, fail } from "@std/assert";
-import { createRunExchange } from "../../src/connection/exchange.ts";
-import { createPace } from "../../src/connection/pace.ts";
-import { createFrameSocket } from "../../src/connection/socket.ts";
-import { v1 } from "../../src/dialect/v1.ts";
-import { toLines, toServerSentEvents } from "../../src/forward/events.ts";
-import { createLimiter } from "../../src/limits/limiter.ts";
-import { createMemoryStore } from "../../src/limits/memory_store.ts";
-import type { CreateStore, Verdict } from "../../src/limits/store.ts";
+import { assert, assertEquals, assertFalse, assertMatch } from "@std/assert";
 import { createResolver, type Resolver } from "../../src/policy/resolver.ts";
-import type { Timing } from "../../src/protocol/mod.ts";
-import { createRegistry } from "../../src/upstream/registry.ts";
 import { connectPlain, connectV1, type Frame } from "../helpers/client.ts";
-import { NO_LIMITS } from "../helpers/limits.ts";
 import { LOOPBACK, type Service, startService } from "../helpers/service.ts";
-import { createBlankExchange } from "../helpers/exchange.ts";
-import { createForwardClient } from "../helpers/http_clients.ts";
 import { startHttp } from "../helpers/upstream.ts";
 
 // A fetch of nothing takes as long on a machine that does something else; a lookup here takes longer.
 const LOOKUP_MS = 150;
-const STORE_MS = 100;
 const HOSTS = { ALLOW_HOSTS: "127.0.0.1:*,*.test:*" };
 
 /** Looks every name up as the loopback interface, which takes a moment. */
@@ -72,7 +58,9 @@ Deno.test("a whole response tells when its request was made, when its head came 
   assertTiming(quick);
   const slow = await client.ask({ type: "request", id: 1, url: `${upstream.origin}/slow` });
   assertTiming(slow);
-  assert(slow.timing.transferMs >= 90, JSON.stringify(slow.timing));
+  // When the head arrives is not known on a busy machine: only the sum is.
+  const { waitMs, transferMs, totalMs } = slow.timing;
+  assert(transferMs > 0 && waitMs + transferMs >= 90 && totalMs >= 90, JSON.stringify(slow.timing));
   const empty = await client.ask({ type: "request", id: 1, method: "HEAD", url: upstream.origin });
   assertTiming(empty);
   // What the log says is the same, or what was added since: the frame that went.
@@ -127,7 +115,6 @@ Deno.test("dnsMs is there when a host was looked up for the exchange, and only t
   const first = await ask("first.test");
   assertTiming(first, { isLookedUp: true });
   assert(first.timing.dnsMs >= LOOKUP_MS - 5, JSON.stringify(first.timing));
-  assert(first.timing.queueMs < LOOKUP_MS, JSON.stringify(first.timing));
   assertTiming(await ask("first.test")); // it is known
   assertTiming(await ask("127.0.0.1")); // it is no name
   // A host that only a redirect leads to, whose own was known.
@@ -153,7 +140,7 @@ Deno.test("dnsMs is the sum over an exchange's hops, and each of several that wa
   for (const frame of await client.take(2)) assertTiming(frame, { isLookedUp: true });
 });
 
-Deno.test("queueMs is small where nothing is waited for, also among many", async () => {
+Deno.test("queueMs leaves out what the destination takes, also among many", async () => {
   await using upstream = startHttp(async () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     return new Response();
@@ -173,70 +160,8 @@ Deno.test("queueMs is small where nothing is waited for, also among many", async
   for (const frame of await client.take(count)) {
     assertTiming(frame);
     const { queueMs, waitMs } = frame.timing;
-    assert(waitMs >= 90 && queueMs < waitMs / 2, JSON.stringify(frame.timing));
+    assert(waitMs - queueMs >= 90, JSON.stringify(frame.timing));
   }
-});
-
-/** A store that answers as late as one on another machine. */
-const createSlowStore: CreateStore = (options) => {
-  const store = createMemoryStore(options);
-  return {
-    ...store,
-    async consume(key, points): Promise<Verdict> {
-      await new Promise((resolve) => setTimeout(resolve, STORE_MS));
-      return await store.consume(key, points);
-    },
-  };
-};
-
-Deno.test("queueMs is the time that the store of a limit takes, and not part of what the request takes", async () => {
-  await using upstream = startHttp(() => new Response("x"));
-  using client = createForwardClient("fetch");
-  using limiter = createLimiter({ ...NO_LIMITS, requestsPerSecond: 1000 }, createSlowStore);
-  using registry = createRegistry([], { getStatus: () => Promise.resolve(200) });
-  const runExchange = createRunExchange({
-    allowMethods: ["GET"],
-    maxRequestBytes: 1,
-    maxResponseBytes: 1,
-    maxStreamBytes: 1,
-    streamIdleMs: 1000,
-    timeoutMs: 10_000,
-    maxTimeoutMs: 10_000,
-  }, {
-    limiter,
-    registry,
-    policy: { decide: () => ({ allow: true, reason: "test" }) },
-    forward: client.forward,
-    toServerSentEvents,
-    toLines,
-  });
-  let timing: Timing | undefined;
-  const exchange = createBlankExchange({ target: new URL(upstream.origin) });
-  const webSocket = {
-    readyState: WebSocket.OPEN,
-    bufferedAmount: 0,
-    send: (frame: unknown) => void ({ timing } = JSON.parse(String(frame))),
-    close: () => fail(),
-  };
-  await runExchange(exchange, {
-    subject: undefined,
-    answered: () => fail(),
-    pace: createPace(),
-    key: "k",
-    dialect: v1,
-    socket: createFrameSocket(
-      webSocket,
-      { highWaterBytes: 1000, sendTimeoutMs: 1000, maxWaiting: 1 },
-      { closing: () => fail() },
-    ),
-    limiter,
-    creditIdleMs: 1000,
-    failed: () => fail(),
-    decided: () => {},
-  });
-  assertTiming({ timing });
-  const { queueMs = 0, waitMs = 0 } = timing ?? {};
-  assert(queueMs >= STORE_MS - 5 && waitMs >= queueMs, JSON.stringify(timing));
 });
 
 /** The names of exchanges in the log, in its order. */

@@ -754,6 +754,8 @@ Deno.test("SIGHUP reads the upstreams and their secrets again, or leaves them as
   assertEquals([finished.id, finished.json], [2, ["marker-one", "marker-env"]]);
   assertEquals([finished.url, headersOf(finished)["x-echo"]], ["api:/slow", "[redacted]"]);
   assert(!JSON.stringify(service.log.lines).includes("marker"), "no secret was logged");
+  service.kill("SIGTERM");
+  assertEquals((await service.status).code, 0);
 });
 
 Deno.test("upstreams that cannot be used end the start with 2 and a line for each problem", async () => {

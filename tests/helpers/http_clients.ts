@@ -1,37 +1,48 @@
 /**
- * The HTTP clients that there are for `http:` URLs: what holds for one has to hold for each.
+ * Both HTTP clients for `http:` URLs: what holds for one has to hold for the other.
  *
  * @module
  */
-import { createFetchTransport } from "../../src/forward/fetch_transport.ts";
 import { createForward, type Forward } from "../../src/forward/forward.ts";
-import { createHttp1Client } from "../../src/http1/client.ts";
+import { chooseTransport } from "../../src/http/choose.ts";
+import { createFetchTransport } from "../../src/http/fetch/transport.ts";
+import { createHttp1Client } from "../../src/http/h1/client.ts";
+import type { Transport } from "../../src/http/transport.ts";
 
-/** What HTTP_CLIENT calls them. */
+/** An HTTP client, by its name in the setting HTTP_CLIENT. */
 export type HttpClientName = "direct" | "fetch";
 
-/** Makes requests with one client, which keeps its connections until it is disposed of. */
+/** Makes requests with one client. Disposing of it closes its idle connections. */
 export interface ForwardClient extends Disposable {
   readonly forward: Forward;
+  readonly transport: Transport;
 }
 
 const NAMES: readonly HttpClientName[] = ["direct", "fetch"];
 
-/** Defines the same test with every client. */
+/** Defines the same test for each client. */
 export function testEach(name: string, test: (by: HttpClientName) => Promise<void>): void {
   for (const by of NAMES) Deno.test(`${name} (${by})`, () => test(by));
 }
 
-/** Creates what makes requests by one client; `caCerts`: whom `https:` trusts. */
+/**
+ * Creates a client.
+ *
+ * @param caCerts The certificates that `https:` trusts.
+ */
 export function createForwardClient(
   by: HttpClientName,
   caCerts: readonly string[] = [],
 ): ForwardClient {
   const client = Deno.createHttpClient({ allowHost: true, caCerts: [...caCerts] });
   const http1 = createHttp1Client({ maxIdlePerHost: 4 });
-  const https = createFetchTransport({ client });
+  const transport = chooseTransport({
+    direct: by === "direct" ? http1.request : undefined,
+    viaFetch: createFetchTransport(client),
+  });
   return {
-    forward: createForward({ http: by === "direct" ? http1.request : https, https }),
+    transport,
+    forward: createForward(transport),
     [Symbol.dispose](): void {
       http1[Symbol.dispose]();
       client.close();

@@ -4,7 +4,7 @@
  * @module
  */
 import { type AppDeps, createApp } from "../../src/app.ts";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createLog, type Log, type LogLine } from "./log.ts";
 

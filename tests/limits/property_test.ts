@@ -1,22 +1,27 @@
 /**
- * Whatever comes and goes, in any order: no key holds more than its limits, and in the end none holds any.
+ * In any order of leases, no key holds more than its limits, and in the end no key holds a place.
  */
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { type Breach, createLimiter, isBreach, type Lease } from "../../src/limits/limiter.ts";
+import {
+  createLimiter,
+  isLimitExceeded,
+  type Lease,
+  type LimitExceeded,
+} from "../../src/limits/limiter.ts";
 import { createMemoryStore } from "../../src/limits/memory_store.ts";
 
 const KEYS = ["a", "b", "2001:db8::1"] as const;
-const KINDS = ["connect", "begin"] as const;
+const KINDS = ["admitConnection", "admitExchange"] as const;
 
 type Kind = typeof KINDS[number];
 
 interface Step {
   readonly type: Kind | "dispose";
   readonly key: typeof KEYS[number];
-  /** Picks one of the leases so far, disposed of or not. */
+  /** Selects one of the leases so far, disposed of or not. */
   readonly pick: number;
-  /** Waits for what was begun before. */
+  /** Waits for the calls before it. */
   readonly settles: boolean;
 }
 
@@ -27,7 +32,7 @@ interface Held {
 }
 
 const stepArbitrary: fc.Arbitrary<Step> = fc.record({
-  type: fc.constantFrom("connect", "begin", "begin", "dispose", "dispose"),
+  type: fc.constantFrom("admitConnection", "admitExchange", "admitExchange", "dispose", "dispose"),
   key: fc.constantFrom(...KEYS),
   pick: fc.nat(100),
   settles: fc.boolean(),
@@ -48,7 +53,7 @@ Deno.test("no order of leases lets a key hold more than its limits, or keeps a p
       fc.array(stepArbitrary, { maxLength: 60 }),
       async (options, steps) => {
         using limiter = createLimiter(options, createMemoryStore);
-        const max = { connect: options.maxConnections, begin: options.maxInFlight };
+        const max = { admitConnection: options.maxConnections, admitExchange: options.maxInFlight };
         const counts = new Map<string, number>();
         const leases: Held[] = [];
         const underWay: Promise<void>[] = [];
@@ -56,9 +61,9 @@ Deno.test("no order of leases lets a key hold more than its limits, or keeps a p
         const add = (place: string, by: number): void => {
           counts.set(place, (counts.get(place) ?? 0) + by);
         };
-        const take = (kind: Kind, key: string, taken: Lease | Breach): void => {
+        const take = (kind: Kind, key: string, taken: Lease | LimitExceeded): void => {
           const place = `${kind} ${key}`;
-          if (!isBreach(taken)) {
+          if (!isLimitExceeded(taken)) {
             add(place, 1);
             leases.push({ lease: taken, place, disposed: false });
           }
@@ -82,9 +87,9 @@ Deno.test("no order of leases lets a key hold more than its limits, or keeps a p
             underWay.push(taken.then((value) => take(type, key, value)));
             continue;
           }
-          if (isBreach(taken)) {
-            assertEquals(taken.limit, type === "connect" ? "connections" : "inFlight");
-            assert(wasFull || underWay.length > 0, "refused though there was room");
+          if (isLimitExceeded(taken)) {
+            assertEquals(taken.limit, type === "admitConnection" ? "connections" : "inFlight");
+            assert(wasFull || underWay.length > 0, "refused, but a place was free");
           } else assert(!wasFull, "a place too many");
           take(type, key, taken);
         }
@@ -93,9 +98,9 @@ Deno.test("no order of leases lets a key hold more than its limits, or keeps a p
         for (const { lease } of leases) lease[Symbol.dispose]();
         const { requestsPerSecond, bytesPerMinute } = options;
         for (const key of KEYS) {
-          assertRoom(() => limiter.connect(key), max.connect);
+          assertRoom(() => limiter.admitConnection(key), max.admitConnection);
           if (requestsPerSecond + bytesPerMinute > 0) continue; // a request too many hides the place
-          assertRoom(() => limiter.begin(key), max.begin);
+          assertRoom(() => limiter.admitExchange(key), max.admitExchange);
         }
       },
     ),
@@ -103,11 +108,14 @@ Deno.test("no order of leases lets a key hold more than its limits, or keeps a p
   );
 });
 
-/** Holds that exactly so many places are left. */
-function assertRoom(take: () => Lease | Breach | Promise<Lease | Breach>, max: number): void {
+/** Asserts that exactly `max` places are left. */
+function assertRoom(
+  take: () => Lease | LimitExceeded | Promise<Lease | LimitExceeded>,
+  max: number,
+): void {
   const taken = Array.from({ length: max + 1 }, take);
   assertEquals(
-    taken.map((value) => !(value instanceof Promise) && isBreach(value)),
+    taken.map((value) => !(value instanceof Promise) && isLimitExceeded(value)),
     Array.from({ length: max + 1 }, (_, i) => i === max),
   );
 }

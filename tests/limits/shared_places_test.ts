@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { createSharedPlaces, giveBackPlaces } from "../../src/limits/shared_places.ts";
 import { allocateTable } from "../../src/limits/shared_table.ts";
 
-Deno.test("take() gives so many places for each key, to all isolates together", () => {
+Deno.test("take() returns as many leases for each key as there are places, to all isolates together", () => {
   const memory = allocateTable({ keys: 10, columns: 2 });
   const first = createSharedPlaces(3, memory, 0);
   const second = createSharedPlaces(3, memory, 1);
@@ -12,7 +12,7 @@ Deno.test("take() gives so many places for each key, to all isolates together", 
   for (const _ of Array(3)) lease?.[Symbol.dispose]();
   assert(second.take("a"));
   assertEquals([first.take("a"), second.take("a")], [undefined, undefined]);
-  lease?.[Symbol.dispose](); // not the place of another
+  lease?.[Symbol.dispose](); // has no effect on the place of another lease
   assertEquals(first.take("a"), undefined);
 });
 
@@ -27,7 +27,17 @@ Deno.test("giveBackPlaces() gives back the places of one isolate", () => {
   }
 });
 
-Deno.test("take() remembers no key that holds no place, however many there were", () => {
+Deno.test("giveBackPlaces() gives back the places of every key, in each row", () => {
+  const memory = allocateTable({ keys: 1, columns: 2 }); // four rows
+  const [first, second] = [0, 1].map((index) => createSharedPlaces(1, memory, index));
+  const keys = ["a", "b", "c", "d"];
+  for (const key of keys) assert(second?.take(key));
+  for (const key of keys) assertEquals(first?.take(key), undefined);
+  giveBackPlaces(memory, 1);
+  for (const key of keys) assert(first?.take(key));
+});
+
+Deno.test("take() remembers only keys that hold a place, however many there were", () => {
   const places = createSharedPlaces(1, allocateTable({ keys: 100, columns: 1 }), 0);
   for (let i = 0; i < 10_000; i++) {
     const lease = places.take(`address:2001:db8::${i.toString(16)}`);
@@ -36,7 +46,7 @@ Deno.test("take() remembers no key that holds no place, however many there were"
   }
 });
 
-Deno.test("take() refuses a key that there is no room for", () => {
+Deno.test("take() refuses a key when every row is in use", () => {
   const places = createSharedPlaces(1, allocateTable({ keys: 1, columns: 1 }), 0);
   const leases = ["a", "b", "c", "d"].map((key) => places.take(key));
   assertEquals([leases.includes(undefined), places.take("e")], [false, undefined]);

@@ -9,7 +9,7 @@ import {
 
 const LAST = "ffff:ffff:ffff:ffff:ffff:ffff";
 
-// Range | addresses in it, the first and the last among them | class | neighbours that are public
+// Range | addresses in it, with its first and last one | class | neighbours that are public
 const RANGES = `
 0.0.0.0/8 | 0.0.0.0 0.255.255.255 | unspecified | 1.0.0.0
 10.0.0.0/8 | 10.0.0.0 10.255.255.255 | private | 9.255.255.255 11.0.0.0
@@ -96,18 +96,18 @@ const EMBEDDED = [
 ] as const;
 
 for (const { name, input, expected } of EMBEDDED) {
-  Deno.test(`classifyAddress() sees through ${name}`, () => {
+  Deno.test(`classifyAddress() classifies the address that ${name} carries`, () => {
     assertEquals(classify(input), expected);
   });
 }
 
-Deno.test("carriedAddress() gives nothing for an address that carries none", () => {
+Deno.test("carriedAddress() returns undefined for an address that carries none", () => {
   for (const text of ["8.8.8.8", "::", "::1", "2600::1", "fd00::1", "2001:1::7f00:1"]) {
     assertEquals([text, carriedAddress(parse(text))], [text, undefined]);
   }
 });
 
-Deno.test("parseAddress() gives nothing for what is no address in its usual form", () => {
+Deno.test("parseAddress() returns undefined for a text that is not an address in a usual form", () => {
   const texts = ["", "x", "127.1", "2130706433", "0x7f.0.0.1", "0177.0.0.1", "256.0.0.1", "1.2.3"];
   for (
     const text of [...texts, "1.2.3.4.5", "[::1]", "::1/128", " ::1", ":::", "1::2::3", "%eth0"]
@@ -116,19 +116,19 @@ Deno.test("parseAddress() gives nothing for what is no address in its usual form
   }
 });
 
-Deno.test("parseAddress() gives nothing for text that breaks out of the brackets of a URL", () => {
+Deno.test("parseAddress() returns undefined for a text that would end the brackets of a URL", () => {
   for (const text of ["a]@example.com/", "::1]:80/x", "::1]#", "a@[::1", "::\n1", "::1/"]) {
     assertEquals([text, parseAddress(text)?.toString()], [text, undefined]);
   }
 });
 
-Deno.test("classifyAddress() gives a mapped address the class of its IPv4 address", () => {
+Deno.test("classifyAddress() returns the class of the IPv4 address for a mapped address", () => {
   fc.assert(fc.property(fc.ipV4(), (text) => {
     assertEquals(classify(`::ffff:${text}`), classify(text));
   }));
 });
 
-Deno.test("classifyAddress() calls nothing public that carries an address which is not", () => {
+Deno.test("classifyAddress() calls no address public that carries another class of address", () => {
   const forms: ((high: string, low: string) => string)[] = [
     (high, low) => `::ffff:${high}:${low}`,
     (high, low) => `::${high}:${low}`,
@@ -143,7 +143,7 @@ Deno.test("classifyAddress() calls nothing public that carries an address which 
   }));
 });
 
-Deno.test("classifyAddress() calls no IPv6 address public outside 2000::/3, mapped and NAT64 aside", () => {
+Deno.test("classifyAddress() calls no IPv6 address outside 2000::/3 public, except mapped ones and NAT64", () => {
   const prefixes = [[], [0, 0, 0, 0], [0, 0x64, 0xff, 0x9b], [0xfc], [0xfe, 0x80], [0x40], [0x1f]];
   const tail = fc.uint8Array({ minLength: 16, maxLength: 16 });
   fc.assert(

@@ -43,8 +43,8 @@ const NO_RULES = [
   { name: "nothing", input: "|.|..|*.|[]" },
   { name: "public with a port or in capitals", input: "public:80|public:*|PUBLIC|*.public" },
   { name: "an empty label", input: ".a.com|a..com" },
-  { name: "a colon with nothing before or behind it", input: ":80|example.com:" },
-  { name: "a port that is none", input: "a.com:0|a.com:65536|a.com:99999|a.com:http|a.com:-1" },
+  { name: "a colon with nothing before or after it", input: ":80|example.com:" },
+  { name: "an invalid port", input: "a.com:0|a.com:65536|a.com:99999|a.com:http|a.com:-1" },
   { name: "a URL or a part of one", input: "http://a.com|a.com/x|user@a.com|a.com?x|a.com#x" },
   { name: "a wildcard elsewhere", input: "*|*example.com|a.*.com|*.*.com|a.com*" },
   { name: "a wildcard before an address", input: "*.10.0.0.1|*.127.1" },
@@ -58,7 +58,7 @@ const NO_RULES = [
 ];
 
 for (const { name, input } of NO_RULES) {
-  Deno.test(`parseHostRule() refuses ${name}, and says what a rule looks like`, () => {
+  Deno.test(`parseHostRule() refuses ${name}, and describes the forms of rules`, () => {
     for (const text of input.split("|")) {
       const start = `${JSON.stringify(text)} is not a rule; write public, or a host like`;
       assertThrows(() => parseHostRule(text), TypeError, start);
@@ -78,13 +78,13 @@ const DESTINATIONS = [
   { name: "circled digits", input: "①②⑦.⓪.⓪.①", expected: "address 127.0.0.1" },
   { name: "ideographic full stops", input: "127。0。0。1", expected: "address 127.0.0.1" },
   { name: "percent-encoded digits", input: "%31%32%37.0.0.1", expected: "address 127.0.0.1" },
-  { name: "a dot behind an address", input: "127.0.0.1.", expected: "address 127.0.0.1" },
-  { name: "two dots behind an address", input: "127.0.0.1..", expected: "name 127.0.0.1" },
-  { name: "three dots behind an address", input: "127.1...", expected: "name 127.1" },
+  { name: "a dot after an address", input: "127.0.0.1.", expected: "address 127.0.0.1" },
+  { name: "two dots after an address", input: "127.0.0.1..", expected: "name 127.0.0.1" },
+  { name: "three dots after an address", input: "127.1...", expected: "name 127.1" },
   { name: "tabs and newlines", input: "127.0.\t0.\n1", expected: "address 127.0.0.1" },
-  { name: "what stands before @", input: "a.test@127.0.0.1", expected: "address 127.0.0.1" },
-  { name: "what stands behind #", input: "127.0.0.1#@a.test", expected: "address 127.0.0.1" },
-  { name: "what stands behind \\", input: "127.0.0.1\\@a.test", expected: "address 127.0.0.1" },
+  { name: "text before @", input: "a.test@127.0.0.1", expected: "address 127.0.0.1" },
+  { name: "text after #", input: "127.0.0.1#@a.test", expected: "address 127.0.0.1" },
+  { name: "text after \\", input: "127.0.0.1\\@a.test", expected: "address 127.0.0.1" },
   { name: "a mapped address", input: "[::ffff:127.0.0.1]", expected: "address 127.0.0.1" },
   { name: "a compatible address", input: "[::127.0.0.1]", expected: "address ::7f00:1" },
   { name: "an IPv6 address", input: "[FD00:EC2:0::254]", expected: "address fd00:ec2::254" },
@@ -101,19 +101,19 @@ for (const { name, input, expected } of DESTINATIONS) {
   });
 }
 
-Deno.test("toDestination() gives the port, or that of the scheme", () => {
+Deno.test("toDestination() returns the port, or that of the scheme", () => {
   const ports = ["http://a/", "https://a/", "http://a:8080/", "https://a:80/", "http://a:0/"];
   assertEquals(ports.map((url) => toDestination(new URL(url)).port), [80, 443, 8080, 80, 0]);
 });
 
-Deno.test("toDestination() gives every IPv4 address as itself, however it is written", () => {
+Deno.test("toDestination() returns an IPv4 address for every way to write it", () => {
   fc.assert(fc.property(fc.ipV4Extended(), (text) => {
     const { host, literal } = toDestination(new URL(`http://${text}/`));
     assertEquals([literal?.kind(), literal?.toString()], ["ipv4", host]);
   }));
 });
 
-Deno.test("isLocalName() knows the names that lead into a network", () => {
+Deno.test("isLocalName() knows names of local networks and of metadata services", () => {
   const local = [
     "localhost",
     "x.localhost",
@@ -160,7 +160,7 @@ Deno.test("matchesName() matches the host itself, and subdomains without their a
   }
 });
 
-Deno.test("matchesAddress() matches ranges of its own family, matchesCarriedAddress() what is inside", () => {
+Deno.test("matchesAddress() matches ranges of the same family, matchesCarriedAddress() carried addresses", () => {
   const cases: [rule: string, address: string, direct: boolean, carried: boolean][] = [
     ["10.0.0.0/8", "10.255.255.255", true, false],
     ["10.0.0.0/8", "11.0.0.0", false, false],
@@ -183,7 +183,7 @@ Deno.test("matchesAddress() matches ranges of its own family, matchesCarriedAddr
   }
 });
 
-Deno.test("matchesPort() asks the caller only where the rule names no port", () => {
+Deno.test("matchesPort() returns the default only for a rule without a port", () => {
   for (const otherwise of [true, false]) {
     const ports = ["a.com", "a.com:*", "a.com:80", "a.com:81"].map((rule) =>
       matchesPort(parseHostRule(rule), 80, otherwise)

@@ -1,4 +1,6 @@
-import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { type Address, parseAddress } from "../../src/policy/address.ts";
 import { parseHostRule } from "../../src/policy/destination.ts";
 import { createPolicy, type Decision } from "../../src/policy/policy.ts";
@@ -117,7 +119,7 @@ for (const { name, input, expected } of ON_ADDRESSES) {
   });
 }
 
-Deno.test("createPolicy() never says what a name resolved to", async () => {
+Deno.test("createPolicy() never names a resolved address in a message", async () => {
   for (const { input } of ON_ADDRESSES) {
     const decision = await decide(input).decision;
     if (decision.allow) continue;
@@ -130,7 +132,7 @@ Deno.test("createPolicy() never says what a name resolved to", async () => {
   }
 });
 
-Deno.test("createPolicy() answers at once when the resolver does", () => {
+Deno.test("createPolicy() returns no promise when the resolver returns none", () => {
   const resolver = { resolve: () => toAddresses(["8.8.8.8"]) };
   const decision = createPolicy(toOptions("public", ""), { resolver }).decide(
     new URL("http://a.test/"),
@@ -138,7 +140,7 @@ Deno.test("createPolicy() answers at once when the resolver does", () => {
   assertEquals(decision, { allow: true, reason: "public", addresses: ["8.8.8.8"] });
 });
 
-Deno.test("createPolicy() lets the resolver's error through", async () => {
+Deno.test("createPolicy() throws the error of the resolver", async () => {
   const resolver = { resolve: () => Promise.reject(new ProxyError("dns_error", "no such name")) };
   const policy = createPolicy(toOptions("public", ""), { resolver });
   await assertRejects(
@@ -158,6 +160,85 @@ Deno.test("createPolicy() names the ports that are allowed, and the class that i
     'destination_ip_prohibited: The destination has an address of the class "private", which this ' +
     "service does not connect to; its operator can list it in ALLOW_HOSTS",
   ]);
+});
+
+// Each row: name | ALLOW_HOSTS;DENY_HOSTS;one URL;another URL | the decision on each. The policy is asked about
+// the first URL, then about the second, then about both again.
+const PAIRS = table(`
+http and https of a host | a.test:443;;https://a.test/;http://a.test/ | allow a.test:443 8.8.8.8;not-listed
+https and http of a host | a.test:80;;http://a.test/;https://a.test/ | allow a.test:80 8.8.8.8;not-listed
+http and https of an address | 8.8.8.8:443;;https://8.8.8.8/;http://8.8.8.8/ | allow 8.8.8.8:443;not-listed
+two denied schemes | public;a.test:443;https://a.test/;http://a.test/ | deny-list;allow public 8.8.8.8
+two ports of a host | a.test:81;;http://a.test:81/;http://a.test/ | allow a.test:81 8.8.8.8;not-listed
+two hosts on a port | a.test;;http://a.test/;http://b.test/ | allow a.test 8.8.8.8;not-listed
+a name and an address | a.test;;http://a.test/;http://8.8.8.8/ | allow a.test 8.8.8.8;not-listed
+a user name and none | public;;http://a.test/;http://user@a.test/ | allow public 8.8.8.8;userinfo
+a password and none | public;;http://a.test/;http://:secret@a.test/ | allow public 8.8.8.8;userinfo
+HTTP and another scheme | public;;http://a.test/;ftp://a.test/ | allow public 8.8.8.8;scheme
+`);
+
+for (const { name, input, expected } of PAIRS) {
+  Deno.test(`decide() tells ${name} apart, whichever it is asked about first`, () => {
+    const [allow = "", deny = "", ...urls] = input.split(";");
+    const decisions = expected.split(";");
+    const resolver = { resolve: () => toAddresses(["8.8.8.8"]) };
+    for (const order of [[0, 1, 0, 1], [1, 0, 1, 0]]) {
+      const policy = createPolicy(toOptions(allow, deny), { resolver });
+      for (const index of order) {
+        const decision = policy.decide(new URL(urls[index] ?? ""));
+        if (decision instanceof Promise) throw new Error("The decision needed a lookup");
+        assertEquals(describe(decision), decisions[index]);
+      }
+    }
+  });
+}
+
+Deno.test("decide() judges a name again whenever its addresses are new", async () => {
+  const answers = [["8.8.8.8"], ["10.0.0.1"], ["8.8.4.4", "10.0.0.1"], [], ["8.8.4.4"]];
+  const expected = ["allow public 8.8.8.8", "private", "private", "not-listed"];
+  for (const isLate of [false, true]) {
+    let resolved = 0;
+    const resolver = {
+      resolve(): readonly Address[] | Promise<readonly Address[]> {
+        const addresses = toAddresses(answers[resolved++] ?? []);
+        return isLate ? Promise.resolve(addresses) : addresses;
+      },
+    };
+    const policy = createPolicy(toOptions("public", ""), { resolver });
+    const decisions: string[] = [];
+    for (const _ of answers) {
+      decisions.push(describe(await policy.decide(new URL("http://a.test/"))));
+    }
+    assertEquals(decisions, [...expected, "allow public 8.8.4.4"]);
+  }
+});
+
+Deno.test("decide() remembers a limited number of hosts, and decides right on any number", () => {
+  setFlagsFromString("--expose-gc");
+  const collect: () => void = runInNewContext("gc");
+  const addresses = toAddresses(["8.8.8.8"]);
+  const policy = createPolicy(toOptions("*.test,listed.invalid", "denied.test"), {
+    resolver: { resolve: () => addresses },
+  });
+  const decide = (host: string): string => {
+    const decision = policy.decide(new URL(`http://${host}/`));
+    if (decision instanceof Promise) throw new Error("The decision needed a lookup");
+    return describe(decision);
+  };
+  collect();
+  const { heapUsed } = Deno.memoryUsage();
+  const label = "x".repeat(50);
+  for (let at = 0; at < 10_000; at++) {
+    decide(`${label}.${label}.${label}.${at}.test`);
+    if (at % 500 > 0) continue;
+    assertEquals(decide("denied.test"), "deny-list");
+    assertEquals(decide("other.invalid"), "not-listed");
+    assertEquals(decide("listed.invalid"), "allow listed.invalid 8.8.8.8");
+  }
+  collect();
+  const grown = Deno.memoryUsage().heapUsed - heapUsed;
+  assert(grown < 4_000_000, `${grown} bytes are kept`);
+  assertEquals(decide("a.test"), "allow *.test 8.8.8.8");
 });
 
 function table(text: string): { name: string; input: string; expected: string }[] {

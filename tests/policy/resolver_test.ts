@@ -2,10 +2,11 @@ import { assertEquals, assertInstanceOf, assertRejects, assertStrictEquals } fro
 import { classifyAddress } from "../../src/policy/address.ts";
 import { createResolver, type Lookup, type Resolver } from "../../src/policy/resolver.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
+import { createFakeClock } from "../helpers/clock.ts";
 
 const TTL_MS = 1000;
 
-/** A lookup that answers when told to, in the order of its calls. */
+/** A lookup whose calls are settled by the test. */
 function manualLookup(): { lookup: Lookup; calls: PromiseWithResolvers<readonly string[]>[] } {
   const calls: PromiseWithResolvers<readonly string[]>[] = [];
   const lookup = (): Promise<readonly string[]> => {
@@ -16,7 +17,7 @@ function manualLookup(): { lookup: Lookup; calls: PromiseWithResolvers<readonly 
   return { lookup, calls };
 }
 
-/** A lookup that counts, and gives what it is asked for in hosts like `8.8.8.8,2600::1`. */
+/** A lookup that records its calls. The addresses of a host like `8.8.8.8,2600::1` are in its name. */
 function countingLookup(): { lookup: Lookup; hosts: string[] } {
   const hosts: string[] = [];
   const lookup = (host: string): Promise<readonly string[]> => {
@@ -30,7 +31,7 @@ async function resolve(resolver: Resolver, host: string): Promise<string[]> {
   return (await resolver.resolve(host)).map(String);
 }
 
-Deno.test("resolve() gives every address, in order", async () => {
+Deno.test("resolve() returns every address, in order", async () => {
   const resolver = createResolver({ lookup: countingLookup().lookup });
   assertEquals(await resolve(resolver, "8.8.8.8,2600::1,10.0.0.1"), [
     "8.8.8.8",
@@ -39,46 +40,49 @@ Deno.test("resolve() gives every address, in order", async () => {
   ]);
 });
 
-Deno.test("resolve() answers at once from its cache, until the time is over", async () => {
-  let time = 0;
+Deno.test("resolve() returns cached addresses without a promise, until their time is over", async () => {
+  const clock = createFakeClock();
   const { lookup, hosts } = countingLookup();
-  const resolver = createResolver({ lookup, ttlMs: TTL_MS, now: () => time });
+  const resolver = createResolver({ lookup, ttlMs: TTL_MS, clock });
   assertInstanceOf(resolver.resolve("8.8.8.8"), Promise);
   await resolver.resolve("8.8.8.8");
-  time = TTL_MS - 1;
+  clock.advance(TTL_MS - 1);
   assertInstanceOf(resolver.resolve("8.8.8.8"), Array);
   assertEquals(hosts.length, 1);
-  time = TTL_MS;
+  clock.advance(1);
   assertInstanceOf(resolver.resolve("8.8.8.8"), Promise);
   assertEquals(hosts.length, 2);
 });
 
-Deno.test("resolve() counts the time from the answer, and then takes the new one", async () => {
-  let time = 0;
+Deno.test("resolve() caches addresses from when they arrived, and then the new ones", async () => {
+  const clock = createFakeClock();
   const { lookup, calls } = manualLookup();
-  const resolver = createResolver({ lookup, ttlMs: TTL_MS, now: () => time });
+  const resolver = createResolver({ lookup, ttlMs: TTL_MS, clock });
   const first = resolve(resolver, "a.test");
-  time = 500;
+  clock.advance(500);
   calls[0]?.resolve(["8.8.8.8"]);
   assertEquals(await first, ["8.8.8.8"]);
-  time = 500 + TTL_MS - 1;
+  clock.advance(TTL_MS - 1);
   assertEquals(await resolve(resolver, "a.test"), ["8.8.8.8"]);
-  time = 500 + TTL_MS;
+  clock.advance(1);
   const second = resolve(resolver, "a.test");
   calls[1]?.resolve(["10.0.0.1"]);
   assertEquals(await second, ["10.0.0.1"]);
   assertEquals(await resolve(resolver, "a.test"), ["10.0.0.1"]);
 });
 
-Deno.test("resolve() holds an answer for ten seconds unless told otherwise", async () => {
-  let time = 0;
+Deno.test("resolve() caches addresses for ten seconds by default", async () => {
+  const clock = createFakeClock();
   const { lookup, hosts } = countingLookup();
-  const resolver = createResolver({ lookup, now: () => time });
-  for (time of [0, 9_999, 10_000]) await resolver.resolve("8.8.8.8");
+  const resolver = createResolver({ lookup, clock });
+  for (const ms of [0, 9_999, 1]) {
+    clock.advance(ms);
+    await resolver.resolve("8.8.8.8");
+  }
   assertEquals(hosts.length, 2);
 });
 
-Deno.test("resolve() looks a name up once for all who ask at the same time", async () => {
+Deno.test("resolve() looks a name up once for all calls at the same time", async () => {
   const { lookup, calls } = manualLookup();
   const resolver = createResolver({ lookup });
   const asked = [1, 2, 3].map(() => resolver.resolve("a.test"));
@@ -88,9 +92,9 @@ Deno.test("resolve() looks a name up once for all who ask at the same time", asy
   assertEquals(calls.length, 1);
 });
 
-Deno.test("resolve() forgets the oldest answer when it holds too many", async () => {
+Deno.test("resolve() forgets the oldest addresses when its cache is full", async () => {
   const { lookup, hosts } = countingLookup();
-  const resolver = createResolver({ lookup, maxEntries: 2, now: () => 0 });
+  const resolver = createResolver({ lookup, maxEntries: 2, clock: createFakeClock() });
   for (const host of ["1.0.0.1", "1.0.0.2", "1.0.0.3"]) await resolver.resolve(host);
   assertInstanceOf(resolver.resolve("1.0.0.3"), Array);
   assertInstanceOf(resolver.resolve("1.0.0.2"), Array);
@@ -99,20 +103,20 @@ Deno.test("resolve() forgets the oldest answer when it holds too many", async ()
   assertInstanceOf(resolver.resolve("1.0.0.2"), Promise);
 });
 
-Deno.test("resolve() counts a renewed answer among the newest", async () => {
-  let time = 0;
+Deno.test("resolve() treats addresses that it looked up again as the newest", async () => {
+  const clock = createFakeClock();
   const { lookup } = countingLookup();
-  const resolver = createResolver({ lookup, maxEntries: 3, ttlMs: TTL_MS, now: () => time });
+  const resolver = createResolver({ lookup, maxEntries: 3, ttlMs: TTL_MS, clock });
   await resolver.resolve("1.0.0.1");
-  time = 500;
+  clock.advance(500);
   await resolver.resolve("1.0.0.2");
-  time = TTL_MS;
+  clock.advance(TTL_MS - 500);
   for (const host of ["1.0.0.1", "1.0.0.3", "1.0.0.4"]) await resolver.resolve(host);
   assertInstanceOf(resolver.resolve("1.0.0.1"), Array);
   assertInstanceOf(resolver.resolve("1.0.0.2"), Promise);
 });
 
-Deno.test("resolve() refuses a lookup too many, and takes the next when one has ended", async () => {
+Deno.test("resolve() refuses a lookup too many, until one has ended", async () => {
   const { lookup, calls } = manualLookup();
   const resolver = createResolver({ lookup, maxPending: 2 });
   const asked = ["a.test", "b.test"].map((host) => resolve(resolver, host));
@@ -130,7 +134,7 @@ Deno.test("resolve() refuses a lookup too many, and takes the next when one has 
   assertEquals([await third, await fourth], [["8.8.4.4"], ["8.8.4.4"]]);
 });
 
-Deno.test("resolve() tells that a name has no address, and asks again the next time", async () => {
+Deno.test("resolve() rejects when a lookup fails, and looks the name up again the next time", async () => {
   const { lookup, calls } = manualLookup();
   const resolver = createResolver({ lookup });
   const cause = new Error("getaddrinfo ENOTFOUND gone.invalid");
@@ -153,7 +157,7 @@ const UNUSABLE = [
 ];
 
 for (const { name, input } of UNUSABLE) {
-  Deno.test(`resolve() refuses a name with ${name}, and does not keep that`, async () => {
+  Deno.test(`resolve() rejects for a name with ${name}, and does not cache that`, async () => {
     const { lookup, hosts } = countingLookup();
     const resolver = createResolver({ lookup });
     for (const _ of [1, 2]) {
@@ -164,7 +168,7 @@ for (const { name, input } of UNUSABLE) {
   });
 }
 
-Deno.test("resolve() asks the system, which knows localhost", async () => {
+Deno.test("resolve() uses the resolver of the system, which knows localhost", async () => {
   const addresses = await createResolver().resolve("localhost");
   assertEquals(new Set(addresses.map(classifyAddress)), new Set(["loopback"]));
 });

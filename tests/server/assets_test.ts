@@ -33,7 +33,7 @@ Deno.test("createAssets() serves JavaScript that any page may import", async () 
   assert(!code.includes("type"), code);
 });
 
-Deno.test("createAssets() answers HEAD with the headers of GET and no body", async () => {
+Deno.test("createAssets() responds to HEAD with the headers of GET and no body", async () => {
   const head = await get("/client/mod.js", { method: "HEAD" });
   assertEquals([...head.headers], [...(await get("/client/mod.js")).headers]);
   assertEquals(await head.text(), "");
@@ -49,14 +49,14 @@ const CONDITIONS: readonly { name: string; input: string; expected: number }[] =
   { name: "its tag without quotes", input: TAG.slice(1, -1), expected: 200 },
 ];
 for (const { name, input, expected } of CONDITIONS) {
-  Deno.test(`createAssets() answers If-None-Match with ${name} with ${expected}`, async () => {
+  Deno.test(`createAssets() responds to If-None-Match with ${name} with ${expected}`, async () => {
     const response = await get("/client/mod.js", { headers: { "if-none-match": input } });
     assertEquals([response.status, response.headers.get("etag")], [expected, TAG]);
     assertEquals(await response.text() === "", expected === 304);
   });
 }
 
-Deno.test("createAssets() gives a strong tag, and another one for other code", async () => {
+Deno.test("createAssets() sends a strong tag, which differs for other code", async () => {
   assert(/^"[\w-]{22}"$/.test(TAG), TAG);
   const other = createAssets({ "client/mod.ts": "export {};" })["/client/mod.js"];
   const response = await other?.(new Request(URL_OF_MOD));
@@ -71,7 +71,7 @@ const CODINGS = [
   { accepted: "identity", expected: null },
 ];
 for (const { accepted, expected } of CODINGS) {
-  Deno.test(`createAssets() answers "${accepted}" in the coding ${expected}`, async () => {
+  Deno.test(`createAssets() responds to "${accepted}" in the coding ${expected}`, async () => {
     const headers = { "accept-encoding": accepted };
     const response = await get("/client/id.js", { headers });
     assertEquals(response.headers.get("content-encoding"), expected);
@@ -92,7 +92,7 @@ for (const { accepted, expected } of CODINGS) {
   });
 }
 
-Deno.test("createAsset() makes a text when it is first asked for, and once", async () => {
+Deno.test("createAsset() reads its text once, at the first request", async () => {
   let reads = 0;
   const read = (): string => `text ${++reads}`;
   const asset = createAsset({ read, headers: { "content-type": "text/plain" } });
@@ -101,7 +101,7 @@ Deno.test("createAsset() makes a text when it is first asked for, and once", asy
   assertEquals([await first?.text(), await second?.text(), reads], ["text 1", "text 1", 1]);
 });
 
-Deno.test("toJavaScript() leaves out comments on lines of their own, and nothing else", () => {
+Deno.test("toJavaScript() removes comments on lines of their own, and nothing else", () => {
   const source =
     '/** A\n * b. */\nconst a = "// no"; // yes\n  // no\n\nconst b = `/** ${a} */`;\n';
   assertEquals(toJavaScript(source), 'const a = "// no"; // yes\nconst b = `/** ${a} */`;\n');

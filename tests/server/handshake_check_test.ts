@@ -5,16 +5,16 @@ const TOKEN = "s3cr3t-token";
 const AUTH = { ...LOOPBACK, AUTH_TOKENS: `alice:${TOKEN}` };
 
 const CASES = [
-  { name: "nobody is asked for a credential", settings: LOOPBACK, headers: {}, code: undefined },
+  { name: "clients need no credential", settings: LOOPBACK, headers: {}, code: undefined },
   {
-    name: "the credential counts",
+    name: "the credential is valid",
     settings: AUTH,
     headers: { authorization: `Bearer ${TOKEN}` },
     code: undefined,
   },
   { name: "there is no credential", settings: AUTH, headers: {}, code: "unauthorized" },
   {
-    name: "the credential does not count",
+    name: "the credential is not valid",
     settings: AUTH,
     headers: { authorization: "Bearer x" },
     code: "unauthorized",
@@ -39,7 +39,7 @@ const CASES = [
   },
 ] as const;
 for (const { name, settings, headers, code } of CASES) {
-  Deno.test(`POST /console/handshake gives ${code ?? "204"} when ${name}`, async () => {
+  Deno.test(`POST /console/handshake responds with ${code ?? "204"} when ${name}`, async () => {
     await using service = startService(settings);
     const response = await fetch(`${service.origin}/console/handshake`, {
       method: "POST",
@@ -49,12 +49,12 @@ for (const { name, settings, headers, code } of CASES) {
     assertEquals(text === "" ? undefined : JSON.parse(text).error.code, code);
     assertEquals(response.ok, code === undefined);
     assertEquals(response.headers.get("cache-control"), "no-store");
-    // What a handshake is refused for is in the log, whoever asks.
+    // The log has the reason of each refusal.
     assertEquals(service.log.some(({ event }) => event === "refused"), code !== undefined);
   });
 }
 
-Deno.test("POST /console/handshake says that the service is full, or that one has no place left", async () => {
+Deno.test("POST /console/handshake takes no place, and tells when all of the service or of the identity are taken", async () => {
   for (const limit of ["MAX_CONNECTIONS", "LIMIT_CONNECTIONS"]) {
     await using service = startService({ ...LOOPBACK, [limit]: "1" });
     const check = (): Promise<Response> =>
@@ -71,7 +71,7 @@ Deno.test("POST /console/handshake says that the service is full, or that one ha
   }
 });
 
-Deno.test("POST /console/handshake says that the service is going away", async () => {
+Deno.test("POST /console/handshake tells that the service drains", async () => {
   await using service = startService();
   await service.app.drain();
   const response = await fetch(`${service.origin}/console/handshake`, { method: "POST" });

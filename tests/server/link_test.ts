@@ -5,23 +5,21 @@ import { toJavaScript } from "../../src/server/assets.ts";
 import { linkModules } from "../../src/server/link.ts";
 
 function link(modules: Readonly<Record<string, string>>): string {
-  return linkModules("a/main.js", {
-    read(path): string {
-      const code = modules[path];
-      if (code === undefined) throw new TypeError(`There is no ${path}`);
-      return code;
-    },
+  return linkModules("a/main.js", (path) => {
+    const code = modules[path];
+    if (code === undefined) throw new TypeError(`There is no ${path}`);
+    return code;
   });
 }
 
-/** Runs a script and gives what it has told. */
+/** Runs a script and returns what it passed to `tell`. */
 function run(script: string): unknown[] {
   const told: unknown[] = [];
   new Function("tell", script)((value: unknown) => told.push(value));
   return told;
 }
 
-Deno.test("linkModules() runs every module once, after those that it imports", () => {
+Deno.test("linkModules() runs every module once, after the modules that it imports", () => {
   const script = link({
     "a/main.js":
       'import { one, two as zwei } from "./b.js";\nimport { c } from "../c/d.js";\nimport "./side.js";\n' +
@@ -34,7 +32,7 @@ Deno.test("linkModules() runs every module once, after those that it imports", (
   assertEquals(run(script), ["d", "b", "side", [1, 4, 3]]);
 });
 
-Deno.test("linkModules() hands on what a module exports of others", () => {
+Deno.test("linkModules() links modules that export what others do", () => {
   const script = link({
     "a/main.js": 'import { x, y } from "./mod.js";\ntell(x + y);\n',
     "a/mod.js": 'export { x, why as y } from "./b.js";\n',
@@ -43,7 +41,7 @@ Deno.test("linkModules() hands on what a module exports of others", () => {
   assertEquals(run(script), [3]);
 });
 
-Deno.test("linkModules() takes imports that types have left empty", () => {
+Deno.test("linkModules() supports imports that are empty without their types", () => {
   assertEquals(
     run(link({ "a/main.js": 'import {        } from "./b.js";\n', "a/b.js": 'tell("b");\n' })),
     ["b"],
@@ -70,19 +68,17 @@ for (const code of UNKNOWN) {
 
 Deno.test("linkModules() refuses a cycle", () => {
   const modules = { "a/main.js": 'import "./b.js";\n', "a/b.js": 'import "./main.js";\n' };
-  assertThrows(() => link(modules), TypeError, "imports itself by way of others");
+  assertThrows(() => link(modules), TypeError, "imports itself through other modules");
 });
 
-Deno.test("the console links into one script, with everything in it that it imports", () => {
+Deno.test("linkModules() links the console, of which every module is used", () => {
   const sources: Readonly<Record<string, string>> = { ...CLIENT_SOURCES, ...CONSOLE_SOURCES };
   const read: string[] = [];
-  const script = linkModules("console/main.js", {
-    read(path): string {
-      read.push(path);
-      return toJavaScript(sources[path.replace(/js$/, "ts")] ?? "export default missing;");
-    },
+  const script = linkModules("console/main.js", (path) => {
+    read.push(path);
+    return toJavaScript(sources[path.replace(/js$/, "ts")] ?? "export default missing;");
   });
-  new Function(script); // it parses
+  new Function(script); // the script is valid
   const unused = Object.keys(CONSOLE_SOURCES).filter((path) =>
     !read.includes(path.replace(/ts$/, "js"))
   );

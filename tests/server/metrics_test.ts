@@ -19,7 +19,7 @@ function ask(
   return fetch(`${origin}/metrics`, { method, headers });
 }
 
-Deno.test("GET /metrics is open where nobody is authenticated", async () => {
+Deno.test("GET /metrics needs no credential where clients need none", async () => {
   await using service = startService();
   const response = await ask(service);
   const { status, headers } = response;
@@ -52,7 +52,7 @@ const CREDENTIALS: readonly {
 
 for (const { name, authorization, status, code } of CREDENTIALS) {
   for (const method of ["GET", "HEAD"]) {
-    Deno.test(`${method} /metrics ${name} is answered with ${status} where there is authentication`, async () => {
+    Deno.test(`${method} /metrics ${name} is ${status} where clients need a credential`, async () => {
       await using service = startService(WITH_TOKEN);
       const response = await ask(service, authorization, method);
       const text = await response.text();
@@ -61,13 +61,13 @@ for (const { name, authorization, status, code } of CREDENTIALS) {
       assertEquals(text.includes("wsfetch_"), status === 200 && method === "GET");
       if (method === "HEAD") assertEquals(text, "");
       else if (code !== undefined) assertEquals(JSON.parse(text).error.code, code);
-      // It is no handshake, and nothing of it is logged.
+      // Refusals of handshakes are logged, others are not.
       assertEquals(service.log, []);
     });
   }
 }
 
-Deno.test("GET /metrics goes by the same keys as a handshake, and says when they cannot be had", async () => {
+Deno.test("GET /metrics checks JWTs with the same keys as a handshake, and tells when they cannot be fetched", async () => {
   await using jwks = await startJwks();
   await using service = startService({ ...LOOPBACK, JWT_JWKS_URL: jwks.url.href });
   const token = await jwks.sign();
@@ -77,7 +77,7 @@ Deno.test("GET /metrics goes by the same keys as a handshake, and says when they
   assertMatch(unavailable.headers.get("retry-after") ?? "", /^\d+$/);
   assertEquals((await unavailable.json()).error.code, "authentication_unavailable");
   jwks.answer("keys");
-  // The key set is not asked for again at once.
+  // The first service does not fetch the key set again immediately.
   await using other = startService({ ...LOOPBACK, JWT_JWKS_URL: jwks.url.href });
   const answers = await Promise.all([
     ask(other, `Bearer ${token}`),
@@ -87,7 +87,7 @@ Deno.test("GET /metrics goes by the same keys as a handshake, and says when they
   for (const { body } of answers) await body?.cancel();
 });
 
-Deno.test("HEAD /metrics has the head and no body; other methods are refused", async () => {
+Deno.test("HEAD /metrics has the headers and no body; other methods are refused", async () => {
   await using service = startService();
   const head = await ask(service, undefined, "HEAD");
   assertEquals([head.status, await head.text()], [200, ""]);
@@ -97,7 +97,7 @@ Deno.test("HEAD /metrics has the head and no body; other methods are refused", a
   await post.body?.cancel();
 });
 
-Deno.test("with METRICS=off there is no /metrics, for nobody", async () => {
+Deno.test("with METRICS=off, /metrics does not exist, with or without a credential", async () => {
   for (const settings of [LOOPBACK, WITH_TOKEN]) {
     await using service = startService({ ...settings, METRICS: "off" });
     const response = await ask(service, `Bearer ${TOKEN}`);
@@ -107,7 +107,7 @@ Deno.test("with METRICS=off there is no /metrics, for nobody", async () => {
   }
 });
 
-Deno.test("/metrics goes on answering while the service drains", async () => {
+Deno.test("/metrics works while the service drains", async () => {
   await using service = startService();
   await service.app.drain();
   const response = await ask(service);
@@ -117,7 +117,7 @@ Deno.test("/metrics goes on answering while the service drains", async () => {
 
 const HOSTILE = 300;
 
-Deno.test("clients cannot make series: methods, upstreams, hosts, codes and headers of theirs are no labels", async () => {
+Deno.test("clients cannot create series: their methods, upstreams, hosts, codes and headers are not labels", async () => {
   await using destination = startHttp(({ method }) =>
     new Response(null, { status: method === "GET" ? 200 : 404 })
   );
@@ -168,13 +168,13 @@ Deno.test("clients cannot make series: methods, upstreams, hosts, codes and head
     await client.ask({ id: 1, method: word, url: destination.origin });
     await client.ask({ id: 1, method: "GET", url: `${word}:/` });
   }
-  // A request that is wrong in a new way has another code, which is the service's word.
+  // A request that is wrong in a new way adds an error code, which is a word of the service.
   const added = [...(await series()).difference(before)];
   assertEquals(added.filter((name) => !/^[\w ]+[{][-\w":,.+]{1,100}[}]$/.test(name)), []);
   assertFalse(/proto|constructor/.test(added.join()), added.join());
 });
 
-Deno.test("nothing that is said to the service or configured in it is in its metrics, but names of upstreams", async () => {
+Deno.test("metrics contain nothing that clients send or operators configure, except names of upstreams", async () => {
   const mark = (name: string): string => `mark-${name}-Qj7Mk`;
   await using destination = startHttp(() =>
     new Response(mark("body"), { headers: { "x-answer": mark("answer") } })

@@ -1,10 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createRouter } from "../../src/server/router.ts";
-import type { Telemetry } from "../../src/telemetry/telemetry.ts";
 import { connectRaw } from "../helpers/raw_client.ts";
 import { startService } from "../helpers/service.ts";
 
-const ANSWERS = [
+const RESPONSES = [
   { method: "GET", path: "/healthz", status: 200, body: { status: "alive" } },
   { method: "HEAD", path: "/healthz", status: 200, body: undefined },
   { method: "GET", path: "/readyz", status: 200, body: { status: "ready" } },
@@ -33,7 +32,7 @@ const ANSWERS = [
   { method: "GET", path: "/console/format.js", status: 404, body: "not_found" },
 ];
 
-for (const { method, path, status, body, allow } of ANSWERS) {
+for (const { method, path, status, body, allow } of RESPONSES) {
   Deno.test(`${method} ${path} is ${status}`, async () => {
     await using service = startService();
     const response = await fetch(`${service.origin}${path}`, { method });
@@ -59,7 +58,7 @@ for (const host of ["a b", "[", "%%%", "x:99999"]) {
   });
 }
 
-Deno.test("GET / is the console, which nothing foreign can join", async () => {
+Deno.test("GET / is the console, which loads nothing from elsewhere", async () => {
   await using service = startService();
   const response = await fetch(service.origin);
   const page = await response.text();
@@ -71,7 +70,7 @@ Deno.test("GET / is the console, which nothing foreign can join", async () => {
       "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   );
   assertEquals(response.headers.get("x-content-type-options"), "nosniff");
-  // Nothing inline, and nothing from elsewhere.
+  // No inline scripts and styles, and no URLs of other origins.
   const inline =
     /<script(?![^>]* src="\/)|<style|\sstyle=|\son\w+=|(?:src|href)="(?!\/(?!\/)|#|data:,)/;
   assertEquals(inline.exec(page)?.[0], undefined);
@@ -94,11 +93,11 @@ for (const { method, path, status } of WITHOUT_CONSOLE) {
     await using service = startService({ CONSOLE: "off" });
     const response = await fetch(`${service.origin}${path}`, { method });
     assertEquals(response.status, status);
-    assert(!(await response.text()).includes("/,"), "nothing leads there");
+    assert(!(await response.text()).includes("/,"), "the message does not name it");
   });
 }
 
-Deno.test("createRouter() answers 500 when a route throws, and reports it", async () => {
+Deno.test("createRouter() responds with 500 when a route throws, and reports the error", async () => {
   const failures: unknown[] = [];
   const handle = createRouter({
     upgrade: () => {
@@ -106,7 +105,9 @@ Deno.test("createRouter() answers 500 when a route throws, and reports it", asyn
     },
     assets: {},
     isDraining: () => false,
-    telemetry: { failed: ({ error }) => failures.push(error) } as Partial<Telemetry> as Telemetry,
+  }, {
+    wantsAllowedHops: false,
+    emit: (event) => event.type === "failed" && failures.push(event.error),
   });
   const info = {
     remoteAddr: { transport: "tcp", hostname: "x", port: 1 },

@@ -1,7 +1,16 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, fail } from "@std/assert";
+import type { Authenticator, Identity } from "../../src/auth/authenticator.ts";
+import { createLimiter, isLimitExceeded, type Limiter } from "../../src/limits/limiter.ts";
+import {
+  type ConnectionPlaces,
+  createConnectionPlaces,
+} from "../../src/limits/connection_places.ts";
 import { connect, connectPlain, connectV1 } from "../helpers/client.ts";
-import { connectRaw } from "../helpers/raw_client.ts";
+import { NO_LIMITS } from "../helpers/limits.ts";
+import { connectRaw, HANDSHAKE } from "../helpers/raw_client.ts";
+import { startServer, type TestServer } from "../helpers/server.ts";
 import { LOOPBACK, startService } from "../helpers/service.ts";
+import { latin1 } from "../helpers/upstream.ts";
 
 interface Case {
   readonly name: string;
@@ -13,7 +22,7 @@ interface Case {
 }
 
 const HANDSHAKES: readonly Case[] = [
-  { name: "right", headers: {}, status: 101 },
+  { name: "that is valid", headers: {}, status: 101 },
   {
     name: "without an upgrade",
     headers: { upgrade: undefined },
@@ -73,7 +82,7 @@ const HANDSHAKES: readonly Case[] = [
 ];
 
 for (const { name, headers, status, code, head } of HANDSHAKES) {
-  Deno.test(`a handshake ${name} is answered with ${status}`, async () => {
+  Deno.test(`a handshake ${name} has the response ${status}`, async () => {
     await using service = startService({ ALLOWED_ORIGINS: "https://app.example.com" });
     using client = await connectRaw(service.port, headers);
     assert(client.answer.startsWith(`HTTP/1.1 ${status} `), client.answer);
@@ -100,7 +109,7 @@ Deno.test("one connection too many is refused with 429 and Retry-After, until on
   assertEquals(again.webSocket.readyState, WebSocket.OPEN);
 });
 
-Deno.test("hello is the first frame of wsfetch.v1, and the plain dialect has none", async () => {
+Deno.test("hello is the first frame of wsfetch.v1, and the plain dialect has no hello", async () => {
   await using service = startService({ ...LOOPBACK, MAX_IN_FLIGHT: "7" });
   await using v1 = await connect(service.url, ["wsfetch.v1"]);
   const hello = await v1.next();
@@ -127,7 +136,7 @@ Deno.test("hello is the first frame of wsfetch.v1, and the plain dialect has non
   assertEquals((await plain.ask("junk")).code, "bad_frame");
 });
 
-Deno.test("connect and disconnect are one line each", async () => {
+Deno.test("the log has one line for the start and one for the end of a connection", async () => {
   await using service = startService();
   {
     await using _client = await connectV1(service.url);
@@ -137,4 +146,81 @@ Deno.test("connect and disconnect are one line each", async () => {
     service.log.map((line) => [line.event, line.connection]),
     [["connected", connection], ["disconnected", connection]],
   );
+});
+
+/** An authenticator that waits until a test lets it go on. */
+interface WaitingAuthenticator extends Authenticator {
+  /** Fulfils when a credential is being checked. */
+  readonly asked: Promise<void>;
+  /** Accepts the credential. */
+  accept(): void;
+}
+
+function createWaitingAuthenticator(): WaitingAuthenticator {
+  const asked = Promise.withResolvers<void>();
+  const accepted = Promise.withResolvers<void>();
+  return {
+    asked: asked.promise,
+    accept: accepted.resolve,
+    async authenticate(): Promise<Identity> {
+      asked.resolve();
+      await accepted.promise;
+      return { subject: "alice" };
+    },
+  };
+}
+
+const CREDENTIAL = { authorization: "Bearer token" };
+
+/** A limiter of one connection for each identity. */
+function limitOne(): Limiter {
+  return createLimiter({ ...NO_LIMITS, maxConnections: 1 }, () => fail("no store is needed"));
+}
+
+/** Events while a credential is checked, by the code of the refusal that they cause. */
+const MEANWHILE: Record<string, (server: TestServer, places: ConnectionPlaces) => void> = {
+  draining: ({ drain }) => void drain.start(),
+  too_many_connections: (_server, places) => void places.take(),
+};
+
+for (const [code, change] of Object.entries(MEANWHILE)) {
+  Deno.test(`createUpgrade() refuses a client with ${code} after its credential was checked`, async () => {
+    const authenticator = createWaitingAuthenticator();
+    const limiter = limitOne();
+    const places = createConnectionPlaces(1);
+    await using server = startServer({ authenticator, limiter, places });
+    const connecting = connectRaw(server.port, CREDENTIAL);
+    await authenticator.asked;
+    change(server, places);
+    authenticator.accept();
+    using client = await connecting;
+    assert(client.answer.includes(`{"error":{"code":"${code}"`), client.answer);
+    assertEquals((await server.log.logged("refused")).code, code);
+    assert(!isLimitExceeded(limiter.admitConnection("identity:alice")), "the place was given back");
+  });
+}
+
+Deno.test("createUpgrade() refuses a client that disconnects while its credential is checked", async () => {
+  const authenticator = createWaitingAuthenticator();
+  const limiter = limitOne();
+  const places = createConnectionPlaces(1);
+  await using server = startServer({
+    authenticator,
+    authenticationMayWait: true,
+    limiter,
+    places,
+  });
+  const client = await Deno.connect({ port: server.port, hostname: "127.0.0.1" });
+  const fields = Object.entries({ ...HANDSHAKE, ...CREDENTIAL })
+    .map(([name, value]) => `${name}: ${value}\r\n`);
+  await client.write(latin1(`GET /ws HTTP/1.1\r\n${fields.join("")}\r\n`));
+  await authenticator.asked;
+  client.close();
+  // When this request has a response, the server has seen the end of the other connection.
+  assertEquals((await (await fetch(`${server.origin}/healthz`)).json()).status, "alive");
+  authenticator.accept();
+  const { code, reason } = await server.log.logged("refused");
+  assertEquals([code, reason], ["bad_handshake", "The client disconnected before it was admitted"]);
+  assert(!isLimitExceeded(limiter.admitConnection("identity:alice")), "the place was given back");
+  assert(!places.isFull);
 });

@@ -1,10 +1,10 @@
 /**
- * A collector of OpenTelemetry, as far as it takes spans in OTLP over HTTP as JSON.
+ * An OpenTelemetry collector that accepts spans as JSON (OTLP over HTTP).
  *
  * @module
  */
 
-/** A value as OTLP writes it: `{ stringValue: "GET" }`, `{ intValue: "200" }`. */
+/** A value in OTLP: `{ stringValue: "GET" }`, `{ intValue: "200" }`. */
 export type OtlpValue = Readonly<Record<string, unknown>>;
 
 /** A span that was exported. */
@@ -16,7 +16,7 @@ export interface CollectedSpan {
   readonly kind: number;
   readonly traceId: string;
   readonly spanId: string;
-  /** Empty: the span is the first of its trace. */
+  /** Empty for the first span of a trace. */
   readonly parentSpanId: string;
   /** 0 unset, 2 error. */
   readonly status: number;
@@ -25,11 +25,11 @@ export interface CollectedSpan {
 
 /** A running collector. */
 export interface Collector extends AsyncDisposable {
-  /** What `OTEL_EXPORTER_OTLP_ENDPOINT` has to be. */
+  /** The value for `OTEL_EXPORTER_OTLP_ENDPOINT`. */
   readonly url: string;
-  /** Every span so far. */
+  /** The spans received so far. */
   readonly spans: readonly CollectedSpan[];
-  /** The environment that makes Deno export its spans here, and nothing else. */
+  /** The environment variables that make Deno export only its spans, to this collector. */
   readonly env: Readonly<Record<string, string>>;
 }
 

@@ -1,61 +1,65 @@
 import { assertEquals } from "@std/assert";
 import { createEventLoopMeter } from "../../src/telemetry/event_loop.ts";
+import { createFakeClock, type FakeClock } from "../helpers/clock.ts";
 
-/** A timer that fires when it is told to, so many milliseconds late. */
-function createFakeTimer(): {
-  readonly now: () => number;
-  readonly every: (action: () => void, ms: number) => () => void;
+const SAMPLE_MS = 50;
+
+/** A clock whose timers fire late. */
+interface LateClock extends FakeClock {
+  /** Fires the timer once, `lateMs` milliseconds late. */
   fire(lateMs: number): void;
-  readonly running: () => boolean;
-} {
-  let time = 1000;
-  let timer: { readonly action: () => void; readonly ms: number } | undefined;
+}
+
+function createLateClock(): LateClock {
+  const clock = createFakeClock();
+  let totalLateMs = 0;
   return {
-    now: () => time,
-    every(action, ms): () => void {
-      timer = { action, ms };
-      return () => timer = undefined;
-    },
+    ...clock,
+    now: () => clock.now() + totalLateMs,
     fire(lateMs): void {
-      time += (timer?.ms ?? 0) + lateMs;
-      timer?.action();
+      totalLateMs += lateMs;
+      clock.advance(SAMPLE_MS);
     },
-    running: () => timer !== undefined,
+    get delays(): readonly number[] {
+      return clock.delays;
+    },
   };
 }
 
-Deno.test("lag() is nothing before anything was measured", () => {
-  using meter = createEventLoopMeter(createFakeTimer());
+Deno.test("lag() returns 0 before the first measurement", () => {
+  using meter = createEventLoopMeter(createFakeClock());
   assertEquals(meter.lag([0, 0.5, 1]), [0, 0, 0]);
 });
 
-Deno.test("lag() gives quantiles of how late timers were, in seconds", () => {
-  const timer = createFakeTimer();
-  using meter = createEventLoopMeter(timer);
-  for (let lateMs = 1; lateMs <= 100; lateMs++) timer.fire(lateMs * 10);
+Deno.test("lag() returns quantiles of how late timers were, in seconds", () => {
+  const clock = createLateClock();
+  using meter = createEventLoopMeter(clock);
+  for (let lateMs = 1; lateMs <= 100; lateMs++) clock.fire(lateMs * 10);
   assertEquals(meter.lag([0, 0.5, 0.99, 1]), [0.01, 0.51, 1, 1]);
-  assertEquals(meter.lag([1]), [1], "asking forgets nothing");
+  assertEquals(meter.lag([1]), [1], "lag() changes nothing");
 });
 
-Deno.test("lag() takes a timer that is early for one in time", () => {
-  const timer = createFakeTimer();
-  using meter = createEventLoopMeter(timer);
-  timer.fire(-3);
+Deno.test("lag() treats an early timer as punctual", () => {
+  const clock = createLateClock();
+  using meter = createEventLoopMeter(clock);
+  clock.fire(-3);
   assertEquals(meter.lag([1]), [0]);
 });
 
-Deno.test("lag() forgets what is older than a minute", () => {
-  const timer = createFakeTimer();
-  using meter = createEventLoopMeter(timer);
-  timer.fire(5000);
-  for (let ms = 0; ms < 59_000; ms += 50) timer.fire(0);
+Deno.test("lag() ignores measurements older than a minute", () => {
+  const clock = createLateClock();
+  using meter = createEventLoopMeter(clock);
+  clock.fire(5000);
+  for (let ms = 0; ms < 59_000; ms += 50) clock.fire(0);
   assertEquals(meter.lag([1]), [5]);
-  for (let ms = 0; ms < 1000; ms += 50) timer.fire(0);
+  for (let ms = 0; ms < 1000; ms += 50) clock.fire(0);
   assertEquals(meter.lag([1]), [0]);
 });
 
-Deno.test("disposing of a meter ends its timer", () => {
-  const timer = createFakeTimer();
-  createEventLoopMeter(timer)[Symbol.dispose]();
-  assertEquals(timer.running(), false);
+Deno.test("createEventLoopMeter() stops its timer when disposed of", () => {
+  const clock = createLateClock();
+  const meter = createEventLoopMeter(clock);
+  assertEquals(clock.delays, [SAMPLE_MS]);
+  meter[Symbol.dispose]();
+  assertEquals(clock.delays, []);
 });

@@ -1,12 +1,18 @@
 /**
- * Events for tests of what listens to them.
+ * Events for tests of their receivers.
  *
  * @module
  */
-import type { ExchangedEvent, Telemetry } from "../../src/telemetry/telemetry.ts";
+import type {
+  ExchangedEvent,
+  Telemetry,
+  TelemetryEvent,
+  TelemetryEventType,
+} from "../../src/telemetry/telemetry.ts";
 
-/** An exchange that went well. */
+/** A successful exchange. */
 export const EXCHANGED: ExchangedEvent = {
+  type: "exchanged",
   connection: "c1",
   requestId: "c1-1",
   exchange: 1,
@@ -23,30 +29,35 @@ export const EXCHANGED: ExchangedEvent = {
   totalMs: 30,
 };
 
-/** The name of an event. */
-export type EventName = Exclude<keyof Telemetry, "hearsAllowed">;
-
-/** One of every event. */
+/** One event of every type. */
 export const EVENTS: {
-  readonly [Name in EventName]: Parameters<Telemetry[Name]>[0];
+  readonly [Type in TelemetryEventType]: Extract<TelemetryEvent, { readonly type: Type }>;
 } = {
-  started: { url: "http://127.0.0.1:80/" },
-  draining: { connections: 1, graceMs: 10 },
-  stopped: undefined,
-  reloaded: { upstreams: ["billing"] },
-  connected: { connection: "c1", dialect: "plain", client: "127.0.0.1" },
+  started: { type: "started", url: "http://127.0.0.1:80/" },
+  draining: { type: "draining", connections: 1, graceMs: 10 },
+  stopped: { type: "stopped" },
+  reloaded: { type: "reloaded", upstreams: ["billing"] },
+  connected: { type: "connected", connection: "c1", dialect: "plain", client: "127.0.0.1" },
   disconnected: {
+    type: "disconnected",
     connection: "c1",
     code: 1000,
     closedBy: "client",
     exchanges: 1,
     durationMs: 5,
   },
-  refused: { client: "127.0.0.1", status: 429, code: "rate_limited", reason: "Too many" },
-  authenticated: { connection: "c1", identity: "alice", outcome: "renewed" },
-  malformed: { connection: "c1", code: "bad_frame" },
-  paused: { connection: "c1" },
+  refused: {
+    type: "refused",
+    client: "127.0.0.1",
+    status: 429,
+    code: "rate_limited",
+    reason: "Too many",
+  },
+  authenticated: { type: "authenticated", connection: "c1", identity: "alice", outcome: "renewed" },
+  malformed: { type: "malformed", connection: "c1", code: "bad_frame" },
+  paused: { type: "paused", connection: "c1" },
   decided: {
+    type: "decided",
     connection: "c1",
     exchange: 1,
     host: "api.test",
@@ -54,24 +65,23 @@ export const EVENTS: {
     reason: "private",
   },
   exchanged: EXCHANGED,
-  failed: { connection: "c1", error: new Error("a bug") },
+  failed: { type: "failed", connection: "c1", error: new Error("a bug") },
 };
 
-/** The names of all events. */
-export const NAMES = Object.keys(EVENTS) as readonly EventName[];
+/** The {@linkcode EVENTS} as a list. */
+export const ALL: readonly TelemetryEvent[] = Object.values(EVENTS);
 
-/** Tells a listener of one of the {@linkcode EVENTS}. */
-export function tell(telemetry: Telemetry, name: EventName): void {
-  Reflect.apply(telemetry[name], telemetry, [EVENTS[name]]);
+/** Creates a receiver that passes every event to `receive`. */
+export function createReceiver(receive: (event: TelemetryEvent) => void): Telemetry {
+  return { wantsAllowedHops: true, emit: receive };
 }
 
-/** A listener that hands on the name and the event of all it is told. */
-export function createListener(
-  told: (name: EventName, event: unknown) => void,
-): Telemetry {
-  const listener = Object.fromEntries(
-    NAMES.map((name) => [name, (event: unknown) => told(name, event)]),
-  );
-  // It has every name of EVENTS, which has every name.
-  return { ...listener, hearsAllowed: true } as unknown as Telemetry;
+/**
+ * Emits an event that the types need not allow, such as a value of a wrong type that has got past them.
+ */
+export function emitUnchecked(
+  telemetry: Telemetry,
+  event: Readonly<Record<string, unknown>>,
+): void {
+  Reflect.apply(telemetry.emit, telemetry, [event]);
 }

@@ -1,18 +1,18 @@
 /**
- * Reads metrics in the text format of Prometheus, and is strict about it.
+ * A strict parser of the Prometheus text format.
  *
  * @module
  */
 
-/** One value. */
+/** A line with a value. */
 export interface Sample {
-  /** With its suffix, where it has one: `…_bucket`. */
+  /** Includes a suffix such as `_bucket`. */
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-/** Everything of one name. */
+/** The metric of a name, with all its samples. */
 export interface Family {
   readonly help: string;
   readonly type: string;
@@ -23,7 +23,7 @@ const NAME = "[a-zA-Z_:][a-zA-Z0-9_:]*";
 const SAMPLE = new RegExp(`^(${NAME})(?:\\{(.*)\\})? (-?[0-9.e+-]+|[+-]Inf|NaN)$`);
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\\n]|\\.)*)"(?:,|$)/y;
 
-/** Gives the families by their names; throws when a line is not of the format. */
+/** Returns the families by name; throws when a line violates the format. */
 export function parseExposition(text: string): ReadonlyMap<string, Family> {
   const families = new Map<string, Family & { samples: Sample[] }>();
   let current: (Family & { samples: Sample[] }) | undefined;
@@ -33,12 +33,12 @@ export function parseExposition(text: string): ReadonlyMap<string, Family> {
     if (kind === "HELP") {
       help = rest;
     } else if (kind === "TYPE") {
-      if (families.has(name)) throw new Error(`${name} is there twice`);
+      if (families.has(name)) throw new Error(`${name} occurs twice`);
       current = { help, type: rest, samples: [] };
       families.set(name, current);
     } else {
       const [, sample = "", labels = "", value = ""] = SAMPLE.exec(line) ?? [];
-      if (sample === "" || current === undefined) throw new Error(`This is no sample: ${line}`);
+      if (sample === "" || current === undefined) throw new Error(`Not a sample: ${line}`);
       current.samples.push({ name: sample, labels: parseLabels(labels), value: Number(value) });
     }
   }
@@ -50,7 +50,7 @@ function parseLabels(text: string): Record<string, string> {
   LABEL.lastIndex = 0;
   while (LABEL.lastIndex < text.length) {
     const [, name = "", value = ""] = LABEL.exec(text) ?? [];
-    if (name === "") throw new Error(`These are no labels: ${text}`);
+    if (name === "") throw new Error(`Not labels: ${text}`);
     labels[name] = value;
   }
   return labels;

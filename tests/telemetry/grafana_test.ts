@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import dashboard from "../../.github/grafana.json" with { type: "json" };
 import { createMetrics } from "../../src/telemetry/metrics.ts";
-import { NAMES, tell } from "./events.ts";
+import { ALL } from "./events.ts";
 import { parseExposition } from "./exposition.ts";
 
-/** Names of the labels by the name of a sample, once everything has happened. */
+/** Returns the names of the labels of each sample, after one event of every type. */
 async function readLabels(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   using metrics = createMetrics({ version: "1.2.3" }, { connections: () => 1, inFlight: () => 1 });
-  for (const name of NAMES) tell(metrics.telemetry, name);
+  for (const event of ALL) metrics.telemetry.emit(event);
   const families = [...parseExposition(await metrics.render()).values()];
   return new Map(
     families.flatMap(({ samples }) =>
@@ -21,7 +21,7 @@ const panels = dashboard.panels.filter(({ type }) => type !== "row");
 const expressions = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
 const variables = dashboard.templating.list.map(({ name }) => name);
 
-Deno.test("every metric and every label that the dashboard asks for is there", () => {
+Deno.test("every metric and every label that the dashboard queries exists", () => {
   const queries = dashboard.templating.list.map(({ definition = "" }) => definition);
   for (const query of [...expressions, ...queries]) {
     const names = query.match(/wsfetch_\w+/g) ?? [];
@@ -44,7 +44,7 @@ Deno.test("the dashboard shows every metric", () => {
   assertEquals(missing, []);
 });
 
-Deno.test("the dashboard has its data source as a variable, and uses no unknown one", () => {
+Deno.test("the dashboard selects its data source by a variable, and uses only variables that are defined", () => {
   assertEquals(dashboard.templating.list[0]?.type, "datasource");
   for (const { datasource, targets = [] } of panels) {
     assertEquals(datasource, { type: "prometheus", uid: "${datasource}" });
@@ -57,7 +57,7 @@ Deno.test("the dashboard has its data source as a variable, and uses no unknown 
   }
 });
 
-Deno.test("every panel has an id of its own, a title, a description and a place", () => {
+Deno.test("every panel has a unique id, a title, a description and a place of its own", () => {
   const ids = dashboard.panels.map(({ id }) => id);
   assertEquals(new Set(ids).size, ids.length);
   const taken = new Set<string>();

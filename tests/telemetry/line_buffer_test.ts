@@ -4,7 +4,7 @@ import { createLineBuffer, type LineBuffer } from "../../src/telemetry/line_buff
 
 const encoder = new TextEncoder();
 
-/** What waits, as text. */
+/** Returns the waiting bytes as text. */
 function textOf(lines: LineBuffer): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(lines.waiting());
 }
@@ -31,8 +31,8 @@ const numbers = fc.oneof(
   ),
 );
 
-for (const name of ["number", "thousandths"] as const) {
-  Deno.test(`${name}() takes every number as JSON has it`, () => {
+for (const name of ["jsonNumber", "jsonThousandths"] as const) {
+  Deno.test(`${name}() appends every number as JSON`, () => {
     fc.assert(
       fc.property(fc.array(numbers), (values) => {
         const lines = createLineBuffer();
@@ -44,7 +44,7 @@ for (const name of ["number", "thousandths"] as const) {
   });
 }
 
-Deno.test("string() takes every text as JSON has it", () => {
+Deno.test("jsonString() appends every text as JSON", () => {
   const texts = fc.oneof(
     fc.string(),
     fc.string({ unit: "binary" }),
@@ -53,16 +53,19 @@ Deno.test("string() takes every text as JSON has it", () => {
   fc.assert(
     fc.property(fc.array(texts), (values) => {
       const lines = createLineBuffer();
-      for (const value of values) lines.string(value);
+      for (const value of values) lines.jsonString(value);
       assertEquals(textOf(lines), values.map((value) => JSON.stringify(value)).join(""));
     }),
   );
 });
 
-Deno.test("a buffer keeps every byte until it is shifted, however many come and go", () => {
+Deno.test("createLineBuffer() keeps every byte until it is removed by shift()", () => {
   const sizes = fc.oneof(fc.nat(300), fc.nat(300_000));
   const steps = fc.array(
-    fc.record({ size: sizes, how: fc.constantFrom("bytes", "few", "text", "string", "shift") }),
+    fc.record({
+      size: sizes,
+      how: fc.constantFrom("bytes", "shortBytes", "text", "jsonString", "shift"),
+    }),
     { maxLength: 30 },
   );
   fc.assert(
@@ -75,12 +78,12 @@ Deno.test("a buffer keeps every byte until it is shifted, however many come and 
           const length = Math.min(size, expected.length);
           lines.shift(length);
           expected = expected.slice(length);
-        } else if (how === "bytes" || how === "few") {
+        } else if (how === "bytes" || how === "shortBytes") {
           lines[how](encoder.encode(text));
           expected += text;
         } else {
           lines[how](text);
-          expected += how === "string" ? `"${text}"` : text;
+          expected += how === "jsonString" ? `"${text}"` : text;
         }
         assertEquals(lines.length, expected.length);
       }

@@ -1,13 +1,13 @@
 /**
- * A program that renders metrics, for a process that may do nothing but use the network.
+ * A program that prints metrics, to be run in a process that has only the permission to use the network.
  *
  * @module
  */
 import { createMetrics } from "../../src/telemetry/metrics.ts";
-import { NAMES, tell } from "./events.ts";
+import { ALL } from "./events.ts";
 
 if (import.meta.main) {
   using metrics = createMetrics({ version: "1.2.3" }, { connections: () => 1, inFlight: () => 2 });
-  for (const name of NAMES) tell(metrics.telemetry, name);
+  for (const event of ALL) metrics.telemetry.emit(event);
   Deno.stdout.writeSync(new TextEncoder().encode(await metrics.render()));
 }

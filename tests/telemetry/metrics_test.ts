@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createMetrics, type Metrics, type MetricsDeps } from "../../src/telemetry/metrics.ts";
 import type { ExchangedEvent, Telemetry } from "../../src/telemetry/telemetry.ts";
-import { EVENTS, EXCHANGED, NAMES, tell } from "./events.ts";
+import { createFakeClock } from "../helpers/clock.ts";
+import { ALL, emitUnchecked, EVENTS, EXCHANGED } from "./events.ts";
 import { type Family, parseExposition } from "./exposition.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -21,7 +22,7 @@ async function read(metrics: Metrics): Promise<ReadonlyMap<string, Family>> {
   return parseExposition(await metrics.render());
 }
 
-/** The samples of one name, as `{code="a"}` and the value. */
+/** Returns the values of the samples of one name, by the values of their labels. */
 async function samplesOf(metrics: Metrics, name: string): Promise<Record<string, number>> {
   const [family, samples] = [...await read(metrics)]
     .map(([family, { samples }]) =>
@@ -41,74 +42,84 @@ const exchanged = (changes: Partial<ExchangedEvent>): ExchangedEvent => ({
 
 interface Case {
   readonly name: string;
-  readonly told: (telemetry: Telemetry) => void;
+  readonly emit: (telemetry: Telemetry) => void;
   readonly metric: string;
-  /** Values of the labels in their order, and the value. */
+  /** Values of the sample by the values of its labels, joined by spaces. */
   readonly expected: Record<string, number>;
 }
 
 const CASES: readonly Case[] = [
   {
-    name: "connections that were opened",
-    told: (telemetry) => telemetry.connected(EVENTS.connected),
+    name: "opened connections",
+    emit: (telemetry) => telemetry.emit(EVENTS.connected),
     metric: "wsfetch_connections_total",
     expected: { "": 1 },
   },
   {
-    name: "ends of connections by their code",
-    told(telemetry): void {
+    name: "ended connections by close code",
+    emit(telemetry): void {
       for (const code of [1000, 4029, 4029, 0, 3999, 4600]) {
-        telemetry.disconnected({ ...EVENTS.disconnected, code });
+        telemetry.emit({ ...EVENTS.disconnected, code });
       }
     },
     metric: "wsfetch_disconnects_total",
     expected: { 1000: 1, 4029: 2, 0: 1, other: 2 },
   },
   {
-    name: "handshakes that were refused, by code",
-    told(telemetry): void {
+    name: "refused handshakes by code",
+    emit(telemetry): void {
       for (const code of ["unauthorized", "draining", "unauthorized"]) {
-        telemetry.refused({ ...EVENTS.refused, code });
+        telemetry.emit({ ...EVENTS.refused, code });
       }
     },
     metric: "wsfetch_handshakes_refused_total",
     expected: { unauthorized: 2, draining: 1 },
   },
   {
-    name: "frames that are malformed, by code",
-    told: (telemetry) => telemetry.malformed({ connection: "c1", code: "bad_frame" }),
+    name: "malformed frames by code",
+    emit: (telemetry) => telemetry.emit({ type: "malformed", connection: "c1", code: "bad_frame" }),
     metric: "wsfetch_malformed_frames_total",
     expected: { bad_frame: 1 },
   },
   {
-    name: "credentials that came, by outcome",
-    told(telemetry): void {
-      telemetry.authenticated({ connection: "c1", identity: "a", outcome: "renewed" });
-      telemetry.authenticated({ connection: "c1", identity: "a", outcome: "refused" });
+    name: "renewed credentials by outcome",
+    emit(telemetry): void {
+      telemetry.emit({
+        type: "authenticated",
+        connection: "c1",
+        identity: "a",
+        outcome: "renewed",
+      });
+      telemetry.emit({
+        type: "authenticated",
+        connection: "c1",
+        identity: "a",
+        outcome: "refused",
+      });
     },
     metric: "wsfetch_credential_renewals_total",
     expected: { renewed: 1, refused: 1 },
   },
   {
-    name: "denials by reason, and no allowance",
-    told(telemetry): void {
-      telemetry.decided({ ...EVENTS.decided, allow: false, reason: "private" });
-      telemetry.decided({ ...EVENTS.decided, allow: false, reason: "deny-list" });
-      telemetry.decided({ ...EVENTS.decided, allow: true, reason: "*.example.com" });
+    name: "denied hops by reason, and no allowed hops",
+    emit(telemetry): void {
+      telemetry.emit({ ...EVENTS.decided, allow: false, reason: "private" });
+      telemetry.emit({ ...EVENTS.decided, allow: false, reason: "deny-list" });
+      telemetry.emit({ ...EVENTS.decided, allow: true, reason: "*.example.com" });
     },
     metric: "wsfetch_policy_denials_total",
     expected: { private: 1, "deny-list": 1 },
   },
   {
-    name: "limits that were reached, before the upgrade and behind it",
-    told(telemetry): void {
+    name: "refusals by limit, before and after the upgrade",
+    emit(telemetry): void {
       for (const code of ["rate_limited", "too_many_connections", "unauthorized"]) {
-        telemetry.refused({ ...EVENTS.refused, code });
+        telemetry.emit({ ...EVENTS.refused, code });
       }
       for (const code of ["rate_limited", "too_many_in_flight", "dns_error"]) {
-        telemetry.exchanged(exchanged({ outcome: "error", code }));
+        telemetry.emit(exchanged({ outcome: "error", code }));
       }
-      telemetry.exchanged(exchanged({ outcome: "cancelled", code: "rate_limited" }));
+      telemetry.emit(exchanged({ outcome: "cancelled", code: "rate_limited" }));
     },
     metric: "wsfetch_limit_refusals_total",
     expected: {
@@ -120,26 +131,26 @@ const CASES: readonly Case[] = [
   },
   {
     name: "pauses",
-    told: (telemetry) => telemetry.paused({ connection: "c1" }),
+    emit: (telemetry) => telemetry.emit({ type: "paused", connection: "c1" }),
     metric: "wsfetch_connection_pauses_total",
     expected: { "": 1 },
   },
   {
     name: "failures",
-    told: (telemetry) => telemetry.failed({ error: new Error() }),
+    emit: (telemetry) => telemetry.emit({ type: "failed", error: new Error() }),
     metric: "wsfetch_failures_total",
     expected: { "": 1 },
   },
   {
     name: "exchanges by code, method and upstream",
-    told(telemetry): void {
-      telemetry.exchanged(EXCHANGED);
-      telemetry.exchanged(exchanged({ outcome: "error", code: "dns_error" }));
-      telemetry.exchanged(exchanged({ outcome: "cancelled", code: "dns_error" }));
-      telemetry.exchanged(exchanged({ method: "POST", upstream: "billing" }));
-      telemetry.exchanged(exchanged({ method: "POST", upstream: "billing" }));
-      telemetry.exchanged(exchanged({ method: "PURGE" }));
-      telemetry.exchanged(exchanged({ method: "", outcome: "error", code: "bad_request" }));
+    emit(telemetry): void {
+      telemetry.emit(EXCHANGED);
+      telemetry.emit(exchanged({ outcome: "error", code: "dns_error" }));
+      telemetry.emit(exchanged({ outcome: "cancelled", code: "dns_error" }));
+      telemetry.emit(exchanged({ method: "POST", upstream: "billing" }));
+      telemetry.emit(exchanged({ method: "POST", upstream: "billing" }));
+      telemetry.emit(exchanged({ method: "PURGE" }));
+      telemetry.emit(exchanged({ method: "", outcome: "error", code: "bad_request" }));
     },
     metric: "wsfetch_exchanges_total",
     expected: {
@@ -153,93 +164,93 @@ const CASES: readonly Case[] = [
   },
   {
     name: "responses by class of status",
-    told(telemetry): void {
+    emit(telemetry): void {
       for (const status of [200, 204, 302, 404, 503, 700]) {
-        telemetry.exchanged(exchanged({ status }));
+        telemetry.emit(exchanged({ status }));
       }
-      telemetry.exchanged({ ...EXCHANGED, outcome: "error", code: "http_response_timeout" });
+      telemetry.emit({ ...EXCHANGED, outcome: "error", code: "http_response_timeout" });
     },
     metric: "wsfetch_responses_total",
     expected: { "2xx ": 3, "3xx ": 1, "4xx ": 1, "5xx ": 1, "other ": 1 },
   },
   {
     name: "bytes of requests",
-    told(telemetry): void {
-      telemetry.exchanged(EXCHANGED);
-      telemetry.exchanged(exchanged({ requestBytes: 5, upstream: "billing" }));
-      telemetry.exchanged(EXCHANGED);
+    emit(telemetry): void {
+      telemetry.emit(EXCHANGED);
+      telemetry.emit(exchanged({ requestBytes: 5, upstream: "billing" }));
+      telemetry.emit(EXCHANGED);
     },
     metric: "wsfetch_request_bytes_total",
     expected: { "": 20, billing: 5 },
   },
   {
     name: "bytes of responses",
-    told: (telemetry) => telemetry.exchanged(EXCHANGED),
+    emit: (telemetry) => telemetry.emit(EXCHANGED),
     metric: "wsfetch_response_bytes_total",
     expected: { "": 100 },
   },
   {
-    name: "seconds to the head, where there was one",
-    told(telemetry): void {
-      telemetry.exchanged(EXCHANGED);
+    name: "seconds to the response head, if there was one",
+    emit(telemetry): void {
+      telemetry.emit(EXCHANGED);
       const { waitMs: _, ...headless } = EXCHANGED;
-      telemetry.exchanged(headless);
+      telemetry.emit(headless);
     },
     metric: "wsfetch_exchange_head_seconds_sum",
     expected: { "": 0.02 },
   },
   {
-    name: "seconds of exchanges that had begun",
-    told(telemetry): void {
-      telemetry.exchanged(EXCHANGED);
-      telemetry.exchanged(exchanged({ totalMs: 0, outcome: "error", code: "draining" }));
+    name: "seconds of exchanges that were not refused at once",
+    emit(telemetry): void {
+      telemetry.emit(EXCHANGED);
+      telemetry.emit(exchanged({ totalMs: 0, outcome: "error", code: "draining" }));
     },
     metric: "wsfetch_exchange_duration_seconds_count",
     expected: { "": 1 },
   },
   {
-    name: "an exchange with an upstream that nobody knows as one with none",
-    told(telemetry): void {
+    name: "an exchange with an undefined upstream as one without an upstream",
+    emit(telemetry): void {
       for (const code of ["unknown_upstream", "rate_limited", "draining"]) {
         const decision = "none";
-        telemetry.exchanged(exchanged({ outcome: "error", code, decision, upstream: "guess" }));
+        telemetry.emit(exchanged({ outcome: "error", code, decision, upstream: "guess" }));
       }
     },
     metric: "wsfetch_request_bytes_total",
     expected: { "": 30 },
   },
   {
-    name: "an upstream that came with a reload, or was decided on, by its name",
-    told(telemetry): void {
-      telemetry.reloaded({ upstreams: ["new"] });
-      telemetry.exchanged(exchanged({ decision: "none", upstream: "new" }));
-      telemetry.exchanged(exchanged({ decision: "allow", upstream: "seen" }));
+    name: "an upstream that was added by a reload, or that the policy decided on, by its name",
+    emit(telemetry): void {
+      telemetry.emit({ type: "reloaded", upstreams: ["new"] });
+      telemetry.emit(exchanged({ decision: "none", upstream: "new" }));
+      telemetry.emit(exchanged({ decision: "allow", upstream: "seen" }));
     },
     metric: "wsfetch_request_bytes_total",
     expected: { new: 10, seen: 10 },
   },
 ];
 
-for (const { name, told, metric, expected } of CASES) {
+for (const { name, emit, metric, expected } of CASES) {
   Deno.test(`createMetrics() counts ${name}`, async () => {
     using metrics = create();
-    told(metrics.telemetry);
+    emit(metrics.telemetry);
     assertEquals(await samplesOf(metrics, metric), expected);
-    assertEquals(await samplesOf(metrics, metric), expected, "asking counts nothing");
+    assertEquals(await samplesOf(metrics, metric), expected, "rendering does not count");
   });
 }
 
 Deno.test("createMetrics() sorts durations into buckets from 1 ms to 60 s", async () => {
   using metrics = create();
   for (const totalMs of [0.5, 1, 30, 59_999, 60_001]) {
-    metrics.telemetry.exchanged(exchanged({ totalMs }));
+    metrics.telemetry.emit(exchanged({ totalMs }));
   }
   const buckets = await samplesOf(metrics, "wsfetch_exchange_duration_seconds_bucket");
   const picked = ["0.001 ", "0.025 ", "0.05 ", "60 ", "+Inf "].map((name) => buckets[name]);
   assertEquals(picked, [2, 2, 3, 4, 5]);
 });
 
-Deno.test("render() asks for what is now", async () => {
+Deno.test("render() returns current values", async () => {
   let connections = 1;
   let inFlight = 2;
   using metrics = create({ connections: () => connections, inFlight: () => inFlight });
@@ -252,11 +263,11 @@ Deno.test("render() asks for what is now", async () => {
   assertEquals(await now(), [{ "": 5 }, { "": 0 }]);
 });
 
-Deno.test("render() shows what runs, since when, what it holds and how late it is", async () => {
+Deno.test("render() returns the versions, the start time, the memory and the event loop lag", async () => {
   let disposed = false;
   {
     using metrics = create({
-      now: () => 1_767_323_045_678,
+      clock: createFakeClock(1_767_323_045_678),
       memory: () => ({ rss: 4, heapTotal: 3, heapUsed: 2, external: 1 }),
       meter: {
         lag: (quantiles) => quantiles.map((quantile) => quantile / 10),
@@ -283,7 +294,7 @@ Deno.test("render() shows what runs, since when, what it holds and how late it i
 
 Deno.test("render() follows the conventions of Prometheus", async () => {
   using metrics = create();
-  for (const name of NAMES) tell(metrics.telemetry, name);
+  for (const event of ALL) metrics.telemetry.emit(event);
   assertEquals(metrics.contentType, "text/plain; version=0.0.4; charset=utf-8");
   for (const [name, { help, type, samples }] of await read(metrics)) {
     assertMatch(name, /^wsfetch_[a-z_]+$/);
@@ -295,16 +306,16 @@ Deno.test("render() follows the conventions of Prometheus", async () => {
   }
 });
 
-Deno.test("two services count apart", async () => {
+Deno.test("createMetrics() has its own counts for each call", async () => {
   using first = create();
   using second = create();
-  first.telemetry.connected(EVENTS.connected);
+  first.telemetry.emit(EVENTS.connected);
   assertEquals(await samplesOf(second, "wsfetch_connections_total"), { "": 0 });
 });
 
 const HOSTILE = 5000;
 
-/** Texts of every kind that somebody may try. */
+/** Generates texts of every kind that a client may send. */
 function* hostileTexts(): Generator<string> {
   const odd = [
     "",
@@ -323,25 +334,31 @@ function* hostileTexts(): Generator<string> {
   for (let i = 0; i < HOSTILE; i++) yield `name-${i.toString(36)}`;
 }
 
-Deno.test("no label takes an unbounded number of values, whatever is thrown at it", async () => {
+Deno.test("createMetrics() bounds the number of values of each label, for any data of clients", async () => {
   using metrics = create();
   const { telemetry } = metrics;
   let totalMs = 0;
   for (const text of hostileTexts()) {
     totalMs++;
-    telemetry.exchanged(exchanged({ method: text, totalMs }));
-    telemetry.exchanged(exchanged({ outcome: "error", code: text, host: text, reason: text }));
-    telemetry.exchanged(exchanged({ upstream: text }));
-    telemetry.exchanged(exchanged({ upstream: text, decision: "none" }));
-    telemetry.exchanged(exchanged({ status: totalMs, identity: text, requestId: text }));
-    telemetry.reloaded({ upstreams: [text] });
-    telemetry.refused({ client: text, status: totalMs, code: text, reason: text });
-    telemetry.malformed({ connection: text, code: text });
-    telemetry.decided({ ...EVENTS.decided, host: text, allow: false, reason: text });
-    telemetry.disconnected({ ...EVENTS.disconnected, code: totalMs });
-    telemetry.connected({ connection: text, dialect: text, client: text, identity: text });
-    // As if a wrong value had got past the types.
-    Reflect.apply(telemetry.authenticated, telemetry, [{ connection: text, outcome: text }]);
+    telemetry.emit(exchanged({ method: text, totalMs }));
+    telemetry.emit(exchanged({ outcome: "error", code: text, host: text, reason: text }));
+    telemetry.emit(exchanged({ upstream: text }));
+    telemetry.emit(exchanged({ upstream: text, decision: "none" }));
+    telemetry.emit(exchanged({ status: totalMs, identity: text, requestId: text }));
+    telemetry.emit({ type: "reloaded", upstreams: [text] });
+    telemetry.emit({ type: "refused", client: text, status: totalMs, code: text, reason: text });
+    telemetry.emit({ type: "malformed", connection: text, code: text });
+    telemetry.emit({ ...EVENTS.decided, host: text, allow: false, reason: text });
+    telemetry.emit({ ...EVENTS.disconnected, code: totalMs });
+    telemetry.emit({
+      type: "connected",
+      connection: text,
+      dialect: text,
+      client: text,
+      identity: text,
+    });
+    // The type of the outcome does not allow the value.
+    emitUnchecked(telemetry, { type: "authenticated", connection: text, outcome: text });
   }
   const families = await read(metrics);
   const values = new Map<string, Set<string>>();
@@ -362,7 +379,7 @@ Deno.test("no label takes an unbounded number of values, whatever is thrown at i
   assertEquals((await samplesOf(metrics, "wsfetch_exchanges_total"))["response other "], 5011);
 });
 
-Deno.test("metrics need no permission but the network's", async () => {
+Deno.test("createMetrics() needs only the permission to use the network", async () => {
   const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", "--allow-net", "tests/telemetry/metered.ts"],
     cwd: ROOT,

@@ -1,8 +1,7 @@
-import type { LogRecord } from "@logtape/logtape";
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { createLogger } from "../../src/telemetry/logger.ts";
-import { redactTokens, withRedaction } from "../../src/telemetry/redaction.ts";
-import { createListener, EXCHANGED, NAMES, tell } from "./events.ts";
+import { redactFields, redactTokens } from "../../src/telemetry/redaction.ts";
+import { ALL, emitUnchecked, EXCHANGED } from "./events.ts";
 
 const JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
 
@@ -18,7 +17,7 @@ const TEXTS = [
   { name: "two", input: "Bearer a, Bearer b", expected: "Bearer [redacted], Bearer [redacted]" },
   { name: "a JSON Web Token", input: JWT, expected: "[redacted]" },
   { name: "in a query", input: `https://a/?t=${JWT}&b=1`, expected: "https://a/?t=[redacted]&b=1" },
-  { name: "behind a name", input: `token.${JWT}`, expected: "token.[redacted]" },
+  { name: "after a name", input: `token.${JWT}`, expected: "token.[redacted]" },
   { name: "without a signature", input: "eyJhbGciOiJub25lIn0.e30.", expected: "[redacted]" },
   { name: "encrypted, of five parts", input: "eyJh.a.b.c.d e", expected: "[redacted] e" },
   { name: "over two lines", input: `a\n${JWT}\nb`, expected: "a\n[redacted]\nb" },
@@ -33,10 +32,10 @@ const TEXTS = [
 ] as const;
 
 for (const { name, input, expected } of TEXTS) {
-  Deno.test(`redactTokens() takes out ${name}`, () => assertEquals(redactTokens(input), expected));
+  Deno.test(`redactTokens() removes ${name}`, () => assertEquals(redactTokens(input), expected));
 }
 
-Deno.test("redactTokens() takes time in proportion to the text, whatever is in it", () => {
+Deno.test("redactTokens() takes time in proportion to the length of any text", () => {
   const length = 400_000;
   for (const part of ["eyJ", "eyJ.", "bearer ", "bearer.", "Bearer", "eyJ-", "a.", " "]) {
     const startedAt = performance.now();
@@ -46,17 +45,8 @@ Deno.test("redactTokens() takes time in proportion to the text, whatever is in i
   }
 });
 
-const RECORD: LogRecord = {
-  category: ["wsfetch"],
-  level: "info",
-  message: ["hunter2"],
-  rawMessage: "hunter2",
-  timestamp: 1,
-  properties: {},
-};
-
-Deno.test("withRedaction() redacts every text of a record, however deep, and leaves the record be", () => {
-  const properties = {
+Deno.test("redactFields() redacts every text, however deep, and does not change its argument", () => {
+  const fields = {
     text: "a hunter2 b",
     list: ["hunter2", 1, ["hunter2"]],
     object: { deep: { text: "hunter2", none: null, nothing: undefined } },
@@ -64,37 +54,24 @@ Deno.test("withRedaction() redacts every text of a record, however deep, and lea
     flag: false,
     harmless: "x",
   };
-  const before = structuredClone(properties);
-  const records: LogRecord[] = [];
-  const sink = withRedaction(
-    (record) => records.push(record),
-    (text) => text.replaceAll("hunter2", "*"),
-  );
-  sink({ ...RECORD, properties });
-  assertEquals(records, [{
-    ...RECORD,
-    message: ["*"],
-    rawMessage: "*",
-    properties: {
-      text: "a * b",
-      list: ["*", 1, ["*"]],
-      object: { deep: { text: "*", none: null, nothing: undefined } },
-      number: 2,
-      flag: false,
-      harmless: "x",
-    },
-  }]);
-  assertEquals(properties, before);
+  const before = structuredClone(fields);
+  assertEquals(redactFields(fields, (text) => text.replaceAll("hunter2", "*")), {
+    text: "a * b",
+    list: ["*", 1, ["*"]],
+    object: { deep: { text: "*", none: null, nothing: undefined } },
+    number: 2,
+    flag: false,
+    harmless: "x",
+  });
+  assertEquals(fields, before);
 });
 
-Deno.test("withRedaction() hands on a record without secrets as it is", () => {
-  const record = { ...RECORD, properties: { text: "a", list: ["b", { deep: "c" }], number: 1 } };
-  const records: LogRecord[] = [];
-  withRedaction((record) => records.push(record), redactTokens)(record);
-  assertStrictEquals(records[0], record);
+Deno.test("redactFields() returns fields without secrets as they are", () => {
+  const fields = { text: "a", list: ["b", { deep: "c" }], number: 1 };
+  assertStrictEquals(redactFields(fields, redactTokens), fields);
 });
 
-Deno.test("createLogger() writes no secret that has become one only now", () => {
+Deno.test("createLogger() writes no secret that was added after an equal text was written", () => {
   const lines: string[] = [];
   const secrets: string[] = [];
   const logger = createLogger({
@@ -110,12 +87,12 @@ Deno.test("createLogger() writes no secret that has become one only now", () => 
   });
   for (const secret of ["none", "api.test"]) {
     secrets.push(secret);
-    tell(logger, "exchanged");
+    logger.emit(EXCHANGED);
   }
   assertEquals(lines.map((line) => JSON.parse(line).host), ["api.test", "[gone]"]);
 });
 
-Deno.test("createLogger() writes whole lines, though a text cannot be searched for secrets", () => {
+Deno.test("createLogger() writes only complete lines when the search for secrets fails", () => {
   const written: string[] = [];
   const logger = createLogger({
     level: "info",
@@ -134,15 +111,15 @@ Deno.test("createLogger() writes whole lines, though a text cannot be searched f
   });
   const names = ["connection", "requestId", "traceId", "host"] as const;
   for (const name of names) {
-    assertThrows(() => logger.exchanged({ ...EXCHANGED, [name]: "unreadable" }));
-    logger.exchanged(EXCHANGED);
+    assertThrows(() => logger.emit({ ...EXCHANGED, [name]: "unreadable" }));
+    logger.emit(EXCHANGED);
   }
   logger.flush();
   const hosts = written.join("").trim().split("\n").map((line) => JSON.parse(line).host);
   assertEquals(hosts, names.map(() => EXCHANGED.host));
 });
 
-Deno.test("createLogger() writes no secret that is the end of an exchange's name", () => {
+Deno.test("createLogger() writes no secret at the end of a request id", () => {
   const lines: string[] = [];
   const logger = createLogger({
     level: "info",
@@ -151,7 +128,7 @@ Deno.test("createLogger() writes no secret that is the end of an exchange's name
     redaction: { version: 1, redact: (text) => text.replaceAll("hunter2", "[gone]") },
   });
   for (const end of ["-hunter2", "-2", `-${JWT}`]) {
-    logger.exchanged({ ...EXCHANGED, requestId: `${EXCHANGED.connection}${end}` });
+    logger.emit({ ...EXCHANGED, requestId: `${EXCHANGED.connection}${end}` });
   }
   const names = lines.map((line) => JSON.parse(line).requestId);
   assertEquals(names, ["c1-[gone]", "c1-2", "c1-[redacted]"]);
@@ -167,22 +144,19 @@ Deno.test("createLogger() writes no secret in any event, whichever field it is i
       write: (line) => lines.push(line),
       redaction: { version: 0, redact: (text) => text.replaceAll(secret, "[gone]") },
     });
-    // Every text of every event is one that holds both secrets.
-    const poisoned = createListener((name, event) => {
+    // Every text of every event contains all secrets.
+    for (const { type, ...fields } of ALL) {
       const poison = JSON.stringify(
-        event ?? {},
+        fields,
         (_, value) => typeof value === "string" ? `${value} ${secret} Bearer abcdef ${JWT}` : value,
       );
       const error = new Error(`failed with ${secret} and ${JWT}`, {
         cause: new Error(`because of Bearer abcdef and ${secret}`),
       });
-      Reflect.apply(logger[name], logger, [
-        name === "failed" ? { error } : JSON.parse(poison),
-      ]);
-    });
-    for (const name of NAMES) tell(poisoned, name);
+      emitUnchecked(logger, { type, ...(type === "failed" ? { error } : JSON.parse(poison)) });
+    }
   }
-  assertEquals(lines.length, NAMES.length * 2);
+  assertEquals(lines.length, ALL.length * 2);
   for (const line of lines) {
     for (const leaked of [secret, JSON.stringify(secret).slice(1, -1), "abcdef", JWT, "eyJ"]) {
       assertEquals(line.includes(leaked), false, line);

@@ -1,22 +1,23 @@
 /**
- * A program that traces exchanges, for a process of its own: it takes the URL to fetch and the exchanges as
- * JSON, and writes what became of their spans.
+ * A program that traces exchanges, to be run in a process of its own. Its arguments are the URL to fetch and the
+ * exchanges as JSON; it prints the ids of their spans as JSON.
  *
  * @module
  */
-import { createTracing, type TracedEnd, type TracedRequest } from "../../src/telemetry/tracing.ts";
+import type { ExchangedEvent } from "../../src/telemetry/telemetry.ts";
+import { createTracing, type TracedRequest } from "../../src/telemetry/tracing.ts";
 
-/** What the program writes. */
+/** The output of the program. */
 export interface Traced {
-  /** Absent: tracing is off. */
+  /** Absent when tracing is off. */
   readonly exposesUrls?: boolean;
   readonly spans: readonly { readonly traceId: string; readonly spanId: string }[];
 }
 
-/** An exchange that it traces. */
+/** An exchange that the program traces. */
 export interface TracedExchange {
   readonly request: TracedRequest;
-  readonly end: TracedEnd;
+  readonly end: ExchangedEvent;
 }
 
 async function traceAll(url: string, exchanges: readonly TracedExchange[]): Promise<Traced> {
@@ -37,5 +38,5 @@ if (import.meta.main) {
   const [url = "", exchanges = "[]"] = Deno.args;
   const traced = await traceAll(url, JSON.parse(exchanges));
   Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(traced)));
-  Deno.exit(0); // as the service ends
+  Deno.exit(0); // as the service exits
 }

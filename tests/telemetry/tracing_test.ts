@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { type CollectedSpan, type OtlpValue, startCollector } from "./collector.ts";
+import { EXCHANGED } from "./events.ts";
 import type { Traced, TracedExchange } from "./traced.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -7,11 +8,12 @@ const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 const CALLER_ID = "b7ad6b7169203331";
 const TRACEPARENT = `00-${TRACE_ID}-${CALLER_ID}-01`;
 
-// With these Deno samples a span as its parent was sampled, which it does not by itself.
+// With this sampler Deno samples a span if its parent is sampled; without it, always.
 const PARENT_BASED = { OTEL_TRACES_SAMPLER: "parentbased_always_on" };
 
 const connection = "c1";
 const END = {
+  ...EXCHANGED,
   host: "api.test:8443",
   outcome: "response",
   status: 200,
@@ -19,7 +21,7 @@ const END = {
   responseBytes: 345,
 } as const;
 
-// What a process needs whatever it does; none of this environment's OTEL_….
+// The variables that every process needs, without the OTEL_ ones of this environment.
 const KEPT = Object.fromEntries(
   ["PATH", "HOME", "DENO_DIR", "DENO_COVERAGE_DIR"].flatMap((name) => {
     const value = Deno.env.get(name);
@@ -30,11 +32,11 @@ const KEPT = Object.fromEntries(
 interface Run {
   readonly traced: Traced;
   readonly spans: readonly CollectedSpan[];
-  /** What the destination was sent, by the number of the exchange. */
+  /** The headers that the destination received, by the number of the exchange. */
   readonly sent: ReadonlyMap<number, Headers>;
 }
 
-/** Traces exchanges in a process that may do nothing but use the network. */
+/** Traces exchanges in a process that has only the permission to use the network. */
 async function run(
   exchanges: readonly Omit<TracedExchange["request"], "connection" | "exchange">[],
   env: Record<string, string> = PARENT_BASED,
@@ -71,7 +73,7 @@ async function run(
   return { traced: JSON.parse(new TextDecoder().decode(stdout)), spans: collector.spans, sent };
 }
 
-/** The one span of an exchange. */
+/** Returns the span of an exchange, of which there must be one. */
 function spanOf({ traced, spans }: Run, index: number): CollectedSpan {
   const found = spans.filter(({ spanId }) => spanId === traced.spans[index]?.spanId);
   const [span] = found;
@@ -81,12 +83,12 @@ function spanOf({ traced, spans }: Run, index: number): CollectedSpan {
   return span;
 }
 
-Deno.test("createTracing() gives nothing when OpenTelemetry is off", async () => {
+Deno.test("createTracing() returns undefined when OpenTelemetry is off", async () => {
   const { traced, spans } = await run([{ method: "GET" }], { OTEL_DENO: "false" });
   assertEquals([traced, spans], [{ spans: [] }, []]);
 });
 
-Deno.test("start() makes a span a child of the caller's, and tells the destination", async () => {
+Deno.test("start() creates a child of the client's span, and the destination receives its ids", async () => {
   const tracestate = "vendor=1,other=2";
   const result = await run([
     { method: "GET", traceparent: TRACEPARENT, tracestate },
@@ -105,7 +107,7 @@ Deno.test("start() makes a span a child of the caller's, and tells the destinati
   assertEquals(toAlone?.get("tracestate"), null);
 });
 
-Deno.test("start() starts a trace when the caller's is not valid", async () => {
+Deno.test("start() starts a new trace when the client's is not valid", async () => {
   const invalid = [
     "",
     "x",
@@ -123,14 +125,14 @@ Deno.test("start() starts a trace when the caller's is not valid", async () => {
   assertEquals(parents, invalid.map(() => ""));
 });
 
-Deno.test("start() keeps to a caller that does not sample its trace", async () => {
+Deno.test("start() does not sample a trace that the client does not sample", async () => {
   const result = await run([{ method: "GET", traceparent: TRACEPARENT.replace(/1$/, "0") }]);
   assertEquals(result.spans, []);
   const spanId = result.traced.spans[0]?.spanId;
   assertEquals(result.sent.get(1)?.get("traceparent"), `00-${TRACE_ID}-${spanId}-00`);
 });
 
-Deno.test("with a sampler that goes by the parent, no span holds a path or a query", async () => {
+Deno.test("with a parent-based sampler, no span contains a path or a query", async () => {
   const result = await run([{ method: "GET" }, { method: "GET", traceparent: TRACEPARENT }]);
   assertEquals(result.traced.exposesUrls, false);
   assertEquals(result.spans.map(({ scope }) => scope), ["wsfetch", "wsfetch"]);
@@ -138,10 +140,12 @@ Deno.test("with a sampler that goes by the parent, no span holds a path or a que
 });
 
 for (const sampler of [undefined, "always_on", "traceidratio"]) {
-  Deno.test(`with the sampler ${sampler}, fetch's own spans are children and expose URLs`, async () => {
+  Deno.test(`with the sampler ${sampler}, the spans of fetch are children and expose URLs`, async () => {
     const env = sampler === undefined ? {} : { OTEL_TRACES_SAMPLER: sampler };
-    const result = await run([{ method: "GET", traceparent: TRACEPARENT }], env);
+    const tracestate = "vendor=1";
+    const result = await run([{ method: "GET", traceparent: TRACEPARENT, tracestate }], env);
     assertEquals(result.traced.exposesUrls, true);
+    assertEquals(result.sent.get(1)?.get("tracestate"), tracestate);
     const span = spanOf(result, 0);
     const [own] = result.spans.filter(({ kind }) => kind === 3);
     assertEquals([own?.scope, own?.parentSpanId], ["deno", span.spanId]);
@@ -174,7 +178,7 @@ Deno.test("a span has the attributes of its exchange, and no others", async () =
   });
 });
 
-Deno.test("a span has the name HTTP and the method _OTHER when the method is no standard one", async () => {
+Deno.test("a span has the name HTTP and the method _OTHER when its method is not a standard one", async () => {
   const result = await run([{ method: "PURGE" }]);
   const { name, attributes } = spanOf(result, 0);
   assertEquals(name, "HTTP");
@@ -182,7 +186,7 @@ Deno.test("a span has the name HTTP and the method _OTHER when the method is no 
   assertEquals(attributes["http.request.method_original"], text("PURGE"));
 });
 
-Deno.test("a span of a request that could not be read has the method _OTHER and no other", async () => {
+Deno.test("a span of a request that could not be parsed has the method _OTHER and no original method", async () => {
   const { name, attributes } = spanOf(await run([{ method: "" }]), 0);
   assertEquals(name, "HTTP");
   assertEquals(attributes["http.request.method"], text("_OTHER"));
@@ -191,7 +195,7 @@ Deno.test("a span of a request that could not be read has the method _OTHER and 
 
 const ENDS = [
   { name: "a response", end: END, status: 0, type: undefined },
-  { name: "a status that is the client's doing", end: { ...END, status: 404 }, status: 0 },
+  { name: "a status for an error of the client", end: { ...END, status: 404 }, status: 0 },
   { name: "a status of 500", end: { ...END, status: 500 }, status: 2, type: "500" },
   {
     name: "an error",
@@ -203,7 +207,7 @@ const ENDS = [
   { name: "a cancelled exchange", end: { ...END, outcome: "cancelled" }, status: 0 },
 ] as const;
 
-Deno.test("a span is an error when its exchange is the server's failure", async () => {
+Deno.test("a span is an error when its exchange failed on the server", async () => {
   const method = "GET";
   const result = await run(ENDS.map(() => ({ method })), PARENT_BASED, ENDS.map(({ end }) => end));
   for (const [index, { name, status, ...rest }] of ENDS.entries()) {
@@ -222,7 +226,7 @@ const HOSTS = [
   { host: "", address: undefined, port: undefined },
 ] as const;
 
-Deno.test("a span names its destination without brackets, and the port apart", async () => {
+Deno.test("a span has the address of its destination without brackets, and the port separately", async () => {
   const ends = HOSTS.map(({ host }) => ({ ...END, host }));
   const result = await run(HOSTS.map(() => ({ method: "GET" })), PARENT_BASED, ends);
   for (const [index, { host, address, port }] of HOSTS.entries()) {

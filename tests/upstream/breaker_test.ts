@@ -1,47 +1,52 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals } from "@std/assert";
 import { isBrokenCircuitError } from "cockatiel";
 import { type ErrorCode, ProxyError } from "../../src/protocol/mod.ts";
+import type { RequestTraits } from "../../src/upstream/attempt.ts";
 import {
   type Breaker,
-  type BreakerHop,
   type BreakerOptions,
   createBreaker,
   type Probe,
 } from "../../src/upstream/breaker.ts";
-import { createFakeTimers, type FakeTimers } from "../client/fake_timers.ts";
+import { createFakeClock, type FakeClock } from "../helpers/clock.ts";
 import { startHttp } from "../helpers/upstream.ts";
 
 const OPEN_MS = 30_000;
 const PROBE_TIMEOUT_MS = 5000;
-const HOP: BreakerHop = { signal: new AbortController().signal, countsTimeouts: true };
+const TRAITS: RequestTraits = {
+  method: "GET",
+  replayable: true,
+  signal: new AbortController().signal,
+  countsTimeouts: true,
+};
 
 interface Fixture {
   readonly breaker: Breaker;
-  readonly timers: FakeTimers;
-  /** Makes an attempt that ends like this; gives the status, or the code of the error. */
-  run(end: number | Error, hop?: BreakerHop): Promise<number | string>;
-  /** How many attempts there were. */
+  readonly clock: FakeClock;
+  /** Makes an attempt with this outcome. Returns the status, or the code of the error. */
+  run(end: number | Error, traits?: RequestTraits): Promise<number | string>;
+  /** Returns how many attempts were made. */
   count(): number;
 }
 
 function setUp(options: Partial<BreakerOptions> = {}, probe?: Probe): Fixture {
-  const timers = createFakeTimers();
+  const clock = createFakeClock();
   const breaker = createBreaker(
     { failures: 3, openMs: OPEN_MS, ...options },
-    { timers, ...(probe && { probe }) },
+    { clock, ...(probe && { probe }) },
   );
   let count = 0;
   return {
     breaker,
-    timers,
+    clock,
     count: () => count,
-    run: (end, hop = HOP) =>
+    run: (end, traits = TRAITS) =>
       outcome(breaker.run(() => {
         count++;
         return typeof end === "number"
           ? Promise.resolve(new Response(null, { status: end }))
           : Promise.reject(end);
-      }, hop)),
+      }, traits)),
   };
 }
 
@@ -55,7 +60,7 @@ async function outcome(running: Promise<Response>): Promise<number | string> {
 
 const error = (code: ErrorCode): ProxyError => new ProxyError(code, code);
 
-/** A probe that is answered by the test, in the order of its calls. */
+/** A probe whose calls are settled by the test. */
 function manualProbe(): {
   probe: Probe;
   calls: (PromiseWithResolvers<boolean> & { signal: AbortSignal })[];
@@ -69,30 +74,30 @@ function manualProbe(): {
   return { probe, calls };
 }
 
-/** Lets the breaker take note of a probe's answer, which takes no more than microtasks. */
+/** Fulfils when the breaker has counted the result of a probe, which takes microtasks only. */
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
-const ERROR = "Error: no verdict";
+const ERROR = "Error: no news";
 const COUNT_CASES: readonly {
   name: string;
   ends: readonly (number | Error)[];
-  hop?: Partial<BreakerHop>;
+  traits?: Partial<RequestTraits>;
   isOpen: boolean;
 }[] = [
-  { name: "as many failures as it may", ends: [503, 503, 503], isOpen: true },
-  { name: "one failure less", ends: [503, 503], isOpen: false },
-  { name: "each status that speaks against the upstream", ends: [502, 503, 504], isOpen: true },
-  { name: "failures that a success is between", ends: [503, 503, 200, 503, 503], isOpen: false },
-  { name: "failures that a 404 is between", ends: [503, 503, 404, 503, 503], isOpen: false },
-  { name: "500, which one client's input may provoke", ends: [500, 500, 500], isOpen: false },
+  { name: "as many failures in a row as it allows", ends: [503, 503, 503], isOpen: true },
+  { name: "one failure fewer", ends: [503, 503], isOpen: false },
+  { name: "each status that counts against the upstream", ends: [502, 503, 504], isOpen: true },
+  { name: "failures with a success among them", ends: [503, 503, 200, 503, 503], isOpen: false },
+  { name: "failures with a 404 among them", ends: [503, 503, 404, 503, 503], isOpen: false },
+  { name: "500, which a single request may cause", ends: [500, 500, 500], isOpen: false },
   { name: "429", ends: [429, 429, 429], isOpen: false },
   {
-    name: "failures that a cancelled request is between",
-    ends: [503, new Error("no verdict"), 503, 503],
+    name: "failures with a cancelled request among them",
+    ends: [503, new Error("no news"), 503, 503],
     isOpen: true,
   },
   {
-    name: "failures that a bad request is between",
+    name: "failures with a bad request among them",
     ends: [503, error("bad_request"), 503, 503],
     isOpen: true,
   },
@@ -102,7 +107,7 @@ const COUNT_CASES: readonly {
     isOpen: false,
   },
   {
-    name: "time outs",
+    name: "timeouts",
     ends: [
       error("http_response_timeout"),
       error("http_response_timeout"),
@@ -111,19 +116,19 @@ const COUNT_CASES: readonly {
     isOpen: true,
   },
   {
-    name: "time outs that the client chose",
+    name: "timeouts that the client chose",
     ends: [
       error("http_response_timeout"),
       error("http_response_timeout"),
       error("http_response_timeout"),
     ],
-    hop: { countsTimeouts: false },
+    traits: { countsTimeouts: false },
     isOpen: false,
   },
   {
-    name: "time outs of the connection itself, whatever the client chose",
+    name: "timeouts of the connection, whatever time the client chose",
     ends: [error("connection_timeout"), error("connection_timeout"), error("connection_timeout")],
-    hop: { countsTimeouts: false },
+    traits: { countsTimeouts: false },
     isOpen: true,
   },
   {
@@ -132,7 +137,7 @@ const COUNT_CASES: readonly {
     isOpen: true,
   },
   {
-    name: "TLS failures and what is not HTTP",
+    name: "TLS failures and responses that are not HTTP",
     ends: [
       error("tls_certificate_error"),
       error("tls_protocol_error"),
@@ -141,18 +146,18 @@ const COUNT_CASES: readonly {
     isOpen: true,
   },
   {
-    name: "what never left",
+    name: "requests that were not sent",
     ends: [error("http_request_denied"), error("proxy_internal_error"), error("rate_limited")],
     isOpen: false,
   },
 ];
 
-for (const { name, ends, hop, isOpen } of COUNT_CASES) {
+for (const { name, ends, traits, isOpen } of COUNT_CASES) {
   Deno.test(`run() ${isOpen ? "opens" : "does not open"} the breaker after ${name}`, async () => {
     const { breaker, run, count } = setUp();
     for (const end of ends) {
       const expected = typeof end === "number" ? end : end instanceof ProxyError ? end.code : ERROR;
-      assertEquals(await run(end, { ...HOP, ...hop }), expected);
+      assertEquals(await run(end, { ...TRAITS, ...traits }), expected);
     }
     assertEquals(breaker.refusal() !== undefined, isOpen);
     assertEquals(await run(200), isOpen ? "destination_unavailable" : 200);
@@ -160,45 +165,45 @@ for (const { name, ends, hop, isOpen } of COUNT_CASES) {
   });
 }
 
-Deno.test("run() does not count a deadline that the client chose, whatever it ended", async () => {
+Deno.test("run() does not count a deadline that the client chose, whatever error it caused", async () => {
   const controller = new AbortController();
   const { run, breaker } = setUp({ failures: 1 });
   const late = error("dns_timeout");
   const made = breaker.run(() => {
     controller.abort(late);
     return Promise.reject(late);
-  }, { signal: controller.signal, countsTimeouts: false });
+  }, { ...TRAITS, signal: controller.signal, countsTimeouts: false });
   assertEquals(await outcome(made), "dns_timeout");
   assertEquals(await run(200), 200);
 });
 
-Deno.test("run() hands on the response and the error themselves", async () => {
+Deno.test("run() returns the response and throws the error of the attempt", async () => {
   const { breaker } = setUp();
   const response = new Response(null, { status: 503 });
-  assertStrictEquals(await breaker.run(() => Promise.resolve(response), HOP), response);
+  assertStrictEquals(await breaker.run(() => Promise.resolve(response), TRAITS), response);
   const thrown = error("connection_refused");
-  const rejected = await assertRejects(() => breaker.run(() => Promise.reject(thrown), HOP));
+  const rejected = await assertRejects(() => breaker.run(() => Promise.reject(thrown), TRAITS));
   assertStrictEquals(rejected, thrown);
 });
 
 Deno.test("run() makes no request to a failing server once the breaker is open", async () => {
   await using server = startHttp(() => new Response("x", { status: 503 }));
-  const { breaker, timers } = setUp({ failures: 4 });
+  const { breaker, clock } = setUp({ failures: 4 });
   for (let request = 0; request < 10; request++) {
-    const [made] = await Promise.allSettled([breaker.run(() => fetch(server.origin), HOP)]);
+    const [made] = await Promise.allSettled([breaker.run(() => fetch(server.origin), TRAITS)]);
     if (made.status === "fulfilled") await made.value.body?.cancel();
     else assertEquals(made.reason.code, "destination_unavailable");
-    timers.advance(OPEN_MS / 10); // never reaches OPEN_MS after the fourth
+    clock.advance(OPEN_MS / 10); // never reaches OPEN_MS after the fourth
   }
   assertEquals(server.requests.length, 4);
 });
 
-Deno.test("run() says that the upstream is failing and when it may be tried again", async () => {
-  const { breaker, timers, run } = setUp({ failures: 1 });
+Deno.test("run() throws that the upstream is failing, and when to try again", async () => {
+  const { breaker, clock, run } = setUp({ failures: 1 });
   await run(503);
-  timers.advance(OPEN_MS - 1500.5);
+  clock.advance(OPEN_MS - 1500.5);
   const refused = await assertRejects(
-    () => breaker.run(() => fetch("http://never"), HOP),
+    () => breaker.run(() => fetch("http://never"), TRAITS),
     ProxyError,
   );
   assertEquals(
@@ -207,7 +212,7 @@ Deno.test("run() says that the upstream is failing and when it may be tried agai
   );
   assertMatch(refused.message, /upstream is failing.*try again in 2 s/);
   assert(isBrokenCircuitError(refused.cause));
-  timers.advance(1500.25);
+  clock.advance(1500.25);
   assertEquals(breaker.refusal()?.retryAfterMs, 1);
 });
 
@@ -219,15 +224,15 @@ Deno.test("16 failures at once open the breaker once, for openMs", async () => {
     return new Response("x", { status: 503 });
   });
   await using _server = server;
-  const { breaker, timers, run } = setUp({ failures: 5 });
+  const { breaker, clock, run } = setUp({ failures: 5 });
   const statuses = await Promise.all(Array.from({ length: 16 }, async () => {
-    const response = await breaker.run(() => fetch(server.origin), HOP);
+    const response = await breaker.run(() => fetch(server.origin), TRAITS);
     await response.body?.cancel();
     return response.status;
   }));
   assertEquals(statuses, Array(16).fill(503));
   assertEquals(await run(200), "destination_unavailable");
-  timers.advance(OPEN_MS);
+  clock.advance(OPEN_MS);
   assertEquals(await run(200), 200);
   assertEquals(await run(503), 503);
   assertEquals(await run(200), 200);
@@ -235,15 +240,15 @@ Deno.test("16 failures at once open the breaker once, for openMs", async () => {
 });
 
 Deno.test("after openMs one request is the test and others are refused; success closes", async () => {
-  const { breaker, timers, run, count } = setUp({ failures: 1 });
+  const { breaker, clock, run, count } = setUp({ failures: 1 });
   await run(503);
-  timers.advance(OPEN_MS - 1);
+  clock.advance(OPEN_MS - 1);
   assertEquals(await run(200), "destination_unavailable");
-  timers.advance(1);
+  clock.advance(1);
   const test = Promise.withResolvers<Response>();
-  const testing = breaker.run(() => test.promise, HOP);
+  const testing = breaker.run(() => test.promise, TRAITS);
   const refused = await assertRejects(
-    () => breaker.run(() => fetch("http://never"), HOP),
+    () => breaker.run(() => fetch("http://never"), TRAITS),
     ProxyError,
   );
   assertEquals(refused.code, "destination_unavailable");
@@ -256,72 +261,72 @@ Deno.test("after openMs one request is the test and others are refused; success 
 });
 
 Deno.test("a test that fails keeps the breaker open for another openMs", async () => {
-  const { timers, run, count } = setUp();
+  const { clock, run, count } = setUp();
   for (const end of [503, 503, 503]) await run(end);
-  timers.advance(OPEN_MS);
+  clock.advance(OPEN_MS);
   assertEquals(await run(error("connection_refused")), "connection_refused");
-  timers.advance(OPEN_MS - 1);
+  clock.advance(OPEN_MS - 1);
   assertEquals(await run(200), "destination_unavailable");
-  timers.advance(1);
+  clock.advance(1);
   assertEquals(await run(404), 404);
   assertEquals(await run(503), 503);
   assertEquals(await run(200), 200);
   assertEquals(count(), 7);
 });
 
-const UNKNOWN_TESTS: readonly { name: string; end: Error; hop?: Partial<BreakerHop> }[] = [
+const UNKNOWN_TESTS: readonly { name: string; end: Error; traits?: Partial<RequestTraits> }[] = [
   { name: "was cancelled", end: new DOMException("cancelled", "AbortError") },
   { name: "could not be made", end: error("bad_request") },
   {
     name: "had a shorter time from its client",
     end: error("http_response_timeout"),
-    hop: { countsTimeouts: false },
+    traits: { countsTimeouts: false },
   },
 ];
 
-for (const { name, end, hop } of UNKNOWN_TESTS) {
-  Deno.test(`after a test that ${name} the next request is the test`, async () => {
-    const { timers, run } = setUp();
+for (const { name, end, traits } of UNKNOWN_TESTS) {
+  Deno.test(`after a test that ${name}, the next request is the test`, async () => {
+    const { clock, run } = setUp();
     for (const failure of [503, 503, 503]) await run(failure);
-    timers.advance(OPEN_MS);
-    await run(end, { ...HOP, ...hop });
+    clock.advance(OPEN_MS);
+    await run(end, { ...TRAITS, ...traits });
     assertEquals(await run(503), 503); // it did not close: one failure opens
     assertEquals(await run(200), "destination_unavailable");
-    timers.advance(OPEN_MS);
-    await run(end, { ...HOP, ...hop });
+    clock.advance(OPEN_MS);
+    await run(end, { ...TRAITS, ...traits });
     assertEquals(await run(200), 200);
   });
 }
 
 Deno.test("run() makes no attempt, and no test, for a request that is cancelled already", async () => {
-  const { breaker, timers, run, count } = setUp({ failures: 1 });
+  const { breaker, clock, run, count } = setUp({ failures: 1 });
   await run(503);
-  timers.advance(OPEN_MS);
+  clock.advance(OPEN_MS);
   const reason = new Error("cancelled");
   const signal = AbortSignal.abort(reason);
   const thrown = await assertRejects(() =>
-    breaker.run(() => fetch("http://never"), { ...HOP, signal })
+    breaker.run(() => fetch("http://never"), { ...TRAITS, signal })
   );
   assertStrictEquals(thrown, reason);
   assertEquals(await run(200), 200);
   assertEquals(count(), 2);
 });
 
-Deno.test("what began before the breaker opened counts neither against nor for what comes after", async () => {
-  const { breaker, timers, run } = setUp({ failures: 1 });
+Deno.test("requests that started before the breaker opened do not count after it", async () => {
+  const { breaker, clock, run } = setUp({ failures: 1 });
   const [slowFailure, slowSuccess, test] = [
     Promise.withResolvers<Response>(),
     Promise.withResolvers<Response>(),
     Promise.withResolvers<Response>(),
   ] as const;
-  const failing = breaker.run(() => slowFailure.promise, HOP);
-  const succeeding = breaker.run(() => slowSuccess.promise, HOP);
+  const failing = breaker.run(() => slowFailure.promise, TRAITS);
+  const succeeding = breaker.run(() => slowSuccess.promise, TRAITS);
   await run(503);
   slowSuccess.resolve(new Response());
   await succeeding;
   assertEquals(await run(200), "destination_unavailable");
-  timers.advance(OPEN_MS);
-  const testing = breaker.run(() => test.promise, HOP);
+  clock.advance(OPEN_MS);
+  const testing = breaker.run(() => test.promise, TRAITS);
   slowFailure.resolve(new Response(null, { status: 503 }));
   await failing;
   test.resolve(new Response());
@@ -329,14 +334,14 @@ Deno.test("what began before the breaker opened counts neither against nor for w
   assertEquals(await run(200), 200);
 });
 
-Deno.test("with a probe no request is the test; a probe that says well closes the breaker", async () => {
+Deno.test("with a probe no request is the test; a probe that fulfils with true closes the breaker", async () => {
   const { probe, calls } = manualProbe();
-  const { breaker, timers, run, count } = setUp({ failures: 1 }, probe);
+  const { breaker, clock, run, count } = setUp({ failures: 1 }, probe);
   using _breaker = breaker;
   await run(503);
-  timers.advance(OPEN_MS - 1);
+  clock.advance(OPEN_MS - 1);
   assertEquals(calls.length, 0);
-  timers.advance(1);
+  clock.advance(1);
   assertEquals(calls.length, 1);
   assertEquals(await run(200), "destination_unavailable");
   assert((breaker.refusal()?.retryAfterMs ?? 0) >= 1);
@@ -344,32 +349,32 @@ Deno.test("with a probe no request is the test; a probe that says well closes th
   await settled();
   assertEquals(await run(200), 200);
   assertEquals(count(), 2);
-  assertEquals(timers.delays(), []);
+  assertEquals(clock.delays, []);
 });
 
 const PROBE_FAILURES: readonly {
   name: string;
   fail: (call: PromiseWithResolvers<boolean>) => void;
 }[] = [
-  { name: "says no", fail: (call) => call.resolve(false) },
+  { name: "fulfils with false", fail: (call) => call.resolve(false) },
   { name: "is rejected", fail: (call) => call.reject(new Error("refused")) },
 ];
 
 for (const { name, fail } of PROBE_FAILURES) {
   Deno.test(`a probe that ${name} keeps the breaker open until the next, after openMs`, async () => {
     const { probe, calls } = manualProbe();
-    const { breaker, timers, run } = setUp({ failures: 1 }, probe);
+    const { breaker, clock, run } = setUp({ failures: 1 }, probe);
     using _breaker = breaker;
     await run(503);
-    timers.advance(OPEN_MS);
-    const again = timers.until(OPEN_MS);
+    clock.advance(OPEN_MS);
+    const again = clock.until(OPEN_MS);
     calls.forEach(fail);
     await again;
-    assertEquals(timers.delays(), [OPEN_MS]);
+    assertEquals(clock.delays, [OPEN_MS]);
     assertEquals(breaker.refusal()?.retryAfterMs, OPEN_MS);
-    timers.advance(OPEN_MS - 1);
+    clock.advance(OPEN_MS - 1);
     assertEquals(calls.length, 1);
-    timers.advance(1);
+    clock.advance(1);
     assertEquals(calls.length, 2);
     assertEquals(await run(200), "destination_unavailable");
     calls[1]?.resolve(true);
@@ -378,22 +383,22 @@ for (const { name, fail } of PROBE_FAILURES) {
   });
 }
 
-Deno.test("a probe has 5 s; then its signal is aborted and the next comes after openMs", async () => {
+Deno.test("a probe has 5 s; then its signal is aborted, and the next one starts after openMs", async () => {
   const { probe, calls } = manualProbe();
-  const { breaker, timers, run } = setUp({ failures: 1 }, probe);
+  const { breaker, clock, run } = setUp({ failures: 1 }, probe);
   using _breaker = breaker;
   await run(503);
-  timers.advance(OPEN_MS);
-  timers.advance(PROBE_TIMEOUT_MS - 1);
+  clock.advance(OPEN_MS);
+  clock.advance(PROBE_TIMEOUT_MS - 1);
   assertEquals(calls[0]?.signal.aborted, false);
-  const again = timers.until(OPEN_MS);
-  timers.advance(1);
+  const again = clock.until(OPEN_MS);
+  clock.advance(1);
   assertEquals(calls[0]?.signal.aborted, true);
   await again;
   assertEquals(await run(200), "destination_unavailable");
 });
 
-Deno.test("the probe asks a real server, and clients' requests reach it only when it is well", async () => {
+Deno.test("clients' requests reach a real server only after its probe has succeeded", async () => {
   let isWell = false;
   await using server = startHttp(() => new Response("x", { status: isWell ? 200 : 503 }));
   const answered = [0, 1].map(() => Promise.withResolvers<void>());
@@ -404,14 +409,14 @@ Deno.test("the probe asks a real server, and clients' requests reach it only whe
     answered[asked++]?.resolve();
     return response.ok;
   };
-  const { breaker, timers } = setUp({ failures: 2 }, probe);
+  const { breaker, clock } = setUp({ failures: 2 }, probe);
   using _breaker = breaker;
   const request = async (): Promise<number | string> => {
     const status = await outcome(breaker.run(async () => {
       const response = await fetch(`${server.origin}/`);
       await response.body?.cancel();
       return response;
-    }, HOP));
+    }, TRAITS));
     return status;
   };
   assertEquals([await request(), await request(), await request()], [
@@ -419,12 +424,12 @@ Deno.test("the probe asks a real server, and clients' requests reach it only whe
     503,
     "destination_unavailable",
   ]);
-  const again = timers.until(OPEN_MS);
-  timers.advance(OPEN_MS);
+  const again = clock.until(OPEN_MS);
+  clock.advance(OPEN_MS);
   await again;
   assertEquals(await request(), "destination_unavailable");
   isWell = true;
-  timers.advance(OPEN_MS);
+  clock.advance(OPEN_MS);
   await answered[1]?.promise;
   await settled();
   assertEquals(await request(), 200);
@@ -432,42 +437,42 @@ Deno.test("the probe asks a real server, and clients' requests reach it only whe
   assertEquals(paths, ["GET /", "GET /", "HEAD /health", "HEAD /health", "GET /"]);
 });
 
-Deno.test("with a probe whose timer is late no request is the test either", async () => {
-  const fake = createFakeTimers();
+Deno.test("with a probe whose timer is late, no request is the test either", async () => {
+  const fake = createFakeClock();
   let lateMs = 0;
-  const timers = { ...fake, now: () => fake.now() + lateMs };
+  const clock = { ...fake, now: () => fake.now() + lateMs };
   const { probe } = manualProbe();
-  using breaker = createBreaker({ failures: 1, openMs: OPEN_MS }, { timers, probe });
-  await breaker.run(() => Promise.resolve(new Response(null, { status: 503 })), HOP);
+  using breaker = createBreaker({ failures: 1, openMs: OPEN_MS }, { clock, probe });
+  await breaker.run(() => Promise.resolve(new Response(null, { status: 503 })), TRAITS);
   lateMs = OPEN_MS + 1;
-  const refused = await outcome(breaker.run(() => Promise.resolve(new Response()), HOP));
+  const refused = await outcome(breaker.run(() => Promise.resolve(new Response()), TRAITS));
   assertEquals(refused, "destination_unavailable");
 });
 
 Deno.test("a disposed breaker has no timer, and sets none when it opens", async () => {
   const { probe, calls } = manualProbe();
-  const { breaker, timers, run } = setUp({ failures: 1 }, probe);
+  const { breaker, clock, run } = setUp({ failures: 1 }, probe);
   await run(503);
-  assertEquals(timers.delays(), [OPEN_MS]);
+  assertEquals(clock.delays, [OPEN_MS]);
   breaker[Symbol.dispose]();
-  assertEquals(timers.delays(), []);
+  assertEquals(clock.delays, []);
 
   const closed = setUp({ failures: 1 }, probe);
   closed.breaker[Symbol.dispose]();
   await closed.run(503);
-  assertEquals(closed.timers.delays(), []);
+  assertEquals(closed.clock.delays, []);
   assertEquals(calls.length, 0);
 });
 
 Deno.test("a breaker that is disposed of during a probe aborts it and sets no other timer", async () => {
   const { probe, calls } = manualProbe();
-  const { breaker, timers, run } = setUp({ failures: 1 }, probe);
+  const { breaker, clock, run } = setUp({ failures: 1 }, probe);
   await run(503);
-  timers.advance(OPEN_MS);
-  assertEquals(timers.delays(), [PROBE_TIMEOUT_MS]);
+  clock.advance(OPEN_MS);
+  assertEquals(clock.delays, [PROBE_TIMEOUT_MS]);
   breaker[Symbol.dispose]();
   assertEquals(calls[0]?.signal.aborted, true);
   await settled();
-  assertEquals(timers.delays(), []);
+  assertEquals(clock.delays, []);
   assertEquals(await run(200), "destination_unavailable");
 });

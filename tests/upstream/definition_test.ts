@@ -1,8 +1,14 @@
-import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertObjectMatch,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import { ConfigError } from "../../src/config_error.ts";
 import {
   parseUpstreams,
   type UpstreamDefinition,
-  UpstreamsError,
   type UpstreamSources,
 } from "../../src/upstream/definition.ts";
 
@@ -33,7 +39,7 @@ function parse(upstreams: unknown): readonly UpstreamDefinition[] {
   return parseUpstreams(JSON.stringify(upstreams), SOURCES);
 }
 
-/** The one upstream of a definition that has a base URL and these fields. */
+/** Parses a definition with a base URL and these fields. */
 function parseOne(fields: Readonly<Record<string, unknown>>): UpstreamDefinition {
   const [definition] = parse({ a: { baseUrl: "https://a.test", ...fields } });
   if (definition === undefined) throw new Error("there is no definition");
@@ -41,10 +47,10 @@ function parseOne(fields: Readonly<Record<string, unknown>>): UpstreamDefinition
 }
 
 function problemsOf(text: string): readonly string[] {
-  return assertThrows(() => parseUpstreams(text, SOURCES), UpstreamsError).problems;
+  return assertThrows(() => parseUpstreams(text, SOURCES), ConfigError).problems;
 }
 
-Deno.test("parseUpstreams() gives all that a definition says", () => {
+Deno.test("parseUpstreams() returns all fields of a definition", () => {
   const [{ baseUrl, paths = [], ...plain } = parseOne({}), ...rest] = parse({ github: FULL });
   assertEquals(rest, []);
   assertEquals(baseUrl.href, "https://api.github.com/v3");
@@ -64,7 +70,7 @@ Deno.test("parseUpstreams() gives all that a definition says", () => {
   });
 });
 
-Deno.test("parseUpstreams() takes a string for a base URL, and leaves out what is not said", () => {
+Deno.test("parseUpstreams() takes a string as a base URL, and leaves out absent fields", () => {
   const expected = [{ name: "a", baseUrl: new URL("http://a.test/"), headers: [], secrets: [] }];
   assertEquals(parse({ a: "http://a.test" }), expected);
   assertEquals(parse({ a: { baseUrl: "http://a.test" } }), expected);
@@ -77,7 +83,7 @@ Deno.test("parseUpstreams() keeps the order", () => {
   );
 });
 
-Deno.test("parseUpstreams() gives nothing of a blank text, or of an empty object", () => {
+Deno.test("parseUpstreams() returns no upstreams for a blank text or an empty object", () => {
   for (const text of ["", " \n", "{}", " {} "]) assertEquals(parseUpstreams(text, SOURCES), []);
 });
 
@@ -86,7 +92,7 @@ Deno.test("parseUpstreams() reads a file", () => {
   assertEquals([files?.name, files?.baseUrl.href, rest.length], ["files", "http://files.test/", 0]);
 });
 
-Deno.test("parseUpstreams() fills in what retries and breakers leave out", () => {
+Deno.test("parseUpstreams() fills in the defaults of retries and breakers", () => {
   assertEquals(parseOne({ retry: { attempts: 2 } }).retry, {
     attempts: 2,
     backoffMs: 100,
@@ -120,15 +126,16 @@ const TEXTS = [
 
 for (const { text, problem } of TEXTS) {
   Deno.test(`parseUpstreams() refuses the text ${text.slice(0, 20)}`, () => {
-    const error = assertThrows(() => parseUpstreams(text, SOURCES), UpstreamsError);
+    const error = assertThrows(() => parseUpstreams(text, SOURCES), ConfigError);
     assertEquals(error.problems, [`UPSTREAMS: ${problem}`]);
     assertStrictEquals(error.message, `UPSTREAMS: ${problem}`);
     assertStrictEquals(error.cause, undefined);
   });
 }
 
-const NAME_FORM = "must be named with small letters, digits and -, a letter first, at most 63";
-const SCHEME = "must not be named like a scheme that has a meaning";
+const NAME_FORM =
+  "must have a name of 1 to 63 lower-case letters, digits and -, with a letter first";
+const SCHEME = "must not have the name of a URL scheme";
 const NAMES = [
   { name: "", problem: `an upstream ${NAME_FORM}` },
   { name: "Github", problem: `Github ${NAME_FORM}` },
@@ -157,7 +164,7 @@ Deno.test("parseUpstreams() takes the longest name, and any with a digit or -", 
 });
 
 const ABSOLUTE = "must be an absolute URL like https://api.example.com/v1";
-const USER = "must not hold a user or password; put them into headers";
+const USER = "must not contain a user name or password; put them into headers";
 const QUERY = "must have neither a query nor a fragment";
 const PLAIN = "must have a plain path: no dot segments, double slashes or encoded slashes";
 const BASE_URLS = [
@@ -232,7 +239,7 @@ for (
 const whole = (min: number, max: number): string => `must be a whole number from ${min} to ${max}`;
 const METHOD = "must be a method that can be allowed, like GET";
 const PATTERN = "must be the pattern of a path, like /repos/*";
-const COMPILED = "must be a pattern that URLPattern takes, like /repos/:owner/*";
+const COMPILED = "must be a valid pattern of URLPattern, like /repos/:owner/*";
 const HEALTH = "must be a path below the base URL, like /health";
 const MAX_MS = 2_147_483_647;
 interface FieldCase {
@@ -245,7 +252,7 @@ const FIELDS: readonly FieldCase[] = [
   { fields: { baseUrl: undefined }, problem: "baseUrl is missing" },
   { fields: { retri: {} }, problem: "retri is not a known field" },
   { fields: { toString: 1 }, problem: "toString is not a known field" },
-  { fields: { "Bearer hunter2": 1 }, problem: "(an odd name) is not a known field" },
+  { fields: { "Bearer hunter2": 1 }, problem: "(an unusual name) is not a known field" },
   { fields: { headers: null }, problem: "headers must be an object" },
   { fields: { headers: { Host: "x" } }, problem: "headers.host cannot be set" },
   {
@@ -254,7 +261,7 @@ const FIELDS: readonly FieldCase[] = [
   },
   {
     fields: { headers: { "x: hunter2": "" } },
-    problem: "headers.(an odd name) is not the name of a header field",
+    problem: "headers.(an unusual name) is not the name of a header field",
   },
   { fields: { methods: "GET" }, problem: "methods must be a list" },
   { fields: { methods: [] }, problem: "methods must not be empty" },
@@ -301,7 +308,7 @@ const FIELDS: readonly FieldCase[] = [
     fields: { breaker: { failures: 1, openMs: 99 } },
     problem: `breaker.openMs ${whole(100, MAX_MS)}`,
   },
-  { fields: { health: "/x" }, problem: "health needs a breaker beside it, which it is to close" },
+  { fields: { health: "/x" }, problem: "health has no effect without breaker; add one" },
   { fields: { breaker: { failures: 1 }, health: "x" }, problem: `health ${HEALTH}` },
   { fields: { breaker: { failures: 1 }, health: "/../x" }, problem: `health ${HEALTH}` },
   { fields: { breaker: { failures: 1 }, health: 1 }, problem: "health must be a string" },
@@ -325,7 +332,7 @@ for (const value of [null, 1, true, []]) {
   });
 }
 
-Deno.test("parseUpstreams() takes the least and the most of every number", () => {
+Deno.test("parseUpstreams() takes the minimum and the maximum of every number", () => {
   for (
     const fields of [
       { timeoutMs: 1, maxInFlight: 1, retry: { attempts: 2, backoffMs: 1, maxBackoffMs: 1 } },
@@ -333,10 +340,10 @@ Deno.test("parseUpstreams() takes the least and the most of every number", () =>
       { breaker: { failures: 1, openMs: 100 } },
       { breaker: { failures: 1000, openMs: MAX_MS } },
     ]
-  ) parseOne(fields);
+  ) assertObjectMatch({ ...parseOne(fields) }, fields);
 });
 
-Deno.test("parseUpstreams() reports everything together, and no value", () => {
+Deno.test("parseUpstreams() reports all problems together, without any value", () => {
   const error = assertThrows(
     () =>
       parse({
@@ -351,7 +358,7 @@ Deno.test("parseUpstreams() reports everything together, and no value", () => {
         c: "https://hunter2@c.test",
         fine: "https://fine.test",
       }),
-    UpstreamsError,
+    ConfigError,
   );
   assertEquals(error.problems.map((problem: string) => problem.split(" ")[1]), [
     "Odd",

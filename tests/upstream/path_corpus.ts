@@ -1,11 +1,11 @@
 /**
- * Paths that try to leave an upstream's base, paths that look odd and do not, and how a careless server
- * may read either.
+ * Paths that try to leave the base of an upstream, unusual paths that do not, and how a lenient server may read
+ * them.
  *
  * @module
  */
 
-/** Bases to try them on: with a path, without one, with a slash at the end. */
+/** Bases for the paths: with a path, without one, with a slash at the end. */
 export const BASES: readonly URL[] = [
   new URL("https://api.example.com/v1"),
   new URL("https://api.example.com/"),
@@ -153,6 +153,10 @@ export const HOSTILE_PATHS: readonly string[] = [
   "/..\u2044x",
   "/..\u2215x",
   "/..\u2216x",
+  "/..\u29f5x",
+  "/..\u29f8x",
+  "/..\u00a5x",
+  "/..\u20a9x",
   "/\u3002\u3002/x",
   "/\uff61\uff61/x",
   "/\uff052e\uff052e/x",
@@ -172,6 +176,8 @@ export const HOSTILE_PATHS: readonly string[] = [
   "/..%ef%bb%bf/x",
   "/.\u0301./x",
   "/..%ff/x",
+  "/%2\u00ade%2\u00ade/x",
+  "/%2%e2%80%8be%2%e2%80%8be/x",
   "/.%80./x",
   // Control characters
   "/x%00",

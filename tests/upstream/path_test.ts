@@ -15,7 +15,7 @@ const PIECES = [
   "\ud800",
 ];
 
-/** The URL of a path, or `undefined` when it is refused as it is to be. */
+/** Returns the URL of a path, or `undefined` if it is refused with one of the expected errors. */
 function build(base: URL, path: string): URL | undefined {
   try {
     return buildUpstreamUrl(base, path);
@@ -35,14 +35,14 @@ function assertBelow(base: URL, url: URL): void {
 }
 
 for (const base of BASES) {
-  Deno.test(`buildUpstreamUrl() lets no hostile path out of ${base}`, () => {
+  Deno.test(`buildUpstreamUrl() keeps every hostile path below ${base} or refuses it`, () => {
     for (const path of HOSTILE_PATHS) {
       const url = build(base, path);
       if (url !== undefined) assertBelow(base, url);
     }
   });
 
-  Deno.test(`buildUpstreamUrl() takes what is harmless below ${base}`, () => {
+  Deno.test(`buildUpstreamUrl() takes harmless paths below ${base}`, () => {
     for (const [path, expected] of HARMLESS_PATHS) {
       const url = buildUpstreamUrl(base, path);
       assertEquals(url.href, base.href.replace(/\/$/, "") + expected);
@@ -50,7 +50,7 @@ for (const base of BASES) {
     }
   });
 
-  Deno.test(`buildUpstreamUrl() lets nothing out of ${base}, whatever it is made of`, () => {
+  Deno.test(`buildUpstreamUrl() keeps paths of random pieces below ${base} or refuses them`, () => {
     const paths = fc.array(fc.constantFrom(...PIECES), { maxLength: 12 });
     fc.assert(
       fc.property(paths, (pieces) => {
@@ -61,7 +61,7 @@ for (const base of BASES) {
     );
   });
 
-  Deno.test(`isBelow() admits no target that may leave ${base}`, () => {
+  Deno.test(`isBelow() accepts no target that may leave ${base}`, () => {
     const paths = fc.array(fc.constantFrom(...PIECES), { maxLength: 12 });
     fc.assert(
       fc.property(paths, fc.boolean(), (pieces, below) => {
@@ -80,7 +80,7 @@ Deno.test("buildUpstreamUrl() refuses every hostile path", () => {
   assert(HOSTILE_PATHS.length >= 70);
 });
 
-Deno.test("mayEscape() sees through what it is there for", () => {
+Deno.test("mayEscape() finds every kind of escape", () => {
   const escapes = ["/v1/..", "/v1/%2e%2e/x", "/v1/..%252f", "/v1/..;/x", "/v1/%c0%ae./", "/v2"];
   for (const path of escapes) assert(mayEscape(BASE, path), path);
   for (const path of ["/v1", "/v1/a/../b", "/v1/a%2fb"]) assert(!mayEscape(BASE, path), path);
@@ -91,7 +91,7 @@ const REFUSED = [
   { name: "an absolute URL", path: "https://x.test/", code: "bad_request", message: "must begin" },
   { name: "a tab", path: "/a\tb", code: "bad_request", message: "control character" },
   { name: "a line end in the query", path: "/a?b\n", code: "bad_request", message: "control" },
-  { name: "half a character", path: "/\ud83d", code: "bad_request", message: "half a character" },
+  { name: "a lone surrogate", path: "/\ud83d", code: "bad_request", message: "lone surrogate" },
   { name: "two slashes", path: "//x.test", code: "http_request_denied", message: "two slashes" },
   { name: "a backslash", path: "/a\\b", code: "http_request_denied", message: "backslash" },
   { name: "an encoded NUL", path: "/a%00", code: "http_request_denied", message: "control" },
@@ -106,16 +106,73 @@ const REFUSED = [
 ];
 
 for (const { name, path, code, message } of REFUSED) {
-  Deno.test(`buildUpstreamUrl() refuses ${name} and says so`, () => {
+  Deno.test(`buildUpstreamUrl() refuses ${name}, and its message says so`, () => {
     const error = assertThrows(() => buildUpstreamUrl(BASE, path), ProxyError, message);
     assertEquals([error.code, error.retryable], [code, false]);
     assert(error.message.startsWith('"path" '), error.message);
   });
 }
 
+// In each path nothing else is wrong.
+const OVERLONG_PATHS = [
+  { name: "NUL in two bytes", path: "/x%c0%80y" },
+  { name: "a letter in two bytes", path: "/x%c1%90y" },
+  { name: "a percent sign in two bytes", path: "/%c0%a52e%c0%a52e/x" },
+  { name: "a semicolon in two bytes", path: "/x%c0%bby" },
+  { name: "a dot in capital digits", path: "/x%C0%AEy" },
+  { name: "a dot whose second byte has no mark", path: "/x%c0%2ey" },
+  { name: "a slash whose second byte has no mark", path: "/x%c0%2fy" },
+  { name: "a dot whose second byte is masked to 6 bits", path: "/x%c0%eey" },
+  { name: "a slash whose second byte is masked to 6 bits", path: "/x%c0%6fy" },
+  { name: "a backslash whose second byte has no first bits", path: "/x%c1%1cy" },
+  { name: "a backslash whose second byte has one first bit", path: "/x%c1%5cy" },
+  { name: "a slash in three bytes", path: "/x%e0%80%afy" },
+  { name: "the last character in three bytes too many", path: "/x%e0%9f%bfy" },
+  { name: "a slash in four bytes", path: "/x%f0%80%80%afy" },
+  { name: "the last character in four bytes too many", path: "/x%f0%8f%bf%bfy" },
+  { name: "a slash in five bytes", path: "/x%f8%80%80%80%afy" },
+  { name: "the last character in five bytes too many", path: "/x%f8%87%bf%bf%bfy" },
+  { name: "a slash in six bytes", path: "/x%fc%80%80%80%80%afy" },
+  { name: "the last character in six bytes too many", path: "/x%fc%83%bf%bf%bf%bfy" },
+];
+
+for (const { name, path } of OVERLONG_PATHS) {
+  Deno.test(`buildUpstreamUrl() refuses ${name} as overlong UTF-8`, () => {
+    const error = assertThrows(() => buildUpstreamUrl(BASE, path), ProxyError, "overlong UTF-8");
+    assertEquals(error.code, "http_request_denied");
+  });
+}
+
+for (const path of ["/%c2%a1", "/%e0%a0%80", "/%f0%90%80%80"]) {
+  Deno.test(`buildUpstreamUrl() takes ${path}, the shortest UTF-8 of a character`, () => {
+    assertEquals(buildUpstreamUrl(BASE, path).href, BASE.href + path);
+  });
+}
+
+/** A path whose last two digits are a character once it has been decoded so many times. */
+function encodeTimes(times: number, digits: string): string {
+  return `/%${"25".repeat(times - 1)}${digits}`;
+}
+
+Deno.test("buildUpstreamUrl() takes a path that is encoded eight times, and none encoded nine times", () => {
+  const path = encodeTimes(8, "41");
+  assertEquals(buildUpstreamUrl(BASE, path).href, BASE.href + path);
+  assertThrows(() => buildUpstreamUrl(BASE, encodeTimes(9, "41")), ProxyError, "too many times");
+});
+
+Deno.test("buildUpstreamUrl() refuses a dot segment that is encoded eight times", () => {
+  assertThrows(() => buildUpstreamUrl(BASE, encodeTimes(8, "2e")), ProxyError, '".."');
+});
+
+Deno.test("buildUpstreamUrl() counts how often a path is encoded without its invisible characters", () => {
+  const path = encodeTimes(9, "41").replace("%2", "%2\u00ad");
+  assertThrows(() => buildUpstreamUrl(BASE, path), ProxyError, "too many times");
+});
+
 Deno.test("buildUpstreamUrl() takes a path as long as a URL may be, and none longer", () => {
   const room = 65_534 - BASE.href.length;
   assertEquals(buildUpstreamUrl(BASE, `/${"a".repeat(room - 1)}`).href.length, 65_534);
+  assertEquals(buildUpstreamUrl(BASE, `/#${"a".repeat(65_532)}`).href, `${BASE.href}/`);
   const tooLong = [
     `/${"a".repeat(room)}`,
     `/#${"a".repeat(65_533)}`,
@@ -133,7 +190,7 @@ const TARGETS = [
   { name: "the base with a slash", target: "https://api.example.com/v1/", expected: "/" },
   { name: "a path below", target: "https://api.example.com/v1/a%2Fb?c#d", expected: "/a%2Fb" },
   { name: "the default port", target: "https://api.example.com:443/v1/a", expected: "/a" },
-  { name: "what begins like the base", target: "https://api.example.com/v10/a" },
+  { name: "a path that starts like the base", target: "https://api.example.com/v10/a" },
   { name: "a path above", target: "https://api.example.com/" },
   { name: "the base in capitals", target: "https://api.example.com/V1/a" },
   { name: "the base encoded", target: "https://api.example.com/%761/a" },
@@ -145,7 +202,7 @@ const TARGETS = [
 ];
 
 for (const { name, target, expected } of TARGETS) {
-  Deno.test(`isBelow() ${expected === undefined ? "refuses" : "admits"} ${name}`, () => {
+  Deno.test(`isBelow() ${expected === undefined ? "refuses" : "accepts"} ${name}`, () => {
     const url = new URL(target);
     assertStrictEquals(isBelow(BASE, url), expected !== undefined);
     if (expected !== undefined) return assertEquals(pathBelow(BASE, url), expected);
@@ -162,7 +219,7 @@ for (
   });
 }
 
-Deno.test("pathBelow() gives what stands behind a base that ends with a slash, or is the root", () => {
+Deno.test("pathBelow() returns the part below a base that ends with a slash, or is the root", () => {
   const root = new URL("https://api.example.com/");
   const deep = new URL("http://127.0.0.1:8080/base/path/");
   assertEquals(pathBelow(deep, new URL("http://127.0.0.1:8080/base/path/a/b?c")), "/a/b");

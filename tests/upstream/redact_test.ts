@@ -4,7 +4,7 @@ import { createRedactor } from "../../src/upstream/redact.ts";
 
 const SECRET = 'p/w? "1\u00e9\\';
 
-/** The text without the secrets; there are some. */
+/** Returns a text without the secrets. */
 function redact(text: string, ...secrets: readonly string[]): string | undefined {
   return createRedactor(secrets)?.(text);
 }
@@ -23,7 +23,7 @@ const TEXTS = [
 ];
 
 for (const { name, text } of TEXTS) {
-  Deno.test(`createRedactor() takes out ${name}, wherever it stands`, () => {
+  Deno.test(`createRedactor() removes ${name} anywhere in a text`, () => {
     assertEquals(redact(text, SECRET), "[redacted]");
     assertEquals(
       redact(`<${text}${text}> ${text}\n`, "other", SECRET, "another"),
@@ -34,7 +34,7 @@ for (const { name, text } of TEXTS) {
   });
 }
 
-Deno.test("createRedactor() knows base64 and base64url", () => {
+Deno.test("createRedactor() removes secrets in base64 and base64url", () => {
   const secret = "\u00fb\u00ff\u00fe~~~???";
   const bytes = new TextEncoder().encode(secret);
   const [base64, base64url] = [bytes.toBase64(), bytes.toBase64({ alphabet: "base64url" })];
@@ -42,42 +42,42 @@ Deno.test("createRedactor() knows base64 and base64url", () => {
   assertEquals(redact(`${base64} ${base64url}`, secret), "[redacted] [redacted]");
 });
 
-Deno.test("createRedactor() takes what is special in a RegExp as it is", () => {
+Deno.test("createRedactor() escapes the special characters of a RegExp", () => {
   for (const secret of ["a.*b", "(a+)+$", "[a-z]{4}", "a|b|c", "^abc$", "a\\dbc", "$&$1$$"]) {
     assertEquals(redact(`<${secret}> aXXb abcd a1bc`, secret), "<[redacted]> aXXb abcd a1bc");
   }
 });
 
-Deno.test("createRedactor() prefers the longest of secrets that begin alike", () => {
+Deno.test("createRedactor() removes the longest of secrets that start alike", () => {
   for (const secrets of [["abcd", "abcdef"], ["abcdef", "abcd"]]) {
     assertEquals(redact("abcdef abcde", ...secrets), "[redacted] [redacted]e");
   }
   assertEquals(redact("x: Bearer abcdef", "abcdef", "Bearer abcdef"), "x: [redacted]");
 });
 
-Deno.test("createRedactor() takes short secrets out only when they are the whole text", () => {
+Deno.test("createRedactor() removes short secrets only if they are the whole text", () => {
   assertEquals(redact("abc", "abc"), "[redacted]");
   assertEquals(redact("abc abcd", "abc"), "abc abcd");
   assertEquals(redact("abc abcd", "abc", "abcd"), "abc [redacted]");
   assertEquals(redact("abc", "abc", "abcd"), "[redacted]");
 });
 
-Deno.test("createRedactor() tells letters from capitals, and leaves other texts be", () => {
+Deno.test("createRedactor() is case-sensitive, and does not change other texts", () => {
   const text = "ABCD abc d [redacted]";
   assertStrictEquals(redact(text, "abcd"), text);
   assertEquals(redact("", "abcd"), "");
 });
 
-Deno.test("createRedactor() gives nothing when there is nothing to look for", () => {
+Deno.test("createRedactor() returns undefined if there are no secrets", () => {
   assertStrictEquals(createRedactor([]), undefined);
   assertStrictEquals(createRedactor([""]), undefined);
 });
 
-Deno.test("createRedactor() copes with half a character", () => {
+Deno.test("createRedactor() removes a secret with a lone surrogate", () => {
   assertEquals(redact("x\ud800abc!", "\ud800abc"), "x[redacted]!");
 });
 
-Deno.test("createRedactor() leaves no secret, whatever it is and whatever stands around it", () => {
+Deno.test("createRedactor() leaves no part of any secret in any text", () => {
   const around = fc.string({ unit: "binary", maxLength: 20 });
   fc.assert(
     fc.property(fc.string({ unit: "binary", minLength: 4 }), around, around, (secret, a, b) => {

@@ -1,35 +1,39 @@
 import { assert, assertEquals, assertNotStrictEquals, assertThrows } from "@std/assert";
 import { ProxyError, type ResponseHead } from "../../src/protocol/mod.ts";
 import { parseUpstreams, type UpstreamDefinition } from "../../src/upstream/definition.ts";
+import type { Clock } from "../../src/clock.ts";
+import type { RequestTraits } from "../../src/upstream/attempt.ts";
 import {
   createRegistry,
+  type GetStatus,
   type Registry,
-  type RegistryDeps,
   type Upstream,
 } from "../../src/upstream/registry.ts";
+import { createFakeClock } from "../helpers/clock.ts";
+import { toAttempt } from "./attempts.ts";
 
 const BASE = "https://api.example.com/v1";
 const TOKEN = "s3cret+token/=";
-const HOP = {
+const TRAITS: RequestTraits = {
   method: "GET",
   replayable: true,
   signal: new AbortController().signal,
   countsTimeouts: true,
 };
-// As short as it can be.
-const SHORT_MS = 100;
+const OPEN_MS = 10_000;
 
 /** Definitions as the operator writes them. */
 const define = (upstreams: object): readonly UpstreamDefinition[] =>
   parseUpstreams(JSON.stringify(upstreams), { env: () => TOKEN, readText: () => TOKEN });
 
-const noProbe = (): Promise<number> => Promise.reject(new Error("Nobody asks for a health"));
+const noProbe = (): Promise<number> => Promise.reject(new Error("There must be no health check"));
 
 /** A registry of these upstreams. */
 const create = (
   upstreams: object,
-  getStatus: RegistryDeps["getStatus"] = noProbe,
-): Registry => createRegistry(define(upstreams), { getStatus });
+  getStatus: GetStatus = noProbe,
+  clock: Clock = createFakeClock(),
+): Registry => createRegistry(define(upstreams), { getStatus, clock });
 
 /** The only upstream of a registry. */
 function createOne(definition: object | string): Upstream {
@@ -42,14 +46,14 @@ function assertRefuses(run: () => unknown, code: string): ProxyError {
   return error;
 }
 
-/** Makes one attempt that is answered so. */
+/** Makes one attempt with this status. Returns the status, or the code of the error. */
 const answer = (upstream: Upstream, status: number): Promise<unknown> =>
-  upstream.send(() => Promise.resolve(new Response(null, { status })), HOP)
+  upstream.send(() => Promise.resolve(toAttempt(new Response(null, { status }))), TRAITS)
     .then(({ status }) => status, (error) => error instanceof ProxyError ? error.code : error);
 
 const OPEN = "destination_unavailable";
 
-Deno.test("namesFor() gives the names that an identity may use, sorted", () => {
+Deno.test("namesFor() returns the names that an identity may use, sorted", () => {
   using registry = create({
     zebra: BASE,
     bobs: { baseUrl: BASE, identities: ["bob"] },
@@ -70,7 +74,7 @@ Deno.test("namesFor() gives the names that an identity may use, sorted", () => {
   assertEquals(none.namesFor("alice"), []);
 });
 
-Deno.test("find() gives what there is to those whom it is for", () => {
+Deno.test("find() returns an upstream to the identities that may use it", () => {
   using registry = create({
     open: { baseUrl: BASE, timeoutMs: 5 },
     bobs: { baseUrl: BASE, identities: ["bob"] },
@@ -85,7 +89,7 @@ Deno.test("find() gives what there is to those whom it is for", () => {
   }
 });
 
-Deno.test("find() does not know other names, and quotes them in short", () => {
+Deno.test("find() refuses other names, and quotes at most the start of them", () => {
   using registry = create({ open: BASE });
   for (const name of ["", "Open", "open ", "constructor", "__proto__", "opens", "x".repeat(5000)]) {
     const { message } = assertRefuses(() => registry.find(name, "bob"), "unknown_upstream");
@@ -94,7 +98,7 @@ Deno.test("find() does not know other names, and quotes them in short", () => {
   }
 });
 
-Deno.test("resolve() gives the URL below the base", () => {
+Deno.test("resolve() returns the URL below the base", () => {
   const upstream = createOne(BASE);
   assertEquals(upstream.resolve("/x?y=1#z").href, `${BASE}/x?y=1`);
   assertEquals(upstream.resolve("/").href, `${BASE}/`);
@@ -102,7 +106,7 @@ Deno.test("resolve() gives the URL below the base", () => {
   assertRefuses(() => upstream.resolve("/../x"), "http_request_denied");
 });
 
-Deno.test("decide() allows what is below the base, with the header fields, and knows no other origin", () => {
+Deno.test("decide() allows URLs below the base, with the header fields, and does not decide on other origins", () => {
   const upstream = createOne({ baseUrl: BASE, headers: { "X-Key": "${env:KEY}", accept: "a/b" } });
   const allowed = {
     allow: true,
@@ -141,7 +145,7 @@ Deno.test("decide() allows what is below the base, with the header fields, and k
   }
 });
 
-Deno.test("decide() allows the methods that are listed, and says which", () => {
+Deno.test("decide() allows the methods that are listed, and names them in its message", () => {
   const upstream = createOne({ baseUrl: BASE, methods: ["get", "POST"] });
   const url = new URL(`${BASE}/x`);
   for (const method of ["GET", "POST"]) assertEquals(upstream.decide(method, url)?.allow, true);
@@ -156,7 +160,7 @@ Deno.test("decide() allows the methods that are listed, and says which", () => {
   assertEquals(createOne(BASE).decide("ANY", url)?.allow, true);
 });
 
-Deno.test("decide() wants a pattern to match the path, encoded and decoded, and nothing else of the URL", () => {
+Deno.test("decide() allows a path that a pattern matches both encoded and decoded", () => {
   const paths = ["/repos/:id", "/files/*", "/caf\u00e9", "/items/:id(\\d+)"];
   const upstream = createOne({ baseUrl: BASE, paths });
   const cases = [
@@ -190,7 +194,7 @@ Deno.test("decide() wants a pattern to match the path, encoded and decoded, and 
   }
 });
 
-Deno.test("conceal() gives the name for the base, and nothing of the secrets", () => {
+Deno.test("conceal() replaces the base by the name, and removes the secrets", () => {
   const upstream = createOne({ baseUrl: BASE, headers: { authorization: "Bearer ${env:KEY}" } });
   const head = (url: string, text = ""): ResponseHead => ({
     status: 200,
@@ -222,7 +226,7 @@ Deno.test("conceal() gives the name for the base, and nothing of the secrets", (
   for (const [url, expected] of cases) assertEquals(upstream.conceal(head(url)).url, expected);
 });
 
-Deno.test("conceal() keeps what else a response has, and leaves the response itself alone", () => {
+Deno.test("conceal() keeps all other members of a response, and does not change the response", () => {
   const head = {
     status: 204,
     statusText: "No Content",
@@ -240,7 +244,7 @@ Deno.test("conceal() keeps what else a response has, and leaves the response its
   }
 });
 
-Deno.test("load() puts others in place; those that were found go on as they were", () => {
+Deno.test("load() replaces the definitions; upstreams that were found before do not change", () => {
   using registry = create({
     api: { baseUrl: BASE, headers: { "x-key": "first-one" } },
     gone: BASE,
@@ -265,7 +269,7 @@ Deno.test("load() puts others in place; those that were found go on as they were
   assertEquals(gone.resolve("/x").href, `${BASE}/x`);
 });
 
-Deno.test("load() keeps what is known of a service that has not changed, and of no other", async () => {
+Deno.test("load() keeps the breaker of a service that has not changed, and of no other", async () => {
   const breaker = { failures: 1, openMs: 100_000 };
   const retry = { attempts: 2, backoffMs: 1 };
   const definition = { baseUrl: BASE, breaker, maxInFlight: 5 };
@@ -288,7 +292,7 @@ Deno.test("load() keeps what is known of a service that has not changed, and of 
   }
 });
 
-Deno.test("load() forgets what was gone in between, and a name that is another service", async () => {
+Deno.test("load() forgets an upstream that was absent in between, and one that was renamed", async () => {
   const breaker = { failures: 1, openMs: 100_000 };
   using registry = create({ api: { baseUrl: BASE, breaker } });
   await answer(registry.find("api", undefined), 503);
@@ -316,66 +320,63 @@ interface Probe {
   readonly url: string;
   readonly headers: unknown;
   readonly signal: AbortSignal;
-  answer(status: number): void;
+  readonly respond: (status: number) => void;
 }
 
-/** Takes the questions for a health, one by one. */
-function createProbes(): {
-  readonly getStatus: RegistryDeps["getStatus"];
-  readonly next: () => Promise<Probe>;
-} {
-  let asked = Promise.withResolvers<Probe>();
+/** Records the health checks. */
+function createProbes(): { readonly getStatus: GetStatus; readonly probes: readonly Probe[] } {
+  const probes: Probe[] = [];
   return {
+    probes,
     getStatus(url, headers, signal): Promise<number> {
       const { promise, resolve } = Promise.withResolvers<number>();
-      asked.resolve({ url: url.href, headers, signal, answer: resolve });
+      probes.push({ url: url.href, headers, signal, respond: resolve });
       return promise;
-    },
-    async next(): Promise<Probe> {
-      const probe = await asked.promise;
-      asked = Promise.withResolvers();
-      return probe;
     },
   };
 }
 
-/** Keeps a test waiting: a breaker's timers alone would let the process end. */
-function keepAlive(): Disposable {
-  const timer = setInterval(() => {}, 1_000_000);
-  return { [Symbol.dispose]: () => clearInterval(timer) };
-}
+/** Fulfils when a breaker has counted the result of a probe, which takes microtasks only. */
+const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
 const FRAGILE = {
   baseUrl: BASE,
   headers: { "x-key": "first-one" },
-  breaker: { failures: 1, openMs: SHORT_MS },
+  breaker: { failures: 1, openMs: OPEN_MS },
   health: "/health?deep=1",
 };
 
 Deno.test("an open breaker is closed by a 2xx of the health path, and by nothing else", async () => {
-  using _alive = keepAlive();
-  const { getStatus, next } = createProbes();
-  using registry = create({ api: FRAGILE }, getStatus);
+  const clock = createFakeClock();
+  const { getStatus, probes } = createProbes();
+  using registry = create({ api: FRAGILE }, getStatus, clock);
   const upstream = registry.find("api", undefined);
   await answer(upstream, 503);
-  for (const status of [199, 301, 404, 503]) {
-    const probe = await next();
-    assertEquals([probe.url, probe.headers], [`${BASE}/health?deep=1`, [["x-key", "first-one"]]]);
-    probe.answer(status);
+  for (const [index, status] of [199, 301, 404, 503].entries()) {
+    clock.advance(OPEN_MS - 1);
+    assertEquals(probes.length, index);
+    clock.advance(1);
+    const probe = probes[index];
+    assertEquals([probe?.url, probe?.headers], [`${BASE}/health?deep=1`, [["x-key", "first-one"]]]);
+    probe?.respond(status);
+    await settled();
     assertEquals(await answer(upstream, 200), OPEN);
   }
-  (await next()).answer(204);
-  while (await answer(upstream, 200) === OPEN); // what it says counts some microtasks later
+  clock.advance(OPEN_MS);
+  probes[4]?.respond(204);
+  await settled();
   assertEquals(await answer(upstream, 200), 200);
+  assertEquals([probes.length, clock.delays], [5, []]);
 });
 
-Deno.test("a probe goes with the header fields that are loaded by then", async () => {
-  using _alive = keepAlive();
-  const { getStatus, next } = createProbes();
-  using registry = create({ api: FRAGILE }, getStatus);
+Deno.test("a probe sends the header fields that are loaded by then", async () => {
+  const clock = createFakeClock();
+  const { getStatus, probes } = createProbes();
+  using registry = create({ api: FRAGILE }, getStatus, clock);
   await answer(registry.find("api", undefined), 503);
   registry.load(define({ api: { ...FRAGILE, headers: { "x-key": "second-one" } } }));
-  assertEquals((await next()).headers, [["x-key", "second-one"]]);
+  clock.advance(OPEN_MS);
+  assertEquals(probes.map(({ headers }) => headers), [[["x-key", "second-one"]]]);
 });
 
 const ELSEWHERE = { ...FRAGILE, baseUrl: `${BASE}/elsewhere` };
@@ -390,45 +391,39 @@ const ENDS: readonly (readonly [name: string, end: (registry: Registry) => void]
 ];
 
 for (const [name, end] of ENDS) {
-  Deno.test(`${name} ends the probe under way, and there is no further one`, async () => {
-    using _alive = keepAlive();
-    const { getStatus, next } = createProbes();
-    using registry = create({ api: FRAGILE }, getStatus);
+  Deno.test(`${name} ends the probe that is running, and there is no further one`, async () => {
+    const clock = createFakeClock();
+    const { getStatus, probes } = createProbes();
+    using registry = create({ api: FRAGILE }, getStatus, clock);
     const upstream = registry.find("api", undefined);
     await answer(upstream, 503);
-    const probe = await next();
-    assertEquals(probe.signal.aborted, false);
+    clock.advance(OPEN_MS);
+    assertEquals(probes.map(({ signal }) => signal.aborted), [false]);
     end(registry);
-    assertEquals(probe.signal.aborted, true);
-    await assertNoProbe(next);
-    assertEquals(await answer(upstream, 200), OPEN, "those who have it are still refused");
+    assertEquals(probes.map(({ signal }) => signal.aborted), [true]);
+    await settled();
+    assertEquals(clock.delays, []);
+    assertEquals(await answer(upstream, 200), OPEN, "exchanges that found it are still refused");
   });
 
-  Deno.test(`${name} ends the wait for a probe, and nothing begins another`, async () => {
-    using _alive = keepAlive();
-    const { getStatus, next } = createProbes();
-    using registry = create({ api: FRAGILE, other: FRAGILE }, getStatus);
+  Deno.test(`${name} ends the wait for a probe, and no failure starts another`, async () => {
+    const clock = createFakeClock();
+    const { getStatus, probes } = createProbes();
+    using registry = create({ api: FRAGILE, other: FRAGILE }, getStatus, clock);
     const api = registry.find("api", undefined);
     const other = registry.find("other", undefined);
     await answer(api, 503);
+    assertEquals(clock.delays, [OPEN_MS]);
     end(registry);
-    // What was found before may still be used, and fail.
+    // Exchanges that found an upstream before may still use it, and fail.
     await answer(other, 503);
-    await assertNoProbe(next);
+    assertEquals(clock.delays, []);
+    clock.advance(2 * OPEN_MS);
+    assertEquals(probes, []);
   });
 }
 
-/** Another registry, begun later, is the clock: when it has probed, any other would have too. */
-async function assertNoProbe(next: () => Promise<Probe>): Promise<void> {
-  const clock = createProbes();
-  using later = create({ api: FRAGILE }, clock.getStatus);
-  await answer(later.find("api", undefined), 503);
-  const probed = next().then(() => "probed");
-  const passed = clock.next().then(() => "passed");
-  assertEquals(await Promise.race([probed, passed]), "passed");
-}
-
-Deno.test("a registry that is disposed of has no upstreams, and may be so twice", () => {
+Deno.test("a registry that was disposed of has no upstreams, and can be disposed of again", () => {
   const registry = create({ api: FRAGILE });
   registry[Symbol.dispose]();
   registry[Symbol.dispose]();

@@ -1,11 +1,13 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals } from "@std/assert";
-import { toRequestError } from "../../src/forward/failure.ts";
+import { toRequestError } from "../../src/http/fetch/failure.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
-import { createResilience, type Hop } from "../../src/upstream/resilience.ts";
-import { createFakeTimers } from "../client/fake_timers.ts";
+import type { RequestTraits } from "../../src/upstream/attempt.ts";
+import { createResilience } from "../../src/upstream/resilience.ts";
+import { createFakeClock } from "../helpers/clock.ts";
 import { startHttp } from "../helpers/upstream.ts";
+import { type FetchedAttempt, toAttempt } from "./attempts.ts";
 
-const HOP: Hop = {
+const TRAITS: RequestTraits = {
   method: "GET",
   replayable: true,
   signal: new AbortController().signal,
@@ -14,38 +16,37 @@ const HOP: Hop = {
 const RETRY = { attempts: 3, backoffMs: 1, maxBackoffMs: 10_000 };
 const BREAKER = { failures: 2, openMs: 30_000 };
 
-async function fetchHead(url: string, signal?: AbortSignal): Promise<Response> {
+async function fetchHead(url: string, signal?: AbortSignal): Promise<FetchedAttempt> {
   try {
-    return await fetch(url, { ...(signal && { signal }) });
+    return toAttempt(await fetch(url, { ...(signal && { signal }) }));
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     throw toRequestError(error, "GET");
   }
 }
 
-/** A place that is taken until the test says otherwise. */
+/** An exchange that runs until the test ends it. */
 function occupy(): { run: () => Promise<string>; leave(): void } {
   const { promise, resolve } = Promise.withResolvers<string>();
   return { run: () => promise, leave: () => resolve("left") };
 }
 
-Deno.test("createResilience() with nothing configured calls through", async () => {
+Deno.test("createResilience() without options calls the functions directly", async () => {
   await using server = startHttp(() => new Response("x", { status: 503 }));
   using resilience = createResilience({});
   const running = Promise.resolve("done");
   assertStrictEquals(resilience.within(() => running), running);
-  const response = new Response();
-  const sending = Promise.resolve(response);
-  assertStrictEquals(resilience.send(() => sending, HOP), sending);
+  const sending = Promise.resolve(toAttempt(new Response()));
+  assertStrictEquals(resilience.send(() => sending, TRAITS), sending);
   for (let request = 0; request < 20; request++) {
-    const failed = await resilience.send(() => fetchHead(server.origin), HOP);
-    await failed.body?.cancel();
+    const failed = await resilience.send(() => fetchHead(server.origin), TRAITS);
+    failed.body.discard();
     assertEquals(failed.status, 503);
   }
   assertEquals(server.requests.length, 20);
 });
 
-Deno.test("within() refuses one exchange too many at once, until one has ended", async () => {
+Deno.test("within() refuses an exchange above the limit without waiting, until one has ended", async () => {
   using resilience = createResilience({ maxInFlight: 2 });
   const [first, second] = [occupy(), occupy()];
   const running = [resilience.within(first.run), resilience.within(second.run)];
@@ -71,7 +72,7 @@ Deno.test("within() frees the place of an exchange that fails, and throws its er
   }
 });
 
-Deno.test("within() keeps upstreams apart", async () => {
+Deno.test("within() counts each upstream by itself", async () => {
   using one = createResilience({ maxInFlight: 1 });
   using other = createResilience({ maxInFlight: 1 });
   const place = occupy();
@@ -81,73 +82,73 @@ Deno.test("within() keeps upstreams apart", async () => {
   await running;
 });
 
-Deno.test("send() retries with real timers until the server is well", async () => {
+Deno.test("send() retries on the system's clock by default, until the server is well", async () => {
   const answers = [503, 503, 200];
   await using server = startHttp(() => new Response("x", { status: answers.shift() ?? 599 }));
   using resilience = createResilience({ retry: RETRY });
-  const response = await resilience.send(() => fetchHead(server.origin), HOP);
-  await response.body?.cancel();
+  const response = await resilience.send(() => fetchHead(server.origin), TRAITS);
+  response.body.discard();
   assertEquals([response.status, server.requests.length], [200, 3]);
 });
 
 Deno.test("send() waits for as long as Retry-After says before it asks again", async () => {
-  const timers = createFakeTimers();
+  const clock = createFakeClock();
   let isFirst = true;
   await using server = startHttp(() => {
     const status = isFirst ? 503 : 200;
     isFirst = false;
     return new Response("x", { status, headers: { "retry-after": "7" } });
   });
-  using resilience = createResilience({ retry: RETRY }, { timers });
-  const waiting = timers.until(7000);
-  const sending = resilience.send(() => fetchHead(server.origin), HOP);
+  using resilience = createResilience({ retry: RETRY }, { clock });
+  const waiting = clock.until(7000);
+  const sending = resilience.send(() => fetchHead(server.origin), TRAITS);
   await waiting;
-  timers.advance(6999);
-  assertEquals([server.requests.length, timers.delays()], [1, [7000]]);
-  timers.advance(1);
+  clock.advance(6999);
+  assertEquals([server.requests.length, clock.delays], [1, [7000]]);
+  clock.advance(1);
   const response = await sending;
-  await response.body?.cancel();
-  assertEquals([response.status, server.requests.length, timers.delays()], [200, 2, []]);
+  response.body.discard();
+  assertEquals([response.status, server.requests.length, clock.delays], [200, 2, []]);
 });
 
-Deno.test("send() counts a Retry-After that is a date from the clock it is given", async () => {
-  const timers = createFakeTimers();
-  const answers = [
+Deno.test("send() compares a Retry-After that is a date with the time of its clock", async () => {
+  const clock = createFakeClock(Date.UTC(2026, 0, 1));
+  const responses = [
     new Response(null, {
       status: 503,
       headers: { "retry-after": "Thu, 01 Jan 2026 00:00:04 GMT" },
     }),
     new Response(),
   ];
-  using resilience = createResilience({ retry: RETRY }, {
-    timers,
-    now: () => Date.UTC(2026, 0, 1),
-  });
-  const waiting = timers.until(4000);
-  const sending = resilience.send(() => Promise.resolve(answers.shift() ?? Response.error()), HOP);
+  using resilience = createResilience({ retry: RETRY }, { clock });
+  const waiting = clock.until(4000);
+  const sending = resilience.send(
+    () => Promise.resolve(toAttempt(responses.shift() ?? Response.error())),
+    TRAITS,
+  );
   await waiting;
-  timers.advance(4000);
+  clock.advance(4000);
   assertEquals((await sending).status, 200);
 });
 
 Deno.test("send() ends its wait at once with the signal's reason, and leaves no timer", async () => {
-  const timers = createFakeTimers();
+  const clock = createFakeClock();
   await using server = startHttp(() =>
     new Response("x", { status: 503, headers: { "retry-after": "5" } })
   );
-  using resilience = createResilience({ retry: RETRY }, { timers });
+  using resilience = createResilience({ retry: RETRY }, { clock });
   const controller = new AbortController();
   const { signal } = controller;
-  const waiting = timers.until(5000);
-  const sending = resilience.send(() => fetchHead(server.origin, signal), { ...HOP, signal });
+  const waiting = clock.until(5000);
+  const sending = resilience.send(() => fetchHead(server.origin, signal), { ...TRAITS, signal });
   await waiting;
   const reason = new ProxyError("http_response_timeout", "Too late", { method: "GET" });
   controller.abort(reason);
   assertStrictEquals(await assertRejects(() => sending), reason);
-  assertEquals([server.requests.length, timers.delays()], [1, []]);
+  assertEquals([server.requests.length, clock.delays], [1, []]);
 });
 
-Deno.test("send() does not go on to retry a request that is aborted while it is made", async () => {
+Deno.test("send() does not retry a request that is aborted during an attempt", async () => {
   const arrived = Promise.withResolvers<void>();
   const end = Promise.withResolvers<Response>();
   await using server = startHttp(() => {
@@ -157,25 +158,25 @@ Deno.test("send() does not go on to retry a request that is aborted while it is 
   using resilience = createResilience({ retry: RETRY, breaker: { failures: 1, openMs: 1000 } });
   const controller = new AbortController();
   const { signal } = controller;
-  const sending = resilience.send(() => fetchHead(server.origin, signal), { ...HOP, signal });
+  const sending = resilience.send(() => fetchHead(server.origin, signal), { ...TRAITS, signal });
   await arrived.promise;
   controller.abort();
   assertStrictEquals(await assertRejects(() => sending), signal.reason);
   end.resolve(new Response());
-  const response = await resilience.send(() => fetchHead(server.origin), HOP); // still closed
-  await response.body?.cancel();
+  const response = await resilience.send(() => fetchHead(server.origin), TRAITS); // still closed
+  response.body.discard();
   assertEquals(server.requests.length, 2);
 });
 
-Deno.test("send() counts each attempt, and stops when the breaker opens with the response that did it", async () => {
+Deno.test("send() counts each attempt, and returns the response that opened the breaker", async () => {
   await using server = startHttp(() => new Response("failing", { status: 503 }));
   using resilience = createResilience({ retry: { ...RETRY, attempts: 5 }, breaker: BREAKER });
-  const response = await resilience.send(() => fetchHead(server.origin), HOP);
-  assertEquals([response.status, await response.text()], [503, "failing"]);
+  const response = await resilience.send(() => fetchHead(server.origin), TRAITS);
+  assertEquals([response.status, await response.response.text()], [503, "failing"]);
   assertEquals(server.requests.length, 2);
   for (let request = 0; request < 5; request++) {
     const refused = await assertRejects(
-      () => resilience.send(() => fetchHead(server.origin), HOP),
+      () => resilience.send(() => fetchHead(server.origin), TRAITS),
       ProxyError,
     );
     assertEquals([refused.code, refused.sent], ["destination_unavailable", "no"]);
@@ -183,27 +184,30 @@ Deno.test("send() counts each attempt, and stops when the breaker opens with the
   assertEquals(server.requests.length, 2);
 });
 
-Deno.test("send() does not retry a refusal, and does not deny what it has sent before", async () => {
-  const timers = createFakeTimers();
+Deno.test("send() does not retry a refusal, and throws it with the sent of earlier attempts", async () => {
+  const clock = createFakeClock();
   await using server = startHttp(() =>
     new Response("x", { status: 503, headers: { "retry-after": "3" } })
   );
-  using resilience = createResilience({ retry: RETRY, breaker: BREAKER }, { timers });
-  const waiting = timers.until(3000);
-  const sending = resilience.send(() => fetchHead(server.origin), HOP);
+  using resilience = createResilience({ retry: RETRY, breaker: BREAKER }, { clock });
+  const waiting = clock.until(3000);
+  const sending = resilience.send(() => fetchHead(server.origin), TRAITS);
   await waiting;
-  const other = await resilience.send(() => fetchHead(server.origin), { ...HOP, method: "POST" });
-  await other.body?.cancel(); // the second failure: the breaker opens during the wait
-  timers.advance(3000);
+  const other = await resilience.send(() => fetchHead(server.origin), {
+    ...TRAITS,
+    method: "POST",
+  });
+  other.body.discard(); // the second failure: the breaker opens during the wait
+  clock.advance(3000);
   const refused = await assertRejects(() => sending, ProxyError);
   assertEquals(
     [refused.code, refused.sent, refused.retryAfterMs],
     ["destination_unavailable", "yes", BREAKER.openMs - 3000],
   );
-  assertEquals([server.requests.length, timers.delays()], [2, []]);
+  assertEquals([server.requests.length, clock.delays], [2, []]);
 });
 
-Deno.test("send() opens the breaker after exactly so many refused connections", async () => {
+Deno.test("send() opens the breaker after as many refused connections as configured", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
@@ -215,7 +219,7 @@ Deno.test("send() opens the breaker after exactly so many refused connections", 
       resilience.send(() => {
         attempts++;
         return fetchHead(`http://127.0.0.1:${port}`);
-      }, HOP), ProxyError);
+      }, TRAITS), ProxyError);
     codes.push(thrown.code);
   }
   assertEquals(codes.slice(0, 3), Array(3).fill("connection_refused"));
@@ -234,8 +238,8 @@ Deno.test("16 exchanges at once against a failing server open its breaker; then 
   using resilience = createResilience({ maxInFlight: 16, retry: RETRY, breaker: BREAKER });
   const exchange = (): Promise<number> =>
     resilience.within(async () => {
-      const response = await resilience.send(() => fetchHead(server.origin), HOP);
-      await response.body?.cancel();
+      const response = await resilience.send(() => fetchHead(server.origin), TRAITS);
+      response.body.discard();
       return response.status;
     });
   const running = Array.from({ length: 16 }, exchange);
@@ -258,11 +262,11 @@ Deno.test("the timers of a probe and of a wait do not keep the process alive", a
       { breaker: { failures: 1, openMs } },
       { probe: () => Promise.resolve(true) },
     );
-    const hop = { method: "GET", replayable: true, signal, countsTimeouts: true };
-    const failing = () => Promise.resolve(new Response(null, { status: 503, headers: { "retry-after": "60" } }));
-    await send(failing, hop);
+    const traits = { method: "GET", replayable: true, signal, countsTimeouts: true };
+    const failing = () => Promise.resolve({ status: 503, headers: [["retry-after", "60"]], body: { discard() {} } });
+    await send(failing, traits);
     const again = createResilience({ retry: { attempts: 2, backoffMs: 1, maxBackoffMs: openMs } });
-    again.send(failing, hop);
+    again.send(failing, traits);
     console.log("waiting");
   `;
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {

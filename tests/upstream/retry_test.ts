@@ -1,54 +1,77 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { BrokenCircuitError } from "cockatiel";
-import { toRequestError } from "../../src/forward/failure.ts";
+import { toRequestError } from "../../src/http/fetch/failure.ts";
 import { type ErrorCode, ProxyError } from "../../src/protocol/mod.ts";
+import type { Clock } from "../../src/clock.ts";
+import type { RequestTraits } from "../../src/upstream/attempt.ts";
 import {
   createRetry,
   parseRetryAfter,
   type Retry,
-  type RetryDeps,
-  type RetryHop,
   type RetryOptions,
 } from "../../src/upstream/retry.ts";
+import { createFakeClock } from "../helpers/clock.ts";
 import { startHttp, startRaw } from "../helpers/upstream.ts";
+import { type FetchedAttempt, toAttempt } from "./attempts.ts";
 
 const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
-const HOP: RetryHop = { method: "GET", replayable: true, signal: new AbortController().signal };
+const TRAITS: RequestTraits = {
+  method: "GET",
+  replayable: true,
+  signal: new AbortController().signal,
+  countsTimeouts: true,
+};
 
-/** A retry whose waits are over at once, and how long they would have been. */
+interface Recorded {
+  readonly retry: Retry;
+  /** How long each wait would have been, in milliseconds. */
+  readonly delays: readonly number[];
+}
+
+/** Creates a retry whose waits are over at once. */
 function createRecorded(
   options: Partial<RetryOptions> = {},
-  deps: Partial<RetryDeps> = {},
-): { retry: Retry; delays: number[] } {
+  { isRefusing = false, onWait = () => {} }: {
+    readonly isRefusing?: boolean;
+    readonly onWait?: () => void;
+  } = {},
+): Recorded {
   const delays: number[] = [];
-  const delay = (delayMs: number): Promise<void> => {
-    delays.push(delayMs);
-    return Promise.resolve();
+  const clock: Clock = {
+    ...createFakeClock(NOW),
+    after(delayMs, action): () => void {
+      delays.push(delayMs);
+      action();
+      onWait();
+      return () => {};
+    },
   };
   const retry = createRetry(
     { attempts: 3, backoffMs: 100, maxBackoffMs: 5000, ...options },
-    { delay, isRefusing: () => false, now: () => NOW, ...deps },
+    { isRefusing: () => isRefusing, clock },
   );
   return { retry, delays };
 }
 
-/** Attempts that end like these, in turn, and how many there were. */
+/** Attempts that have these outcomes, in turn. */
 function attemptsOf(
-  ...ends: (Response | Error)[]
-): { attempt: () => Promise<Response>; count(): number } {
+  ...outcomes: (Response | Error)[]
+): { attempt: () => Promise<FetchedAttempt>; count(): number } {
   let count = 0;
   return {
-    attempt(): Promise<Response> {
-      const end = ends[count++];
-      return end instanceof Response ? Promise.resolve(end) : Promise.reject(end);
+    attempt(): Promise<FetchedAttempt> {
+      const outcome = outcomes[count++];
+      return outcome instanceof Response
+        ? Promise.resolve(toAttempt(outcome))
+        : Promise.reject(outcome);
     },
     count: () => count,
   };
 }
 
-async function fetchHead(url: string, method: string): Promise<Response> {
+async function fetchHead(url: string, method: string): Promise<FetchedAttempt> {
   try {
-    return await fetch(url, { method, ...(method === "POST" && { body: "x" }) });
+    return toAttempt(await fetch(url, { method, ...(method === "POST" && { body: "x" }) }));
   } catch (error) {
     throw toRequestError(error, method);
   }
@@ -58,57 +81,69 @@ const error = (code: ErrorCode, options = {}): ProxyError => new ProxyError(code
 
 const STATUS_CASES: readonly {
   name: string;
-  answers: readonly number[];
-  hop?: Partial<RetryHop>;
+  responses: readonly number[];
+  traits?: Partial<RequestTraits>;
   attempts?: number;
-  /** What the server is to see. */
+  /** How many requests the server receives. */
   requests: number;
   status: number;
 }[] = [
-  { name: "a success once", answers: [200], requests: 1, status: 200 },
-  { name: "until it succeeds", answers: [503, 503, 200], requests: 3, status: 200 },
-  { name: "until attempts are used up", answers: [503, 502, 504, 200], requests: 3, status: 504 },
+  { name: "a success once", responses: [200], requests: 1, status: 200 },
+  { name: "until it succeeds", responses: [503, 503, 200], requests: 3, status: 200 },
+  { name: "until attempts are used up", responses: [503, 502, 504, 200], requests: 3, status: 504 },
   {
     name: "once when there is one attempt",
-    answers: [503, 200],
+    responses: [503, 200],
     attempts: 1,
     requests: 1,
     status: 503,
   },
-  { name: "429 again", answers: [429, 200], requests: 2, status: 200 },
-  { name: "502 again", answers: [502, 200], requests: 2, status: 200 },
-  { name: "504 again", answers: [504, 200], requests: 2, status: 200 },
-  { name: "500 once", answers: [500, 200], requests: 1, status: 500 },
-  { name: "501 once", answers: [501, 200], requests: 1, status: 501 },
-  { name: "408 once", answers: [408, 200], requests: 1, status: 408 },
-  { name: "404 once", answers: [404, 200], requests: 1, status: 404 },
-  { name: "what ends with 500 no more", answers: [503, 500, 200], requests: 2, status: 500 },
-  { name: "PUT again", answers: [503, 200], hop: { method: "PUT" }, requests: 2, status: 200 },
+  { name: "429 again", responses: [429, 200], requests: 2, status: 200 },
+  { name: "502 again", responses: [502, 200], requests: 2, status: 200 },
+  { name: "504 again", responses: [504, 200], requests: 2, status: 200 },
+  { name: "500 once", responses: [500, 200], requests: 1, status: 500 },
+  { name: "501 once", responses: [501, 200], requests: 1, status: 501 },
+  { name: "408 once", responses: [408, 200], requests: 1, status: 408 },
+  { name: "404 once", responses: [404, 200], requests: 1, status: 404 },
+  { name: "what ends with 500 no more", responses: [503, 500, 200], requests: 2, status: 500 },
+  { name: "PUT again", responses: [503, 200], traits: { method: "PUT" }, requests: 2, status: 200 },
   {
     name: "DELETE again",
-    answers: [503, 200],
-    hop: { method: "DELETE" },
+    responses: [503, 200],
+    traits: { method: "DELETE" },
     requests: 2,
     status: 200,
   },
-  { name: "POST once", answers: [503, 200], hop: { method: "POST" }, requests: 1, status: 503 },
-  { name: "PATCH once", answers: [503, 200], hop: { method: "PATCH" }, requests: 1, status: 503 },
+  {
+    name: "POST once",
+    responses: [503, 200],
+    traits: { method: "POST" },
+    requests: 1,
+    status: 503,
+  },
+  {
+    name: "PATCH once",
+    responses: [503, 200],
+    traits: { method: "PATCH" },
+    requests: 1,
+    status: 503,
+  },
   {
     name: "a body that is gone once",
-    answers: [503, 200],
-    hop: { method: "PUT", replayable: false },
+    responses: [503, 200],
+    traits: { method: "PUT", replayable: false },
     requests: 1,
     status: 503,
   },
 ];
 
-for (const { name, answers, hop, attempts = 3, requests, status } of STATUS_CASES) {
+for (const { name, responses, traits, attempts = 3, requests, status } of STATUS_CASES) {
   Deno.test(`createRetry() sends ${name}`, async () => {
-    const left = [...answers];
+    const left = [...responses];
     await using server = startHttp(() => new Response("body", { status: left.shift() ?? 599 }));
     const { retry, delays } = createRecorded({ attempts });
-    const { method, ...rest } = { ...HOP, ...hop };
-    const response = await retry(() => fetchHead(server.origin, method), { method, ...rest });
+    const { method, ...rest } = { ...TRAITS, ...traits };
+    const { response } = await retry(() => fetchHead(server.origin, method), { method, ...rest });
     assertEquals(await response.text(), "body");
     assertEquals(response.status, status);
     assertEquals(server.requests.length, requests);
@@ -116,20 +151,20 @@ for (const { name, answers, hop, attempts = 3, requests, status } of STATUS_CASE
   });
 }
 
-Deno.test("createRetry() sends again what was refused a connection, and throws the last error", async () => {
+Deno.test("createRetry() sends again when a connection was refused, and throws the last error", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
   const { retry, delays } = createRecorded();
   const thrown = await assertRejects(
-    () => retry(() => fetchHead(`http://127.0.0.1:${port}`, "GET"), HOP),
+    () => retry(() => fetchHead(`http://127.0.0.1:${port}`, "GET"), TRAITS),
     ProxyError,
   );
   assertEquals([thrown.code, thrown.sent], ["connection_refused", "no"]);
   assertEquals(delays.length, 2);
 });
 
-Deno.test("createRetry() sends again what broke off before a response, if it is idempotent", async () => {
+Deno.test("createRetry() sends an idempotent request again when its connection broke off before a response", async () => {
   for (
     const { method, connections } of [{ method: "GET", connections: 3 }, {
       method: "POST",
@@ -142,7 +177,7 @@ Deno.test("createRetry() sends again what broke off before a response, if it is 
     });
     const { retry } = createRecorded();
     const thrown = await assertRejects(
-      () => retry(() => fetchHead(server.origin, method), { ...HOP, method }),
+      () => retry(() => fetchHead(server.origin, method), { ...TRAITS, method }),
       ProxyError,
     );
     assertEquals(thrown.code, "connection_terminated");
@@ -180,7 +215,7 @@ for (const { name, thrown, count } of ERROR_CASES) {
   Deno.test(`createRetry() sends ${name}`, async () => {
     const attempts = attemptsOf(thrown, new Response());
     const { retry } = createRecorded();
-    const [outcome] = await Promise.allSettled([retry(attempts.attempt, HOP)]);
+    const [outcome] = await Promise.allSettled([retry(attempts.attempt, TRAITS)]);
     assertEquals(attempts.count(), count);
     assertEquals(outcome.status, count === 1 ? "rejected" : "fulfilled");
     if (outcome.status === "rejected") assertStrictEquals(outcome.reason, thrown);
@@ -207,30 +242,30 @@ for (const { name, value, delays: expected } of RETRY_AFTER_CASES) {
       return response;
     });
     const { retry, delays } = createRecorded();
-    const response = await retry(() => fetchHead(server.origin, "GET"), HOP);
+    const { response } = await retry(() => fetchHead(server.origin, "GET"), TRAITS);
     assertEquals(await response.text(), expected.length === 0 ? "later" : "now");
     assertEquals(delays, expected);
     assertEquals(server.requests.length, expected.length + 1);
   });
 }
 
-Deno.test("createRetry() takes no notice of a Retry-After that is garbage, past or shorter than its own wait", async () => {
+Deno.test("createRetry() ignores a Retry-After that is invalid, past or shorter than its own wait", async () => {
   for (const value of ["soon", "-1", "1.5", "", "0", "Mon, 01 Jan 2024 00:00:00 GMT"]) {
     const first = new Response(null, { status: 429, headers: { "retry-after": value } });
     const attempts = attemptsOf(first, new Response());
     const { retry, delays } = createRecorded();
-    await retry(attempts.attempt, HOP);
+    await retry(attempts.attempt, TRAITS);
     const [delayMs = NaN] = delays;
     assert(delayMs >= 0 && delayMs < 100, `${value}: ${delayMs}`);
   }
 });
 
-Deno.test("createRetry() waits any time up to a bound that doubles, but not beyond the longest", async () => {
+Deno.test("createRetry() waits a random time up to a bound that doubles, but not longer than the longest wait", async () => {
   const bounds = [100, 200, 400, 500, 500];
   const longest = bounds.map(() => 0);
   for (let run = 0; run < 100; run++) {
     const { retry, delays } = createRecorded({ attempts: 6, maxBackoffMs: 500 });
-    await retry(() => Promise.resolve(new Response(null, { status: 503 })), HOP);
+    await retry(() => Promise.resolve(toAttempt(new Response(null, { status: 503 }))), TRAITS);
     assertEquals(delays.length, bounds.length);
     for (const [index, bound] of bounds.entries()) {
       const delayMs = delays[index] ?? NaN;
@@ -241,7 +276,7 @@ Deno.test("createRetry() waits any time up to a bound that doubles, but not beyo
   for (const [index, bound] of bounds.entries()) assert((longest[index] ?? 0) > bound / 2);
 });
 
-Deno.test("createRetry() lets go of a response before it waits, even one that broke off", async () => {
+Deno.test("createRetry() discards a response before it waits, even one that broke off", async () => {
   const events: string[] = [];
   const dropped = new Response(
     new ReadableStream({ cancel: () => void events.push("cancelled") }),
@@ -252,22 +287,20 @@ Deno.test("createRetry() lets go of a response before it waits, even one that br
     { status: 503 },
   );
   const attempts = attemptsOf(dropped, broken, new Response("well"));
-  const { retry } = createRecorded({}, {
-    delay: () => Promise.resolve(void events.push("wait")),
-  });
-  const response = await retry(attempts.attempt, HOP);
+  const { retry } = createRecorded({}, { onWait: () => void events.push("wait") });
+  const { response } = await retry(attempts.attempt, TRAITS);
   assertEquals(events, ["cancelled", "wait", "wait"]);
   assertEquals(await response.text(), "well");
 });
 
-Deno.test("createRetry() hands on the failure at hand when a further request would be refused", async () => {
+Deno.test("createRetry() returns the failure of the last attempt when a further request would be refused", async () => {
   const attempts = attemptsOf(new Response("failing", { status: 503 }));
-  const { retry, delays } = createRecorded({}, { isRefusing: () => true });
-  const response = await retry(attempts.attempt, HOP);
+  const { retry, delays } = createRecorded({}, { isRefusing: true });
+  const { response } = await retry(attempts.attempt, TRAITS);
   assertEquals([await response.text(), attempts.count(), delays.length], ["failing", 1, 0]);
 });
 
-Deno.test("createRetry() does not wait once the signal is aborted, and makes no attempt after a wait that was", async () => {
+Deno.test("createRetry() does not wait after the signal was aborted, and makes no attempt if it was aborted during a wait", async () => {
   const reason = error("http_response_timeout", { method: "GET" });
   const during = new AbortController();
   const { retry, delays } = createRecorded();
@@ -275,16 +308,16 @@ Deno.test("createRetry() does not wait once the signal is aborted, and makes no 
     retry(() => {
       during.abort(reason);
       return Promise.reject(reason);
-    }, { ...HOP, signal: during.signal })
+    }, { ...TRAITS, signal: during.signal })
   );
   assertStrictEquals(thrown, reason);
   assertEquals(delays, []);
 
   const after = new AbortController();
   const attempts = attemptsOf(new Response(null, { status: 503 }), new Response());
-  const late = createRecorded({}, { delay: () => Promise.resolve(after.abort(reason)) });
+  const late = createRecorded({}, { onWait: () => after.abort(reason) });
   const thrownLate = await assertRejects(() =>
-    late.retry(attempts.attempt, { ...HOP, signal: after.signal })
+    late.retry(attempts.attempt, { ...TRAITS, signal: after.signal })
   );
   assertStrictEquals(thrownLate, reason);
   assertEquals(attempts.count(), 1);
@@ -300,11 +333,11 @@ const SENT_CASES = [
 ] as const;
 
 for (const { name, first, sent } of SENT_CASES) {
-  Deno.test(`createRetry() does not let its last error deny ${name}`, async () => {
+  Deno.test(`createRetry() throws an error whose sent covers ${name}`, async () => {
     const last = error("rate_limited", { retryAfterMs: 7 });
     const { retry } = createRecorded({ attempts: 2 });
     const thrown = await assertRejects(
-      () => retry(attemptsOf(first, last).attempt, HOP),
+      () => retry(attemptsOf(first, last).attempt, TRAITS),
       ProxyError,
     );
     assertEquals(
@@ -334,7 +367,7 @@ const PARSE_CASES: readonly { name: string; value: string; expected: number | un
 ];
 
 for (const { name, value, expected } of PARSE_CASES) {
-  Deno.test(`parseRetryAfter() reads ${name}${expected === undefined ? " as garbage" : ""}`, () => {
+  Deno.test(`parseRetryAfter() reads ${name}${expected === undefined ? " as invalid" : ""}`, () => {
     assertEquals(parseRetryAfter(value, NOW), expected);
   });
 }

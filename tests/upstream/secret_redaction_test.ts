@@ -1,11 +1,11 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { createSecretRedaction } from "../../src/upstream/secret_redaction.ts";
 
-Deno.test("createSecretRedaction() takes out what it knows, and forgets nothing", () => {
+Deno.test("createSecretRedaction() removes all secrets that were ever added", () => {
   const redaction = createSecretRedaction([]);
   const texts: string[] = [];
   for (const secrets of [[], ["hunter2"], ["correct horse"], []]) {
-    redaction.know([{ secrets }]);
+    redaction.addSecretsOf([{ secrets }]);
     texts.push(redaction.redact("hunter2, correct horse"));
   }
   assertEquals(texts, [
@@ -16,14 +16,14 @@ Deno.test("createSecretRedaction() takes out what it knows, and forgets nothing"
   ]);
 });
 
-Deno.test("createSecretRedaction() has another version when there are more secrets, and then only", () => {
+Deno.test("createSecretRedaction() changes its version when secrets are added, and only then", () => {
   const redaction = createSecretRedaction(["a secret"]);
   assertEquals([redaction.version, redaction.redact("a secret")], [0, "a secret"]);
-  redaction.know([]);
+  redaction.addSecretsOf([]);
   const { version } = redaction;
   assertEquals([version === 0, redaction.redact("a secret")], [false, "[redacted]"]);
-  redaction.know([{ secrets: ["a secret"] }]);
+  redaction.addSecretsOf([{ secrets: ["a secret"] }]);
   assertEquals(redaction.version, version);
-  redaction.know([{ secrets: ["a secret", "another secret"] }]);
+  redaction.addSecretsOf([{ secrets: ["a secret", "another secret"] }]);
   assertNotEquals(redaction.version, version);
 });

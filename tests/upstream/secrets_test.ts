@@ -60,12 +60,12 @@ const VALUES = [
 ];
 
 for (const { name, input, value, secrets } of VALUES) {
-  Deno.test(`interpolate() gives ${name}`, () => {
+  Deno.test(`interpolate() returns ${name}`, () => {
     assertEquals(interpolate(input, SOURCES), { value, secrets });
   });
 }
 
-const NO_REFERENCE = 'has a "${" that begins neither ${env:NAME} nor ${file:/path}';
+const NO_REFERENCE = 'has a "${" that starts neither ${env:NAME} nor ${file:/path}';
 const UNUSABLE = [
   { input: "${env:GONE}", message: "needs the environment variable GONE, which is not set" },
   { input: "${env:EMPTY}", message: "needs the environment variable EMPTY, which is empty" },
@@ -140,12 +140,12 @@ const FIELDS = [
 ];
 
 for (const { name, value, expected } of FIELDS) {
-  Deno.test(`collectSecrets() gives ${expected.length} of "${name}: ${value}"`, () => {
+  Deno.test(`collectSecrets() returns ${expected.length} secrets of "${name}: ${value}"`, () => {
     assertEquals(collectSecrets(name, { value, secrets: [] }), expected);
   });
 }
 
-Deno.test("collectSecrets() gives what references stand for, whatever the field", () => {
+Deno.test("collectSecrets() returns the values of references in every field", () => {
   const field = interpolate("agent ${env:TOKEN}/${env:_2}", SOURCES);
   assertEquals(collectSecrets("user-agent", field), [
     "s3cret",
@@ -156,7 +156,7 @@ Deno.test("collectSecrets() gives what references stand for, whatever the field"
   assertEquals(collectSecrets("x-key", interpolate("${env:TOKEN}", SOURCES)), ["s3cret"]);
 });
 
-Deno.test("parseHeaders() gives fields by lower-case name, trimmed, with all their secrets", () => {
+Deno.test("parseHeaders() returns fields with names in lower case, trimmed, and all their secrets", () => {
   const value = {
     Authorization: " Bearer ${env:TOKEN}\t",
     "X-Key": "${env:TOKEN}",
@@ -175,7 +175,7 @@ Deno.test("parseHeaders() gives fields by lower-case name, trimmed, with all the
   });
 });
 
-const DECIDED = "cannot be set: fetch and the connection decide it";
+const DECIDED = "cannot be set: the HTTP client sets it";
 const PROBLEMS = [
   ...[
     "Host",
@@ -203,7 +203,11 @@ const PROBLEMS = [
   ...["a\r\nb", "a\0", "\x7f", "\u0100", "${env:LINES}", "${env:BEYOND}", "${file:/run/two lines}"]
     .map(
       (value) => (
-        { name: "x", value, message: "must not hold control characters, nor any beyond U+00FF" }
+        {
+          name: "x",
+          value,
+          message: "must not contain control characters, nor characters above U+00FF",
+        }
       ),
     ),
   {
@@ -220,9 +224,9 @@ for (const { name, value, message } of PROBLEMS) {
   });
 }
 
-Deno.test("parseHeaders() refuses a name that is there in two spellings", () => {
+Deno.test("parseHeaders() refuses a name that is given in two spellings", () => {
   const { problems } = parseHeaders({ "x-a": "\0", "X-A": "2" }, SOURCES);
-  assertEquals(problems.map(({ message }) => message)[1], "is there twice");
+  assertEquals(problems.map(({ message }) => message)[1], "is given twice");
 });
 
 for (const value of [null, [], "x", 1, true]) {
@@ -233,7 +237,7 @@ for (const value of [null, [], "x", 1, true]) {
   });
 }
 
-Deno.test("parseHeaders() takes __proto__ for the odd name that it is", () => {
+Deno.test("parseHeaders() treats __proto__ like any other name", () => {
   const { headers } = parseHeaders(JSON.parse('{"__proto__": "v4lue"}'), SOURCES);
   assertEquals(headers, [["__proto__", "v4lue"]]);
   assert(!("v4lue" in {}));

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { ConfigError } from "../../src/config.ts";
+import { ConfigError } from "../../src/config_error.ts";
 import { countWorkers } from "../../src/workers/count.ts";
 
 const CASES = [

@@ -1,5 +1,5 @@
 /**
- * The service on several cores, as users start it.
+ * The service with several workers, in a process of its own.
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { connectV1, type Frame, type TestClient } from "../helpers/client.ts";
@@ -10,7 +10,7 @@ import { startHttp } from "../helpers/upstream.ts";
 import { type Family, parseExposition } from "../telemetry/exposition.ts";
 
 const WORKERS = { ...LOOPBACK, WORKERS: "2" };
-// The kernel deals connections out by their ports: so many go to one worker once in 2³¹ times.
+// The kernel distributes connections by their ports: all of these go to one worker once in 2³¹ times.
 const CLIENTS = 32;
 
 async function connectMany(
@@ -25,7 +25,7 @@ async function connectMany(
   };
 }
 
-/** Asks over connections of their own, which go to any worker. */
+/** Reads the metrics over a new connection, which goes to any of the workers. */
 async function readMetrics({ origin }: ServiceProcess): Promise<ReadonlyMap<string, Family>> {
   using client = Deno.createHttpClient({});
   const response = await fetch(`${origin}/metrics`, { client });
@@ -37,7 +37,7 @@ function sum(families: ReadonlyMap<string, Family>, name: string): number {
   return samples.reduce((total, { value }) => total + value, 0);
 }
 
-/** A module that runs before the service, in the thread that starts workers. */
+/** Returns the flags for a module that runs before the service, in the thread of the coordinator. */
 function toPreload(source: string): readonly string[] {
   return ["--preload", "data:application/javascript," + encodeURIComponent(source)];
 }
@@ -98,7 +98,7 @@ Deno.test("a second signal ends a process of several workers at once", async () 
   assertEquals((await service.status).code, 130);
 });
 
-Deno.test("SIGHUP reads named upstreams again for all workers, and one that is wrong changes nothing", async () => {
+Deno.test("SIGHUP reloads the named upstreams of all workers, and keeps them if the new ones are wrong", async () => {
   await using first = startHttp(() => new Response("first"));
   await using second = startHttp(({ headers }) => new Response(headers.get("x-key")));
   const file = await Deno.makeTempFile();
@@ -138,7 +138,7 @@ Deno.test("SIGHUP reads named upstreams again for all workers, and one that is w
   }
 });
 
-Deno.test("wrong settings of several workers end the start with 2 and a line for each, once", async () => {
+Deno.test("wrong settings end the start of several workers with exit code 2 and one line for each problem", async () => {
   const upstreams = JSON.stringify({ a: "ftp://a", b: "nowhere" });
   for (
     const { settings, expected } of [
@@ -153,7 +153,7 @@ Deno.test("wrong settings of several workers end the start with 2 and a line for
   }
 });
 
-Deno.test("a port that is taken ends the start of several workers with 1, also where it could be shared", async () => {
+Deno.test("a port that is taken ends the start of several workers with exit code 1, even if it could be shared", async () => {
   await using other = startHttp(() => new Response());
   await using service = await startProcess(WORKERS);
   for (const { port } of [other, service]) {
@@ -167,7 +167,7 @@ Deno.test("a port that is taken ends the start of several workers with 1, also w
   }
 });
 
-Deno.test("/metrics of any worker has what all of them have counted", async () => {
+Deno.test("/metrics of any worker has the metrics of all workers added up", async () => {
   await using upstream = startHttp(() => new Response("0123456789"));
   await using service = await startProcess({ ...WORKERS, UPSTREAMS: `{"a":"${upstream.origin}"}` });
   await using many = await connectMany(service);
@@ -217,7 +217,7 @@ Deno.test("METRICS=off leaves /metrics out of every worker", async () => {
   }
 });
 
-Deno.test("MAX_CONNECTIONS holds for all workers together, to the last place", async () => {
+Deno.test("MAX_CONNECTIONS limits the connections of all workers together exactly", async () => {
   await using service = await startProcess({ ...WORKERS, MAX_CONNECTIONS: String(CLIENTS) });
   await using many = await connectMany(service);
   const ask = async (): Promise<number> => {
@@ -232,7 +232,7 @@ Deno.test("MAX_CONNECTIONS holds for all workers together, to the last place", a
   assertEquals(await Promise.all(Array.from({ length: 8 }, ask)), Array(8).fill(204));
 });
 
-Deno.test("the limits of an identity hold for its connections on all workers together", async () => {
+Deno.test("the limits of an identity apply to its connections on all workers together", async () => {
   await using upstream = startHttp(() => new Response("0123456789"));
   const ask = (
     { clients }: { readonly clients: readonly TestClient[] },
@@ -244,7 +244,7 @@ Deno.test("the limits of an identity hold for its connections on all workers tog
   const countAnswered = (answers: readonly Frame[]): number =>
     answers.filter(({ type }) => type === "response").length;
 
-  // A minute is longer than the test: what is refused stays refused.
+  // A minute is longer than the test, so refused requests stay refused.
   await using slow = await startProcess({ ...WORKERS, LIMIT_BYTES_PER_MINUTE: "50" });
   await using many = await connectMany(slow);
   const answers: Frame[] = [];
@@ -261,26 +261,29 @@ Deno.test("the limits of an identity hold for its connections on all workers tog
   await assertRejects(() => connectV1(crowded.url));
 });
 
-/** Ends, at SIGUSR2, the worker that has lived for longest, as Deno does where one cannot go on. */
-const KILL = toPreload(`
-  const workers = [];
-  globalThis.Worker = class extends Worker {
-    constructor(...args) {
-      super(...args);
-      workers.push(this);
-    }
-  };
-  Deno.addSignalListener("SIGUSR2", () => {
-    const worker = workers.shift();
-    worker.terminate();
-    worker.onerror(new ErrorEvent("error", { message: "it was killed", cancelable: true }));
-  });
-`);
+/** On SIGUSR2, ends the workers that have run for the longest time, as Deno does when an isolate cannot go on. */
+function toKiller(count: number): readonly string[] {
+  return toPreload(`
+    const workers = [];
+    globalThis.Worker = class extends Worker {
+      constructor(...args) {
+        super(...args);
+        workers.push(this);
+      }
+    };
+    Deno.addSignalListener("SIGUSR2", () => {
+      for (const worker of workers.splice(0, ${count})) {
+        worker.terminate();
+        worker.onerror(new ErrorEvent("error", { message: "it was killed", cancelable: true }));
+      }
+    });
+  `);
+}
 
-Deno.test("a worker that ends is replaced; the others go on, and nothing that was counted is lost", async () => {
+Deno.test("a worker that ends is replaced; the others go on, and no metrics are lost", async () => {
   await using upstream = startHttp(() => new Response("small"));
   const limits = { LIMIT_CONNECTIONS: String(2 * CLIENTS), MAX_CONNECTIONS: String(2 * CLIENTS) };
-  await using service = await startProcess({ ...WORKERS, ...limits }, KILL);
+  await using service = await startProcess({ ...WORKERS, ...limits }, toKiller(1));
   const ask = async ({ clients }: { readonly clients: readonly TestClient[] }): Promise<void> => {
     for (const client of clients) {
       const answer = await client.ask({ type: "request", id: 1, url: upstream.origin });
@@ -298,7 +301,7 @@ Deno.test("a worker that ends is replaced; the others go on, and nothing that wa
 
   const left = first.clients.filter(({ webSocket }) => webSocket.readyState === WebSocket.OPEN);
   assert(left.length > 0 && left.length < CLIENTS, `${left.length}`);
-  await using second = await connectMany(service); // for which the dead have left their places
+  await using second = await connectMany(service); // the worker that ended has given its places back
   await ask({ clients: [...left, ...second.clients] });
   await service.log.logged("exchanged", ({ exchange }) => exchange === 2);
   const families = await readMetrics(service);
@@ -313,7 +316,30 @@ Deno.test("a worker that ends is replaced; the others go on, and nothing that wa
   assertEquals(draining?.connections, left.length + CLIENTS);
 });
 
-Deno.test("a worker that cannot start ends the start with 1", async () => {
+Deno.test("workers that all end at the same time are replaced", async () => {
+  await using upstream = startHttp(() => new Response("small"));
+  await using service = await startProcess(WORKERS, toKiller(2));
+  service.kill("SIGUSR2");
+  let starts = 0;
+  await Promise.race([
+    service.log.logged("started", () => ++starts === 3),
+    service.status.then(() => Promise.reject(new Error("The process has ended"))),
+  ]);
+  const failures = service.log.lines.filter(({ event }) => event === "failed");
+  assertEquals(failures.map(({ error }) => error), [
+    "Worker 0 has ended: it was killed",
+    "Worker 1 has ended: it was killed",
+  ]);
+  await using many = await connectMany(service);
+  for (const client of many.clients) {
+    const response = await client.ask({ type: "request", id: 1, url: upstream.origin });
+    assertEquals(response.text, "small");
+  }
+  service.kill("SIGTERM");
+  assertEquals((await service.status).code, 0);
+});
+
+Deno.test("a worker that cannot start ends the start with exit code 1", async () => {
   const flags = toPreload(`
     globalThis.Worker = class extends Worker {
       constructor(_url, options) {
@@ -327,7 +353,7 @@ Deno.test("a worker that cannot start ends the start with 1", async () => {
   assertStringIncludes(new TextDecoder().decode(stderr), line);
 });
 
-Deno.test("a worker that is stuck holds up neither /metrics nor the end", async () => {
+Deno.test("a worker that is stuck delays neither /metrics nor the end of the service", async () => {
   const flags = toPreload(`
     let count = 0;
     globalThis.Worker = class extends Worker {
@@ -348,7 +374,7 @@ Deno.test("a worker that is stuck holds up neither /metrics nor the end", async 
   assertEquals(service.log.lines.at(-1)?.event, "stopped");
 });
 
-/** Starts, in place of workers, modules that log what they may do. */
+/** Replaces workers by modules that log their permissions; on SIGUSR2, the coordinator logs its own. */
 const ASK = toPreload(`
   const names = ["env", "read", "net", "write", "run", "sys", "ffi"];
   const ask = \`
@@ -367,7 +393,7 @@ const ASK = toPreload(`
   });
 `);
 
-Deno.test("workers may use the network and nothing else; who starts them reads files too", async () => {
+Deno.test("workers may use the network only; the coordinator may read files too", async () => {
   const child = startCommand(WORKERS, { flags: ASK }).spawn();
   const log = createLog();
   const reading = readLines(child.stdout, log.write);
@@ -379,7 +405,7 @@ Deno.test("workers may use the network and nothing else; who starts them reads f
   await Promise.all([child.status, reading, complaints]);
 });
 
-Deno.test("the lines of several workers stay whole", async () => {
+Deno.test("log lines of several workers are never mixed", async () => {
   await using upstream = startHttp(() => new Response("x"));
   await using service = await startProcess({ ...WORKERS, LOG_LEVEL: "debug" });
   await using many = await connectMany(service);
@@ -392,7 +418,7 @@ Deno.test("the lines of several workers stay whole", async () => {
   }));
   service.kill("SIGTERM");
   assertEquals((await service.status).code, 0);
-  // A line that another has torn would be no JSON.
+  // A line that contains part of another would not be JSON.
   const events = service.log.lines.map(({ event }) => event);
   assertEquals(events.filter((event) => event === "exchanged").length, CLIENTS * each);
 });

@@ -1,5 +1,5 @@
 /**
- * Getting in: tokens, origins, refusals, and the connection's ups and downs.
+ * Access: tokens, origins, refused handshakes and lost connections.
  */
 import { assert, assertEquals } from "@std/assert";
 import { startCable } from "./cable.ts";
@@ -8,30 +8,30 @@ import { createConsoleTest } from "./console.ts";
 const consoleTest = createConsoleTest();
 const TOKEN = "correct-horse-battery";
 const settings = (): Record<string, string> => ({ AUTH_TOKENS: `alice:${TOKEN}` });
-// What Chromium itself says of a handshake that was refused, and of every page without TLS.
+// Messages of Chromium about refused handshakes and pages without TLS.
 const expected =
   /^WebSocket connection to|^Failed to load resource|^The Cross-Origin-Opener-Policy/;
 
-consoleTest("a token is asked for, wrong ones are told, and the right one is used", async (
+consoleTest("the page requires a token, rejects a wrong one and connects with a valid one", async (
   { page, reached, send },
 ) => {
-  const verdict = page.getByRole("alert");
-  await verdict.getByText("A token is needed").waitFor();
-  await verdict.getByText("AUTH_TOKENS").waitFor();
+  const message = page.getByRole("alert");
+  await message.getByText("A token is required").waitFor();
+  await message.getByText("AUTH_TOKENS").waitFor();
   await page.getByLabel("Token").fill("wrong-token");
   await page.getByLabel("Token").press("Enter");
-  await verdict.getByText("The token does not count").waitFor();
+  await message.getByText("The token is not valid").waitFor();
   await page.getByLabel("Token").fill(TOKEN);
   await page.getByRole("button", { name: "Connect", exact: true }).click();
   await reached("open");
   await page.locator("#identity").getByText("as alice").waitFor();
   await page.locator("#access").waitFor({ state: "hidden" });
-  assertEquals(await verdict.count(), 0);
+  assertEquals(await message.count(), 0);
   await send("/json");
   await page.getByRole("tree", { name: "JSON" }).waitFor();
 }, { settings, expected, state: "refused" });
 
-consoleTest("a token is in no storage, no history, no link and no page", async (
+consoleTest("the token is not in storage, history, links or a new page", async (
   { page, reached, send, service },
 ) => {
   await page.getByLabel("Token").fill(TOKEN);
@@ -58,7 +58,7 @@ consoleTest("a token is in no storage, no history, no link and no page", async (
   await reached("refused");
 }, { settings, expected, state: "refused" });
 
-consoleTest("a token can be forgotten, and the connection closed and opened", async (
+consoleTest("the token can be removed, and the connection closed and opened", async (
   { page, reached },
 ) => {
   await page.getByLabel("Token").fill(TOKEN);
@@ -72,39 +72,43 @@ consoleTest("a token can be forgotten, and the connection closed and opened", as
   await page.locator("#status").click();
   await page.locator("#token-forget").click();
   await reached("refused");
-  await page.getByRole("alert").getByText("A token is needed").waitFor();
+  await page.getByRole("alert").getByText("A token is required").waitFor();
   assertEquals(await page.locator("#token-forget").isVisible(), false);
 }, { settings, expected, state: "refused" });
 
-consoleTest("a refused origin is told, with the setting that lets it in", async (
+consoleTest("a refused origin is shown with the setting that allows it", async (
   { page, service, reached },
 ) => {
-  // A name that was rebound to the loopback interface is foreign to a service that listens there.
+  // A service on the loopback interface refuses other names that resolve to it (DNS rebinding).
   const origin = `http://console.test:${service.port}`;
   await page.goto(origin);
   await reached("refused");
-  const verdict = page.getByRole("alert");
-  await verdict.getByText("origin_not_allowed").waitFor();
-  const [setting = ""] = /[A-Z_]+=\S+/.exec(await verdict.innerText()) ?? [];
+  const message = page.getByRole("alert");
+  await message.getByText("origin_not_allowed").waitFor();
+  const [setting = ""] = /[A-Z_]+=\S+/.exec(await message.innerText()) ?? [];
   assertEquals(setting, `ALLOWED_ORIGINS=${origin}`);
 }, { expected });
 
-consoleTest("an origin that is listed is let in", async ({ page, service, reached, send }) => {
+consoleTest("a listed origin is accepted", async ({ page, service, reached, send }) => {
   await page.goto(`http://console.test:${service.port}`);
   await reached("open");
   await send("/json");
   await page.getByRole("tree", { name: "JSON" }).waitFor();
 }, { settings: () => ({ ALLOWED_ORIGINS: "*" }), expected });
 
-consoleTest("what is sent while there is no way in says why", async ({ page, send }) => {
-  await send("/json");
-  const failure = page.getByRole("group", { name: "Failure" });
-  await failure.getByText("unauthorized").waitFor();
-  await failure.getByText("sent: no").waitFor();
-  await failure.getByText("Enter a token").waitFor();
-}, { settings, expected, state: "refused" });
+consoleTest(
+  "a request without access fails with the reason of the refusal",
+  async ({ page, send }) => {
+    await send("/json");
+    const failure = page.getByRole("group", { name: "Failure" });
+    await failure.getByText("unauthorized").waitFor();
+    await failure.getByText("sent: no").waitFor();
+    await failure.getByText("Enter a token").waitFor();
+  },
+  { settings, expected, state: "refused" },
+);
 
-consoleTest("a lost connection is told, and opened again when there is a way", async (
+consoleTest("a lost connection is shown, and reopened when the service can be reached", async (
   { page, service, target, reached, send },
 ) => {
   await using cable = startCable(service.port);

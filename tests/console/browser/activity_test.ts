@@ -1,40 +1,43 @@
 /**
- * What goes on: the waterfall, the frames, the history and the connection.
+ * The activity pane: exchanges, frames, history and connection.
  */
 import { assertEquals } from "@std/assert";
 import { createConsoleTest } from "./console.ts";
 
 const consoleTest = createConsoleTest();
 
-consoleTest("exchanges stand on one time axis, and each opens its answer and its frames", async (
-  { page, target, send, exchanges },
-) => {
-  await send("/json");
-  await exchanges.nth(0).getByText("200", { exact: true }).waitFor();
-  target.nextStream();
-  await send("/stream?type=text", { mode: "chunks" });
-  await exchanges.nth(1).getByText("200", { exact: true }).waitFor();
-  await page.locator("#exchange-count").getByText("2, 1 in flight").waitFor();
-  await send("/missing", { mode: "whole" });
-  await exchanges.nth(2).getByText("404", { exact: true }).waitFor();
-  // In one look: the bars of what runs are drawn anew all the time.
-  await page.waitForFunction(`(([first, running, last]) => first < running && running < last)(
+consoleTest(
+  "exchanges are on a common time axis, and each opens its response and its frames",
+  async (
+    { page, target, send, exchanges },
+  ) => {
+    await send("/json");
+    await exchanges.nth(0).getByText("200", { exact: true }).waitFor();
+    target.nextStream();
+    await send("/stream?type=text", { mode: "chunks" });
+    await exchanges.nth(1).getByText("200", { exact: true }).waitFor();
+    await page.locator("#exchange-count").getByText("2, 1 in flight").waitFor();
+    await send("/missing", { mode: "whole" });
+    await exchanges.nth(2).getByText("404", { exact: true }).waitFor();
+    // Measured at once: the bars of running exchanges change continuously.
+    await page.waitForFunction(`(([first, running, last]) => first < running && running < last)(
     [...document.querySelectorAll("[aria-label=Exchanges] .track span:first-child")]
       .map((bar) => bar.getBoundingClientRect().x)
   )`);
-  assertEquals(await exchanges.nth(1).locator(".track.live").count(), 1);
-  await exchanges.nth(0).click();
-  await page.getByRole("tree", { name: "JSON" }).waitFor();
-  await page.locator("#tab-answer-frames").click();
-  const frames = page.getByRole("listbox", { name: "Frames of this exchange" });
-  await frames.getByRole("option").nth(1).getByText('"status":200').waitFor();
-  assertEquals(await frames.getByRole("option").count(), 2);
-  await exchanges.nth(2).click();
-  await page.locator("#answer-status").getByText("404").waitFor();
-  await frames.getByRole("option").nth(1).getByText('"status":404').waitFor();
-});
+    assertEquals(await exchanges.nth(1).locator(".track.live").count(), 1);
+    await exchanges.nth(0).click();
+    await page.getByRole("tree", { name: "JSON" }).waitFor();
+    await page.locator("#tab-response-frames").click();
+    const frames = page.getByRole("listbox", { name: "Frames of this exchange" });
+    await frames.getByRole("option").nth(1).getByText('"status":200').waitFor();
+    assertEquals(await frames.getByRole("option").count(), 2);
+    await exchanges.nth(2).click();
+    await page.locator("#response-status").getByText("404").waitFor();
+    await frames.getByRole("option").nth(1).getByText('"status":404').waitFor();
+  },
+);
 
-consoleTest("exchanges are filtered, and cleared when they are over", async (
+consoleTest("exchanges can be filtered, and cleared when they have ended", async (
   { page, target, send, exchanges },
 ) => {
   await send("/json");
@@ -56,11 +59,11 @@ consoleTest("exchanges are filtered, and cleared when they are over", async (
   await exchanges.first().getByText("/stream").waitFor();
 });
 
-consoleTest("every frame is in the log, which is filtered by way, type and text", async (
+consoleTest("the log contains every frame, and can be filtered by direction, type and text", async (
   { page, send },
 ) => {
   await send("/json");
-  await page.locator("#answer-status").getByText("200").waitFor();
+  await page.locator("#response-status").getByText("200").waitFor();
   await page.locator("#tab-frames").click();
   const frames = page.getByRole("listbox", { name: "Frames", exact: true }).getByRole("option");
   const types = (): Promise<string[]> => frames.locator(".type").allTextContents();
@@ -83,28 +86,31 @@ consoleTest("every frame is in the log, which is filtered by way, type and text"
   await frames.first().waitFor({ state: "detached" });
 });
 
-consoleTest("history outlives the page, comes back into the editor, and can be cleared", async (
-  { page, target, send, reached },
-) => {
-  await page.locator("#tab-body").click();
-  await page.check('[name="body-kind"][value="json"]', { force: true });
-  await page.locator("#body-text").fill('{"a": 1.0, "password": "hunter22"}');
-  await send("/echo", { method: "POST" });
-  await page.locator("#answer-status").getByText("200").waitFor();
-  await page.reload();
-  await reached("open");
-  await page.locator("#tab-history").click();
-  const entries = page.getByRole("list", { name: "Requests that were sent" }).getByRole("button");
-  await entries.filter({ hasText: "POST" }).click();
-  assertEquals(await page.locator("#method").inputValue(), "POST");
-  assertEquals(await page.locator("#url").inputValue(), `${target.origin}/echo`);
-  assertEquals(await page.locator("#body-text").inputValue(), '{"a": 1.0, "password": ""}');
-  await page.getByRole("button", { name: "Clear history" }).click();
-  await entries.first().waitFor({ state: "detached" });
-  assertEquals(await page.evaluate("localStorage.getItem('wsfetch.history')"), null);
-});
+consoleTest(
+  "the history outlives the page, can be loaded into the editor and can be cleared",
+  async (
+    { page, target, send, reached },
+  ) => {
+    await page.locator("#tab-body").click();
+    await page.check('[name="body-kind"][value="json"]', { force: true });
+    await page.locator("#body-text").fill('{"a": 1.0, "password": "hunter22"}');
+    await send("/echo", { method: "POST" });
+    await page.locator("#response-status").getByText("200").waitFor();
+    await page.reload();
+    await reached("open");
+    await page.locator("#tab-history").click();
+    const entries = page.getByRole("list", { name: "Sent requests" }).getByRole("button");
+    await entries.filter({ hasText: "POST" }).click();
+    assertEquals(await page.locator("#method").inputValue(), "POST");
+    assertEquals(await page.locator("#url").inputValue(), `${target.origin}/echo`);
+    assertEquals(await page.locator("#body-text").inputValue(), '{"a": 1.0, "password": ""}');
+    await page.getByRole("button", { name: "Clear history" }).click();
+    await entries.first().waitFor({ state: "detached" });
+    assertEquals(await page.evaluate("localStorage.getItem('wsfetch.history')"), null);
+  },
+);
 
-consoleTest("the connection shows its limits, what is in flight and what credit is left", async (
+consoleTest("the connection panel shows limits, exchanges in flight and credit", async (
   { page, target, send },
 ) => {
   const stream = target.nextStream();
@@ -116,7 +122,7 @@ consoleTest("the connection shows its limits, what is in flight and what credit 
   await fact("In flight").getByText("1", { exact: true }).waitFor();
   await fact("Buffered").getByText("0 B").waitFor();
   await fact("maxInFlight").getByText("64").waitFor();
-  await fact("Identity").getByText("nobody is asked for a credential").waitFor();
+  await fact("Identity").getByText("none; the service requires no credential").waitFor();
   await panel.getByText("connection 1 greeted: wsfetch/").waitFor();
   stream.push(new Uint8Array(100_000));
   const credit = panel.getByRole("table", { name: "Credit of exchanges in flight" });

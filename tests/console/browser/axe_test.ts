@@ -1,5 +1,5 @@
 /**
- * What axe-core finds wrong with each view, in light and dark.
+ * Checks each view with axe-core, in the light and the dark colour scheme.
  */
 import { assertEquals } from "@std/assert";
 import axe from "axe-core";
@@ -9,14 +9,14 @@ import { createConsoleTest } from "./console.ts";
 const consoleTest = createConsoleTest();
 const SCHEMES = ["light", "dark"] as const;
 
-/** Rules beyond WCAG that a page of panes has to keep as well. */
+/** Runs all rules, including those beyond WCAG. */
 const RUN = `
 axe.run({ resultTypes: ["violations"] }).then(({ violations }) =>
   violations.map(({ id, nodes }) => id + ": " + nodes.map(({ html }) => html.slice(0, 200)).join(" | "))
 )`;
 
 async function assertAccessible(page: Page, view: string): Promise<void> {
-  // Not as a script of the page: its policy would refuse one.
+  // Not as a script element, which the content security policy would refuse.
   if (await page.evaluate("typeof axe === 'undefined'")) await page.evaluate(axe.source);
   for (const colorScheme of SCHEMES) {
     await page.emulateMedia({ colorScheme });
@@ -26,7 +26,7 @@ async function assertAccessible(page: Page, view: string): Promise<void> {
 }
 
 consoleTest(
-  "axe-core finds nothing in the request",
+  "axe-core finds no violation in the request",
   async ({ page, send }) => {
     await assertAccessible(page, "empty");
     await page.locator("#add-header").click();
@@ -39,8 +39,8 @@ consoleTest(
     await page.locator("#body-text").fill("{");
     await page.locator("#timeout").fill("soon");
     await send("ftp://a.test", { method: "POST" });
-    await page.locator("#url-fault").waitFor();
-    await assertAccessible(page, "faults");
+    await page.locator("#url-problem").waitFor();
+    await assertAccessible(page, "field problems");
     await page.locator("#copy-as").click();
     await assertAccessible(page, "copy as");
     await page.keyboard.press("Escape");
@@ -49,25 +49,25 @@ consoleTest(
   },
 );
 
-consoleTest("axe-core finds nothing in the answer", async (
+consoleTest("axe-core finds no violation in the response", async (
   { page, target, send },
 ) => {
-  const status = page.locator("#answer-status");
+  const status = page.locator("#response-status");
   await send("/json");
   await page.getByRole("treeitem").first().click();
   await assertAccessible(page, "JSON");
-  await page.locator("#tab-answer-fields").click();
+  await page.locator("#tab-response-fields").click();
   await assertAccessible(page, "headers");
-  await page.locator("#tab-answer-timing").click();
+  await page.locator("#tab-response-timing").click();
   await assertAccessible(page, "timing");
-  await page.locator("#tab-answer-frames").click();
+  await page.locator("#tab-response-frames").click();
   await page.getByRole("listbox", { name: "Frames of this exchange" }).getByRole("option").first()
     .click();
   await assertAccessible(page, "frames");
-  await page.locator("#tab-answer-body").click();
+  await page.locator("#tab-response-body").click();
   for (const path of ["/missing", "/bytes", "/image", "/text"]) {
     await send(path);
-    await page.locator("#answer .answer-url").getByText(path).waitFor();
+    await page.locator("#response-content .response-url").getByText(path).waitFor();
     await status.getByText(/\d{3}/).waitFor();
     await assertAccessible(page, path);
   }
@@ -81,7 +81,7 @@ consoleTest("axe-core finds nothing in the answer", async (
   await assertAccessible(page, "events");
 });
 
-consoleTest("axe-core finds nothing in the activity", async (
+consoleTest("axe-core finds no violation in the activity", async (
   { page, target, send, exchanges },
 ) => {
   await send("/json");
@@ -93,8 +93,8 @@ consoleTest("axe-core finds nothing in the activity", async (
   const stream = target.nextStream();
   stream.push("the first");
   await send("/stream", { mode: "chunks" });
-  await page.getByRole("region", { name: "Text, as it comes" }).getByText("the first").waitFor();
-  await assertAccessible(page, "the waterfall, and text as it comes");
+  await page.getByRole("region", { name: "Text so far" }).getByText("the first").waitFor();
+  await assertAccessible(page, "the waterfall, and text that is arriving");
   await page.locator("#tab-frames").click();
   await page.getByRole("listbox", { name: "Frames", exact: true }).getByRole("option").first()
     .click();
@@ -106,8 +106,8 @@ consoleTest("axe-core finds nothing in the activity", async (
   await assertAccessible(page, "the connection");
 });
 
-consoleTest("axe-core finds nothing in a refusal", async ({ page }) => {
-  await page.getByRole("alert").getByText("A token is needed").waitFor();
+consoleTest("axe-core finds no violation in a refusal", async ({ page }) => {
+  await page.getByRole("alert").getByText("A token is required").waitFor();
   await assertAccessible(page, "refused");
 }, {
   settings: () => ({ AUTH_TOKENS: "alice:correct-horse" }),

@@ -1,19 +1,20 @@
 /**
- * What leads to a server and can be unplugged.
+ * A TCP proxy whose connections a test can break.
  *
  * @module
  */
 
-/** A way to a server. */
+/** A TCP proxy. */
 export interface Cable extends AsyncDisposable {
   /** `http://127.0.0.1:port` */
   readonly origin: string;
-  /** Breaks every connection, and takes no other. */
+  /** Closes all connections and refuses new ones. */
   unplug(): void;
+  /** Accepts new connections. */
   plug(): void;
 }
 
-/** Starts a TCP server that passes everything on to another port of the loopback interface. */
+/** Starts a TCP proxy to another port of the loopback interface. */
 export function startCable(port: number): Cable {
   const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   const open = new Set<Deno.Conn>();
@@ -23,7 +24,7 @@ export function startCable(port: number): Cable {
     try {
       await from.readable.pipeTo(to.writable);
     } catch {
-      // it was unplugged, or either end broke
+      // unplugged, or one end has closed
     } finally {
       for (const end of [from, to]) close(end);
     }
@@ -34,7 +35,7 @@ export function startCable(port: number): Cable {
     try {
       end.close();
     } catch {
-      // the stream that ended has closed it
+      // already closed by its stream
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * The console in Chromium: a browser for each file of tests, and for each test a page of its own, in two sizes.
+ * Runs tests of the console in Chromium, each in two window sizes. The tests of a file share a browser.
  *
  * @module
  */
@@ -22,27 +22,27 @@ export interface Visit {
   readonly target: Target;
   /** The rows of the waterfall. */
   readonly exchanges: Locator;
-  /** Fills in a URL and sends; a path is one of the target. */
+  /** Enters a URL, or a path of the target, and sends the request. */
   send(url: string, options?: { mode?: string; method?: string }): Promise<void>;
-  /** Waits until the connection is in a state, as the page shows it. */
+  /** Fulfils when the page shows this connection state. */
   reached(state: string): Promise<void>;
 }
 
-/** How a console is opened. */
+/** How the console is opened. */
 export interface VisitOptions {
-  /** Of the service, beside those that let it reach the loopback interface. */
+  /** Settings of the service, in addition to those that allow the loopback interface. */
   readonly settings?: (target: Target) => Record<string, string>;
   readonly deps?: AppDeps;
-  /** The page's state to wait for first. */
+  /** The connection state to wait for before the test. Default `open`. */
   readonly state?: string;
-  /** What the browser may say: it reports failed handshakes by itself. */
+  /** Messages in the browser console that are allowed, such as those about failed handshakes. */
   readonly expected?: RegExp;
   readonly sizes?: readonly SizeName[];
-  /** Opened instead of `/`. */
+  /** The path of the page. Default `/`. */
   readonly path?: string;
 }
 
-/** Registers a test, once for each size. */
+/** Registers a test for each window size. */
 export type ConsoleTest = (
   name: string,
   run: (visit: Visit) => Promise<void>,
@@ -62,14 +62,14 @@ const CHROMIUM = "/usr/bin/chromium";
 const TIMEOUT_MS = 15_000;
 const SIZE_NAMES: readonly SizeName[] = ["360 px", "1920 px"];
 
-/** Gives a function that registers tests, which share a browser, its pages and, unless they have settings, a service. */
+/** Returns a function that registers tests. They share a browser, its pages and, unless they have settings, a service. */
 export function createConsoleTest(): ConsoleTest {
   const ignore = !hasChromium();
-  // Pages and services take longer to begin with than most tests.
+  // Shared, since pages and services take longer to start than most tests run.
   const pages = new Map<SizeName, Page>();
   let browser: Browser | undefined;
   let shared: Place | undefined;
-  // deno-lint-ignore no-console -- says what was not tested
+  // deno-lint-ignore no-console -- reports what was not tested
   if (ignore) console.log(`There is no ${CHROMIUM}: the console is not tested in it`);
   Deno.test.afterAll(async () => {
     await browser?.close();
@@ -91,7 +91,7 @@ export function createConsoleTest(): ConsoleTest {
   async function runTest(plan: VisitPlan): Promise<void> {
     const { size, settings } = plan;
     const page = pages.get(size) ?? await openPage(size);
-    // What a failed test leaves behind is no beginning for the next.
+    // The page is not reused if the test fails.
     pages.delete(size);
     if (settings === undefined) await visit(page, shared ??= startPlace(plan), plan);
     else {
@@ -106,6 +106,7 @@ export function createConsoleTest(): ConsoleTest {
       Deno.test({
         name: `${name}, at ${size}`,
         ignore,
+        timeout: 180_000, // a browser on a busy machine
         fn: () => runTest({ ...options, size, run }),
       });
     }
@@ -159,22 +160,22 @@ async function visit(page: Page, { service, target }: Place, plan: VisitPlan): P
     },
   });
   const wrong = complaints.filter((text) => expected?.test(text) !== true);
-  assertEquals(wrong, [], "the browser's console stays empty");
+  assertEquals(wrong, [], "the browser console is empty");
   const overflow = "document.documentElement.scrollWidth - innerWidth";
-  assertEquals(await page.evaluate<number>(overflow), 0, "nothing sticks out of the page");
+  assertEquals(await page.evaluate<number>(overflow), 0, "nothing overflows the page");
   await page.evaluate("localStorage.clear()");
   page.off("console", onConsole).off("pageerror", onError);
-  // Another link to the same page would not load it.
+  // Otherwise navigating to another fragment would not reload the page.
   await page.goto("about:blank");
 }
 
 function launch(): Promise<Browser> {
-  // Drawing in software is what takes the time where there is no graphics card.
+  // Software rendering of a GPU is slow.
   const args = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP *.test 127.0.0.1"];
   return chromium.launch({
     executablePath: CHROMIUM,
     args,
-    // A run that is told to end would go on: the browser ends with its pipe anyway.
+    // These handlers would keep the test process alive after a signal. The browser exits with its pipe anyway.
     handleSIGHUP: false,
     handleSIGINT: false,
     handleSIGTERM: false,

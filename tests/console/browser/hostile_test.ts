@@ -1,6 +1,6 @@
 /**
- * What a destination, a link or a storage of somebody else's might do to the page. Whatever ran, asked for something
- * or was kept from it by the page's policy would be in the browser's console, which every test wants to be empty.
+ * Hostile responses, links and stored histories. Each test asserts that the browser console is empty, where scripts,
+ * requests and violations of the content security policy would leave messages.
  */
 import { assertEquals } from "@std/assert";
 import type { Page } from "playwright-core";
@@ -9,7 +9,7 @@ import { MARKUP } from "./target.ts";
 
 const consoleTest = createConsoleTest();
 
-/** The page made of it nothing but text. */
+/** Asserts that the markup was only shown as text. */
 async function assertHarmless(page: Page): Promise<void> {
   assertEquals(await page.evaluate("typeof owned"), "undefined");
   assertEquals(await page.locator("img[src='/owned'], body style, body script").count(), 0);
@@ -32,45 +32,48 @@ const BODIES = [
   },
 ] as const;
 
-consoleTest("bodies and headers of every kind stay text", async ({ page, target, send }) => {
+consoleTest("bodies and headers are shown as text", async ({ page, target, send }) => {
   for (const { type, view, body } of BODIES) {
     const url = new URL("/markup", target.origin);
     url.search = String(new URLSearchParams({ type, body }));
     await send(url.href);
-    const answer = page.locator("#answer-body");
-    await answer.getByRole("radio", { name: view, exact: true }).and(page.locator(":checked"))
+    const response = page.locator("#response-body");
+    await response.getByRole("radio", { name: view, exact: true }).and(page.locator(":checked"))
       .waitFor({ state: "attached" });
-    if (view === "Image") await answer.getByText(/ B$/).waitFor();
-    else await answer.getByText("owned=1").first().waitFor();
-    await page.locator("#tab-answer-fields").click();
+    if (view === "Image") await response.getByText(/ B$/).waitFor();
+    else await response.getByText("owned=1").first().waitFor();
+    await page.locator("#tab-response-fields").click();
     await page.getByRole("cell", { name: MARKUP }).waitFor();
-    await page.locator("#tab-answer-frames").click();
+    await page.locator("#tab-response-frames").click();
     await page.getByRole("listbox", { name: "Frames of this exchange" }).getByRole("option").nth(1)
       .click();
-    await page.locator("#tab-answer-body").click();
+    await page.locator("#tab-response-body").click();
     await assertHarmless(page);
   }
 });
 
-consoleTest("events stay text, with their names and ids", async ({ page, target, send }) => {
-  const stream = target.nextStream();
-  stream.push(`event: ${MARKUP}\nid: ${MARKUP}\ndata: ${MARKUP}\n\n`);
-  await send("/stream?type=events", { mode: "events" });
-  const event = page.getByRole("listbox", { name: "Events" }).getByRole("option");
-  await event.click();
-  await page.getByRole("region", { name: "Text" }).getByText("owned=1").waitFor();
-  await assertHarmless(page);
-});
+consoleTest(
+  "events are shown as text, with their names and ids",
+  async ({ page, target, send }) => {
+    const stream = target.nextStream();
+    stream.push(`event: ${MARKUP}\nid: ${MARKUP}\ndata: ${MARKUP}\n\n`);
+    await send("/stream?type=events", { mode: "events" });
+    const event = page.getByRole("listbox", { name: "Events" }).getByRole("option");
+    await event.click();
+    await page.getByRole("region", { name: "Text" }).getByText("owned=1").waitFor();
+    await assertHarmless(page);
+  },
+);
 
-consoleTest("a URL stays text, and does not turn its direction", async (
+consoleTest("a URL is shown as text, without characters that reverse its direction", async (
   { page, target, send, exchanges },
 ) => {
   await send(`${target.origin}/json?${MARKUP}#\u202e`);
-  await page.locator("#answer-status").getByText("200").waitFor();
+  await page.locator("#response-status").getByText("200").waitFor();
   await exchanges.first().getByText("owned=1").waitFor();
   await exchanges.first().getByText("\\u202e").waitFor();
   await page.locator("#tab-history").click();
-  await page.getByRole("list", { name: "Requests that were sent" }).getByText("owned=1").waitFor();
+  await page.getByRole("list", { name: "Sent requests" }).getByText("owned=1").waitFor();
   await page.locator("#copy-as").click();
   await page.locator("#dialog textarea").waitFor();
   await assertHarmless(page);
@@ -85,31 +88,31 @@ const HOSTILE_DRAFT = {
   bodyText: MARKUP,
 };
 
-consoleTest("a hostile link only fills the editor, and can be sent by nobody", async (
+consoleTest("a hostile link only fills the editor, and cannot be sent", async (
   { page, send, exchanges },
 ) => {
   await page.locator("#link-notice").waitFor();
   assertEquals(await page.getByLabel("Other method").inputValue(), MARKUP);
   assertEquals(await page.locator("#upstream").inputValue(), MARKUP);
   await page.locator("#send").click();
-  await page.locator("#url-fault").waitFor();
+  await page.locator("#url-problem").waitFor();
   await page.locator("#copy-as").click();
   await page.keyboard.press("Escape");
   await page.locator("#upstream").selectOption("");
   await send("javascript:owned=1", { method: "POST" });
-  await page.locator("#url-fault").waitFor();
+  await page.locator("#url-problem").waitFor();
   assertEquals(await exchanges.count(), 0);
   await assertHarmless(page);
 }, { path: toLink(HOSTILE_DRAFT) });
 
 for (
   const { name, path } of [
-    { name: "that is no base64", path: "/#request=%%%" },
-    { name: "that is no draft", path: toLink([1, 2]) },
+    { name: "with invalid base64", path: "/#request=%%%" },
+    { name: "without a draft", path: toLink([1, 2]) },
     { name: "with a prototype", path: toLink(JSON.parse('{"__proto__": {"url": 1}, "url": 1}')) },
   ]
 ) {
-  consoleTest(`a link ${name} is left alone`, async ({ page }) => {
+  consoleTest(`a link ${name} is ignored`, async ({ page }) => {
     assertEquals(await page.locator("#link-notice").isVisible(), false);
     assertEquals(await page.locator("#url").inputValue(), "https://example.com/");
   }, { path, sizes: ["360 px"] });
@@ -121,13 +124,13 @@ const ENTRIES = [
   null,
 ];
 
-consoleTest("a history that somebody else wrote stays text", async ({ page, reached }) => {
+consoleTest("a hostile history is shown as text", async ({ page, reached }) => {
   const text = JSON.stringify(JSON.stringify(ENTRIES));
   await page.evaluate(`localStorage.setItem("wsfetch.history", ${text})`);
   await page.reload();
   await reached("open");
   await page.locator("#tab-history").click();
-  const entries = page.getByRole("list", { name: "Requests that were sent" }).getByRole("button");
+  const entries = page.getByRole("list", { name: "Sent requests" }).getByRole("button");
   assertEquals(await entries.count(), 1);
   await entries.click();
   assertEquals(await page.locator("#body-text").inputValue(), MARKUP);

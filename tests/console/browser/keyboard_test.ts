@@ -1,24 +1,24 @@
 /**
- * The console without a pointer, and for those who do not see it.
+ * The console with a keyboard and with a screen reader.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Page } from "playwright-core";
 import { createConsoleTest } from "./console.ts";
 
 const consoleTest = createConsoleTest();
-const MOST_STOPS = 60;
+const MAX_STOPS = 60;
 
-/** Presses Tab until something that a selector names has the focus. */
+/** Presses a key until an element that matches the selector has the focus. */
 async function tabTo(page: Page, selector: string, key = "Tab"): Promise<void> {
   const script = `document.activeElement.matches(${JSON.stringify(selector)})`;
-  for (let stop = 0; stop < MOST_STOPS; stop++) {
+  for (let stop = 0; stop < MAX_STOPS; stop++) {
     if (await page.evaluate(script)) return;
     await page.keyboard.press(key);
   }
   throw new Error(`${selector} cannot be reached with ${key}`);
 }
 
-consoleTest("everything is within reach of the keyboard", async ({ page, target, exchanges }) => {
+consoleTest("everything can be reached with the keyboard", async ({ page, target, exchanges }) => {
   const { keyboard } = page;
   const press = async (...keys: string[]): Promise<void> => {
     for (const key of keys) await keyboard.press(key);
@@ -35,9 +35,9 @@ consoleTest("everything is within reach of the keyboard", async ({ page, target,
   assertEquals(await focused(), "tab-body");
   assertEquals(await page.locator("#panel-body").isVisible(), true);
 
-  await tabTo(page, "#tab-answer-body");
+  await tabTo(page, "#tab-response-body");
   await press("ArrowRight", "ArrowRight");
-  assertEquals(await focused(), "tab-answer-timing");
+  assertEquals(await focused(), "tab-response-timing");
   await press("Home");
 
   await tabTo(page, '[role="tree"]');
@@ -52,12 +52,12 @@ consoleTest("everything is within reach of the keyboard", async ({ page, target,
   await press("Control+A");
   await keyboard.type(`${target.origin}/missing`);
   await press("Control+Enter");
-  await page.locator("#answer-status").getByText("404").waitFor();
+  await page.locator("#response-status").getByText("404").waitFor();
   await tabTo(page, '[aria-label="Exchanges"]');
   await press("Home");
-  await page.locator("#answer-status").getByText("200").waitFor();
+  await page.locator("#response-status").getByText("200").waitFor();
   await press("ArrowDown");
-  await page.locator("#answer-status").getByText("404").waitFor();
+  await page.locator("#response-status").getByText("404").waitFor();
   assertEquals(await exchanges.nth(1).getAttribute("aria-selected"), "true");
 
   await tabTo(page, "#copy-as", "Shift+Tab");
@@ -65,7 +65,7 @@ consoleTest("everything is within reach of the keyboard", async ({ page, target,
   await page.getByRole("dialog", { name: "Copy as" }).waitFor();
   await press("Escape");
   await page.getByRole("dialog").waitFor({ state: "hidden" });
-  assertEquals(await focused(), "copy-as", "the focus comes back");
+  assertEquals(await focused(), "copy-as", "the focus returns");
 
   await tabTo(page, "#status", "Shift+Tab");
   await press("Enter");
@@ -75,7 +75,7 @@ consoleTest("everything is within reach of the keyboard", async ({ page, target,
   assertEquals(await page.locator("#access").isVisible(), false);
 });
 
-consoleTest("the first stop leads past the top, and panes are resized by arrows", async (
+consoleTest("the first stop skips the top of the page, and arrow keys resize panes", async (
   { page },
 ) => {
   await page.evaluate("document.activeElement.blur()");
@@ -93,20 +93,20 @@ consoleTest("the first stop leads past the top, and panes are resized by arrows"
   assert(Number(await page.locator("#split-columns").getAttribute("aria-valuenow")) > value);
 }, { sizes: ["1920 px"] });
 
-consoleTest("what ends is said aloud, and lists know how long they are", async (
+consoleTest("screen readers are told how requests end and how long lists are", async (
   { page, target, send },
 ) => {
-  const said = page.locator("#announcer");
-  assertEquals(await said.getAttribute("role"), "status");
+  const announcer = page.locator("#announcer");
+  assertEquals(await announcer.getAttribute("role"), "status");
   await send("/json");
-  await said.getByText(/^GET 200 in .* B$/).waitFor();
+  await announcer.getByText(/^GET 200 in .* B$/).waitFor();
   await send("http://192.168.0.1/");
-  await said.getByText(/^GET failed: destination_ip_prohibited, /).waitFor();
+  await announcer.getByText(/^GET failed: destination_ip_prohibited, /).waitFor();
   const { asked } = target.nextStream();
   await send("/stream");
   await asked;
-  await page.locator("#answer").getByRole("button", { name: "Cancel" }).click();
-  await said.getByText("GET cancelled").waitFor();
+  await page.locator("#response-content").getByRole("button", { name: "Cancel" }).click();
+  await announcer.getByText("GET cancelled").waitFor();
   const list = page.getByRole("listbox", { name: "Exchanges" });
   const active = await list.getAttribute("aria-activedescendant");
   const row = page.locator(`#${active}`);

@@ -1,5 +1,5 @@
 /**
- * The request editor: what is sent, and what keeps a request from being sent.
+ * The request editor.
  */
 import { Buffer } from "node:buffer";
 import { assertEquals } from "@std/assert";
@@ -8,7 +8,7 @@ import { createConsoleTest } from "./console.ts";
 const consoleTest = createConsoleTest();
 const BIG = '{\n  "id": 12345678901234567890,\n  "price": 1.0\n}';
 
-consoleTest("method, headers and JSON are sent as they are written", async (
+consoleTest("method, headers and JSON are sent unchanged", async (
   { page, target, send },
 ) => {
   await page.locator("#add-header").click();
@@ -20,7 +20,7 @@ consoleTest("method, headers and JSON are sent as they are written", async (
   await page.locator("#tab-body").click();
   await page.check('[name="body-kind"][value="json"]', { force: true });
   await page.locator("#body-text").fill(BIG);
-  await page.locator("#body-fault").getByText("Valid JSON").waitFor();
+  await page.locator("#body-problem").getByText("Valid JSON").waitFor();
   await send("/echo", { method: "PUT" });
   await page.getByRole("tree", { name: "JSON" }).getByText("12345678901234567890").waitFor();
   const { lastHeaders } = target;
@@ -28,27 +28,27 @@ consoleTest("method, headers and JSON are sent as they are written", async (
   assertEquals(lastHeaders().get("x-gone"), null);
   assertEquals(lastHeaders().get("content-type"), "application/json");
   assertEquals(lastHeaders().get("content-length"), String(BIG.length));
-  await page.locator("#tab-answer-fields").click();
+  await page.locator("#tab-response-fields").click();
   await page.getByRole("row", { name: "x-method PUT" }).waitFor();
 });
 
-consoleTest("JSON is checked while it is written, and can be formatted", async ({ page, send }) => {
+consoleTest("JSON is checked while it is edited, and can be formatted", async ({ page, send }) => {
   await page.locator("#tab-body").click();
   await page.check('[name="body-kind"][value="json"]', { force: true });
   const text = page.locator("#body-text");
   await text.fill('{"price": 1.0,}');
-  await page.locator("#body-fault").getByText("Line 1, column 15").waitFor();
+  await page.locator("#body-problem").getByText("Line 1, column 15").waitFor();
   assertEquals(await text.getAttribute("aria-invalid"), "true");
   await send("/echo", { method: "POST" });
   assertEquals(await page.evaluate("document.activeElement.id"), "body-text");
-  assertEquals(await page.locator("#answer-status").count(), 0, "nothing was sent");
+  assertEquals(await page.locator("#response-status").count(), 0, "nothing was sent");
   await text.fill('{"price": 1.0, "id": 12345678901234567890}');
   await page.locator("#format-body").click();
   assertEquals(await text.inputValue(), '{\n  "price": 1.0,\n  "id": 12345678901234567890\n}');
   assertEquals(await text.getAttribute("aria-invalid"), null);
 });
 
-consoleTest("text and a method of one's own are sent", async ({ page, target, send }) => {
+consoleTest("text and another method are sent", async ({ page, target, send }) => {
   await page.locator("#tab-body").click();
   await page.check('[name="body-kind"][value="text"]', { force: true });
   await page.locator("#body-text").fill("plain “text”\n");
@@ -70,52 +70,54 @@ for (
     await page.locator("#tab-body").click();
     await page.check('[name="body-kind"][value="file"]', { force: true });
     await send("/echo", { method: "POST" });
-    await page.locator("#body-fault").getByText("Choose a file").waitFor();
+    await page.locator("#body-problem").getByText("Choose a file").waitFor();
     await page.locator("#body-file").setInputFiles({
       name: "a.bin",
       mimeType: "application/x-a",
       buffer: Buffer.alloc(size, 255),
     });
     await send("/echo");
-    await page.locator("#answer-status").getByText("200 OK").waitFor();
-    await page.locator("#answer .facts-line").getByText(size === 3 ? "3 B" : "2 MB").waitFor();
+    await page.locator("#response-status").getByText("200 OK").waitFor();
+    await page.locator("#response-content .facts-line").getByText(size === 3 ? "3 B" : "2 MB")
+      .waitFor();
     assertEquals(target.lastHeaders().get("content-type"), "application/x-a");
     await page.getByRole("region", { name: "Bytes in hexadecimal" }).getByText("ff ff ff").first()
       .waitFor();
   }, { settings: () => ({ MAX_REQUEST_BYTES: "4000000", MAX_STREAM_BYTES: "4000000" }) });
 }
 
-consoleTest("what cannot be sent is said beside its field", async ({ page, send, exchanges }) => {
-  const faults = [
-    ["", "Enter a URL like"],
+consoleTest("problems are shown next to their fields", async ({ page, send, exchanges }) => {
+  const problems = [
+    ["", "Enter a URL such as"],
     ["ftp://a.test/", "Only http and https"],
     ["http://user:pw@a.test/", "use an authorization header"],
   ] as const;
-  for (const [url, fault] of faults) {
+  for (const [url, problem] of problems) {
     await send(url);
-    await page.locator("#url-fault").getByText(fault).waitFor();
+    await page.locator("#url-problem").getByText(problem).waitFor();
     assertEquals(await page.locator("#url").getAttribute("aria-invalid"), "true");
   }
   await page.locator("#timeout").fill("soon");
   await send("/json");
-  await page.locator("#timeout-fault").getByText("whole milliseconds").waitFor();
+  await page.locator("#timeout-problem").getByText("whole milliseconds").waitFor();
   await page.locator("#timeout").fill("");
   await page.locator("#add-header").click();
   await page.getByLabel("Header name").fill("bad name");
   await send("/json");
-  await page.locator("#headers-fault").getByText('"bad name" is not a header').waitFor();
+  await page.locator("#headers-problem").getByText('"bad name" is not a valid header name')
+    .waitFor();
   await page.getByLabel("Header name").fill("fine");
   await page.locator("#tab-body").click();
   await page.check('[name="body-kind"][value="text"]', { force: true });
   await send("/json", { method: "GET" });
-  await page.locator("#body-fault").getByText("A GET request has no body").waitFor();
+  await page.locator("#body-problem").getByText("A GET request has no body").waitFor();
   assertEquals(await exchanges.count(), 0);
 });
 
-consoleTest("redirects are followed, shown or refused", async ({ page, send }) => {
-  const status = page.locator("#answer-status");
+consoleTest("redirects are followed, shown or rejected", async ({ page, send }) => {
+  const status = page.locator("#response-status");
   await send("/redirect");
-  await page.locator("#answer .facts-line").getByText("redirected").waitFor();
+  await page.locator("#response-content .facts-line").getByText("redirected").waitFor();
   await page.locator("#redirect").selectOption("manual");
   await send("/redirect");
   await status.getByText("302").waitFor();
@@ -124,14 +126,14 @@ consoleTest("redirects are followed, shown or refused", async ({ page, send }) =
   await page.getByRole("group", { name: "Failure" }).waitFor();
 });
 
-consoleTest("a request can be cancelled, and one sent many times too", async (
+consoleTest("a request can be cancelled, and so can one that was sent many times", async (
   { page, target, send, exchanges },
 ) => {
   const { asked, cancelled } = target.nextStream();
   await send("/stream");
   await asked;
-  await page.locator("#answer").getByRole("button", { name: "Cancel" }).click();
-  await page.locator("#answer .facts-line").getByText("cancelled").waitFor();
+  await page.locator("#response-content").getByRole("button", { name: "Cancel" }).click();
+  await page.locator("#response-content .facts-line").getByText("cancelled").waitFor();
   await exchanges.getByText("cancelled").waitFor();
   await cancelled;
   await page.locator("#times").fill("5");
@@ -143,7 +145,7 @@ consoleTest("a request can be cancelled, and one sent many times too", async (
 });
 
 consoleTest(
-  "a path below a named upstream is sent with its secret, which the page never has",
+  "a path below a named upstream is sent with its secret, which the page does not contain",
   async (
     { page, target, send },
   ) => {
@@ -152,7 +154,7 @@ consoleTest(
     assertEquals(await page.getByLabel("Path below shop").count(), 1);
     await page.locator("#url").fill("echo");
     await page.locator("#url").press("Enter");
-    await page.locator("#answer-status").getByText("200 OK").waitFor();
+    await page.locator("#response-status").getByText("200 OK").waitFor();
     assertEquals(target.lastHeaders().get("x-key"), "the-secret");
     await upstream.selectOption("");
     await send("shop:/json");

@@ -1,5 +1,5 @@
 /**
- * A request as a link, and as text for elsewhere that works there.
+ * Links to requests, and copies of requests in other formats.
  */
 import { assert, assertEquals } from "@std/assert";
 import type { Page } from "playwright-core";
@@ -29,7 +29,7 @@ async function copyAs(page: Page, format: string): Promise<string> {
   return await page.evaluate<string>("navigator.clipboard.readText()");
 }
 
-consoleTest("a link brings a request into the editor of a stranger, who has to send it", async (
+consoleTest("a link loads a request into the editor and does not send it", async (
   { page, target, reached },
 ) => {
   await edit(page, `${target.origin}/echo?page=2&api_key=abcdef-secret`);
@@ -46,11 +46,11 @@ consoleTest("a link brings a request into the editor of a stranger, who has to s
   await page.goto("about:blank");
   await page.goto(link);
   await reached("open");
-  await page.locator("#link-notice").getByText("came with the link").waitFor();
+  await page.locator("#link-notice").getByText("was loaded from the link").waitFor();
   assertEquals(await page.locator("#url").inputValue(), `${target.origin}/echo?page=2&api_key=`);
   assertEquals(await page.locator("#body-text").inputValue(), BODY);
-  assertEquals(new URL(page.url()).hash, "", "a reload begins anew");
-  assertEquals(target.requests.length, before, "nothing is sent by itself");
+  assertEquals(new URL(page.url()).hash, "", "a reload does not load the request again");
+  assertEquals(target.requests.length, before, "nothing is sent automatically");
   await page.locator("#send").click();
   await page.getByRole("tree", { name: "JSON" }).getByText("12345678901234567890").waitFor();
   assertEquals(target.lastHeaders().get("x-note"), "it's");
@@ -67,8 +67,8 @@ for (
     async ({ page, service, target }) => {
       await edit(page, `${target.origin}/echo`);
       const frame = await copyAs(page, format);
-      const answers = await converse(service.url, { frame, protocol });
-      assert(answers.some((answer) => answer.endsWith(body)), answers.join("\n"));
+      const messages = await converse(service.url, { frame, protocol });
+      assert(messages.some((message) => message.endsWith(body)), messages.join("\n"));
       assertEquals(target.lastHeaders().get("x-note"), "it's");
     },
   );
@@ -79,7 +79,7 @@ consoleTest("copied client code works as a module", async ({ page, target }) => 
   assertEquals(await runModule(await copyAs(page, "client")), `200 ${BODY}`);
 });
 
-consoleTest("copied client code reads events as they come", async ({ page, target }) => {
+consoleTest("copied client code reads events", async ({ page, target }) => {
   const stream = target.nextStream();
   stream.push("event: token\ndata: one\n\n");
   await page.locator("#url").fill(`${target.origin}/stream?type=events`);
@@ -88,7 +88,7 @@ consoleTest("copied client code reads events as they come", async ({ page, targe
 });
 
 const hasCurl = await has("curl");
-// deno-lint-ignore no-console -- says what was not tested
+// deno-lint-ignore no-console -- reports what was not tested
 if (!hasCurl) console.log("There is no curl on the PATH: the copied command is not tested");
 if (hasCurl) {
   consoleTest("a copied curl command works in a shell", async ({ page, target }) => {
@@ -101,19 +101,19 @@ if (hasCurl) {
   });
 }
 
-/** Gives what comes up to the answer to a frame. */
+/** Sends a frame and returns the messages up to the response. */
 async function converse(
   url: string,
   { frame, protocol }: { readonly frame: string; readonly protocol: string | undefined },
 ): Promise<readonly string[]> {
   const socket = new WebSocket(url, protocol === undefined ? [] : [protocol]);
   const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>();
-  const answers: string[] = [];
+  const messages: string[] = [];
   socket.onopen = () => socket.send(frame);
   socket.onerror = () => reject(new Error("The WebSocket failed"));
   socket.onmessage = ({ data }) => {
-    answers.push(String(data));
-    if (!String(data).startsWith('{"type":"hello"')) resolve(answers);
+    messages.push(String(data));
+    if (!String(data).startsWith('{"type":"hello"')) resolve(messages);
   };
   try {
     return await promise;
@@ -124,7 +124,7 @@ async function converse(
   }
 }
 
-/** Gives the first that a module prints, in a process that knows nothing of this project. */
+/** Runs a module in a process without the configuration of this project. Returns its first output. */
 async function runModule(code: string): Promise<string> {
   const folder = await Deno.makeTempDir();
   try {
@@ -138,7 +138,7 @@ async function runModule(code: string): Promise<string> {
     let text = "";
     for await (const part of process.stdout.pipeThrough(new TextDecoderStream())) {
       text += part;
-      // It keeps its connection, so it does not end by itself.
+      // The process does not exit, since the client keeps its connection.
       if (text.endsWith("\n")) break;
     }
     return text.trimEnd();

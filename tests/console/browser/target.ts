@@ -1,5 +1,5 @@
 /**
- * What the console's requests go to: an HTTP server with an answer of every kind, and streams that the test feeds.
+ * The destination of the requests: an HTTP server with various responses, and streams that tests control.
  *
  * @module
  */
@@ -9,25 +9,25 @@ import { type HttpUpstream, startHttp } from "../../helpers/upstream.ts";
 export interface Target extends HttpUpstream {
   /** Header fields of the last request to `/echo`. */
   readonly lastHeaders: () => Headers;
-  /** Prepares the stream that the next request for `/stream` gets. */
+  /** Creates the body of the next response to `/stream`. */
   readonly nextStream: () => Stream;
 }
 
-/** The body of `/stream`. */
+/** The body of a response to `/stream`. */
 export interface Stream {
-  /** Fulfils when it is asked for. */
+  /** Fulfils when the request has arrived. */
   readonly asked: Promise<void>;
-  /** Fulfils when nobody wants it any more. */
+  /** Fulfils when the request was cancelled. */
   readonly cancelled: Promise<void>;
   push(data: string | Uint8Array<ArrayBuffer>): void;
   end(): void;
 }
 
-/** JSON with what browsers' parsers lose, and what would run if it were HTML. */
+/** JSON with numbers and escapes that JSON.parse does not preserve. */
 export const JSON_TEXT =
   '{"id": 12345678901234567890, "price": 1.0, "tiny": 1e-400, "name": "caf\\u00e9", "list": [1, {"deep": true}], "none": null}';
 
-/** Runs, or at least asks for something, if it ever becomes HTML. */
+/** Runs a script or sends a request if it is inserted as HTML. */
 export const MARKUP =
   `"'><img src=/owned onerror="owned=1"><script>owned=1</script><style>*{display:none}</style>`;
 
@@ -42,12 +42,12 @@ const TYPES: Readonly<Record<string, string>> = {
   bytes: "application/octet-stream",
 };
 
-/** Starts it. */
+/** Starts the server. */
 export function startTarget(): Target {
   let stream = createStream();
   let lastHeaders = new Headers();
 
-  async function answer(request: Request): Promise<Response> {
+  async function respond(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     if (pathname === "/json") return text(JSON_TEXT, "application/json");
     if (pathname === "/markup") {
@@ -80,7 +80,7 @@ export function startTarget(): Target {
     return text("not here", "text/plain", 404);
   }
 
-  const server = startHttp(answer);
+  const server = startHttp(respond);
   return Object.assign(server, {
     lastHeaders: () => lastHeaders,
     nextStream: () => stream = createStream(),
@@ -103,7 +103,7 @@ function createStream(): OwnStream {
     { highWaterMark: Infinity },
   );
   const writer = writable.getWriter();
-  // What is written behind a cancel goes nowhere.
+  // Writes after a cancel fail.
   const ignore = (): void => {};
   return {
     asked: asked.promise,

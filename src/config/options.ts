@@ -1,0 +1,70 @@
+/**
+ * Settings as options of the service's parts.
+ *
+ * @module
+ */
+import type { AcceptedCredentials } from "../auth/authentication.ts";
+import type { DeliverLimits } from "../exchange/deliver.ts";
+import type { RequestLimits } from "../exchange/request.ts";
+import type { LimiterOptions } from "../limits/limiter.ts";
+import type { Limits } from "../protocol/mod.ts";
+import type { Config } from "./settings.ts";
+
+/** Returns the credentials that clients may use. */
+export function toAcceptedCredentials(config: Config): AcceptedCredentials {
+  const { AUTH_TOKENS, JWT_JWKS_URL, JWT_SECRET, JWT_ISSUER, JWT_AUDIENCE, JWT_ALGORITHMS } =
+    config;
+  if (JWT_JWKS_URL === undefined && JWT_SECRET === "") return { tokens: AUTH_TOKENS };
+  return {
+    tokens: AUTH_TOKENS,
+    jwt: {
+      ...(JWT_JWKS_URL !== undefined && { jwksUrl: JWT_JWKS_URL }),
+      ...(JWT_SECRET !== "" && { secret: JWT_SECRET }),
+      ...(JWT_ISSUER !== "" && { issuer: JWT_ISSUER }),
+      ...(JWT_AUDIENCE !== "" && { audience: JWT_AUDIENCE }),
+      ...(JWT_ALGORITHMS.length > 0 && { algorithms: JWT_ALGORITHMS }),
+    },
+  };
+}
+
+/** Returns the limits of each identity. */
+export function toLimiterOptions(config: Config): LimiterOptions {
+  return {
+    maxConnections: config.LIMIT_CONNECTIONS,
+    maxInFlight: config.LIMIT_IN_FLIGHT,
+    requestsPerSecond: config.LIMIT_REQUESTS_PER_SECOND,
+    requestBurst: config.LIMIT_REQUEST_BURST,
+    bytesPerMinute: config.LIMIT_BYTES_PER_MINUTE,
+  };
+}
+
+/** Returns the limits of each exchange. */
+export function toExchangeLimits(config: Config): RequestLimits & DeliverLimits {
+  return {
+    allowMethods: config.ALLOW_METHODS,
+    maxRequestBytes: config.MAX_REQUEST_BYTES,
+    maxResponseBytes: config.MAX_RESPONSE_BYTES,
+    maxStreamBytes: config.MAX_STREAM_BYTES,
+    streamIdleMs: config.STREAM_IDLE_MS,
+    timeoutMs: config.REQUEST_TIMEOUT_MS,
+    maxTimeoutMs: config.MAX_TIMEOUT_MS,
+  };
+}
+
+/** Returns the limits that `hello` tells a client. Limits of an identity that are not set are left out. */
+export function toHelloLimits(config: Config): Limits {
+  const { LIMIT_CONNECTIONS, LIMIT_IN_FLIGHT } = config;
+  const { LIMIT_REQUESTS_PER_SECOND, LIMIT_REQUEST_BURST, LIMIT_BYTES_PER_MINUTE } = config;
+  return {
+    maxFrameBytes: config.MAX_FRAME_BYTES,
+    maxInFlight: Math.min(config.MAX_IN_FLIGHT, LIMIT_IN_FLIGHT || Infinity),
+    maxRequestBytes: config.MAX_REQUEST_BYTES,
+    maxResponseBytes: config.MAX_RESPONSE_BYTES,
+    maxTimeoutMs: config.MAX_TIMEOUT_MS,
+    windowBytes: config.WINDOW_BYTES,
+    ...(LIMIT_CONNECTIONS > 0 && { maxConnections: LIMIT_CONNECTIONS }),
+    ...(LIMIT_REQUESTS_PER_SECOND > 0 && { requestsPerSecond: LIMIT_REQUESTS_PER_SECOND }),
+    ...(LIMIT_REQUEST_BURST > 0 && { requestBurst: LIMIT_REQUEST_BURST }),
+    ...(LIMIT_BYTES_PER_MINUTE > 0 && { bytesPerMinute: LIMIT_BYTES_PER_MINUTE }),
+  };
+}

@@ -1,0 +1,102 @@
+/**
+ * Makes one hop of a request, layer by layer: the check, the resilience of a named upstream, the transport.
+ *
+ * @module
+ */
+import type { HopRequest, Transport, TransportResponse } from "../http/transport.ts";
+import type { HeaderPairs } from "../protocol/mod.ts";
+
+/** The outcome of a check that allows a hop. Plain data: only {@linkcode MakeHop} acts on it. */
+export interface Route {
+  /** The addresses that were checked, in the order to try them; absent when the transport looks the host up. */
+  readonly addresses?: readonly string[];
+  /** Fields for this hop alone; they replace the request's fields of the same name. */
+  readonly headers?: HeaderPairs;
+  /** Whether the hop goes to the named upstream, so that its resilience applies. */
+  readonly isAtUpstream?: boolean;
+}
+
+/**
+ * Decides whether a hop may be made. Called before every hop, with the method in upper case.
+ *
+ * @throws {ProxyError} The reason why not.
+ */
+export type Check = (url: URL, method: string) => Route | Promise<Route>;
+
+/** The retries and the circuit breaker of a named upstream. */
+export interface HopResilience {
+  /**
+   * Makes the hop with any number of attempts, including none, and returns the response of the last one. An attempt
+   * returns a response whose body has not been read.
+   */
+  readonly send: (
+    attempt: () => Promise<TransportResponse>,
+    hop: AttemptedHop,
+  ) => Promise<TransportResponse>;
+  /** Whether a time-out counts as a failure of the upstream. */
+  readonly countsTimeouts: boolean;
+}
+
+/** The properties of a hop that decide whether and how it is attempted again. */
+export interface AttemptedHop {
+  readonly method: string;
+  /** Whether the body can be sent again. */
+  readonly replayable: boolean;
+  /** As of {@linkcode HopResilience}. */
+  readonly countsTimeouts: boolean;
+  /** The signal of the request. */
+  readonly signal: AbortSignal;
+}
+
+/** How the hops of one request are made. */
+export interface HopOptions {
+  readonly check: Check;
+  /** Absent when each hop is attempted once. */
+  readonly resilience?: HopResilience | undefined;
+  /** Aborts the request and the response's body; its reason is then thrown. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Makes one hop. Where nothing but the transport waits, it returns the transport's promise.
+ *
+ * @throws What the check throws, the signal's reason, or what the transport throws. Not always as a rejection.
+ */
+export type MakeHop = (hop: HopRequest, options: HopOptions) => Promise<TransportResponse>;
+
+/** Creates a {@linkcode MakeHop}. */
+export function createMakeHop(transport: Transport): MakeHop {
+  function sendHop(
+    hop: HopRequest,
+    { addresses, headers, isAtUpstream }: Route,
+    { resilience, signal }: HopOptions,
+  ): Promise<TransportResponse> {
+    signal.throwIfAborted();
+    const { method, url, body } = hop;
+    const request = {
+      method,
+      url,
+      headers: headers === undefined ? hop.headers : override(hop.headers, headers),
+      body,
+      addresses,
+    };
+    // A cache and collapsing belong here: after the check, around the resilience.
+    if (resilience === undefined || isAtUpstream !== true) return transport(request, signal);
+    const { send, countsTimeouts } = resilience;
+    const replayable = !(body instanceof ReadableStream);
+    return send(() => transport(request, signal), { method, replayable, countsTimeouts, signal });
+  }
+
+  return function makeHop(hop, options): Promise<TransportResponse> {
+    const route = options.check(hop.url, hop.method);
+    return route instanceof Promise
+      ? route.then((found) => sendHop(hop, found, options))
+      : sendHop(hop, route, options);
+  };
+}
+
+/** Returns fields, with others instead of those of the same name. */
+function override(fields: HeaderPairs, others: HeaderPairs): HeaderPairs {
+  const names = new Set(others.map(([name]) => name.toLowerCase()));
+  return [...fields.filter(([name]) => !names.has(name.toLowerCase())), ...others];
+}

@@ -1,0 +1,27 @@
+/**
+ * Chooses the transport of each request.
+ *
+ * @module
+ */
+import { asksForBrotli } from "./coding.ts";
+import type { Transport } from "./transport.ts";
+
+/** The transports to choose from. */
+export interface Transports {
+  /** HTTP/1.1 over the service's own connections; `undefined` when every request is made with `fetch`. */
+  readonly direct: Transport | undefined;
+  /** The platform's `fetch`. */
+  readonly viaFetch: Transport;
+}
+
+/**
+ * Returns a transport that makes requests to `http:` URLs directly and all others with `fetch`. Only `fetch` decodes
+ * `br`, so it also makes the requests that ask for that coding.
+ */
+export function chooseTransport({ direct, viaFetch }: Transports): Transport {
+  if (direct === undefined) return viaFetch;
+  return (request, signal) => {
+    const isDirect = request.url.protocol === "http:" && !asksForBrotli(request.headers);
+    return isDirect ? direct(request, signal) : viaFetch(request, signal);
+  };
+}

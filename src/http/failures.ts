@@ -1,0 +1,94 @@
+/**
+ * Every failure that a destination, or the way to it, can cause: each is defined here once, for all transports.
+ *
+ * @module
+ */
+import { ProxyError, type ProxyErrorOptions } from "../protocol/mod.ts";
+
+/** Creates the error of a request that failed. For some codes the `method` decides whether the request may be repeated. */
+export type ToFailure = (options?: ProxyErrorOptions) => ProxyError;
+
+/** The name of the host was not resolved. */
+export function unresolved(options?: ProxyErrorOptions): ProxyError {
+  return new ProxyError("dns_error", "The host could not be resolved", options);
+}
+
+/** The host has no address to connect to. */
+export function noAddress(): ProxyError {
+  return new ProxyError("dns_error", "The host has no address");
+}
+
+/** The destination refused the connection. */
+export function refused(options?: ProxyErrorOptions): ProxyError {
+  return new ProxyError("connection_refused", "The destination refused the connection", options);
+}
+
+/** Connecting took too long. */
+export function connectTimedOut(options?: ProxyErrorOptions): ProxyError {
+  const message = "Connecting to the destination took too long";
+  return new ProxyError("connection_timeout", message, options);
+}
+
+/** Connecting failed for another reason. */
+export function unreachable(options?: ProxyErrorOptions): ProxyError {
+  return new ProxyError("destination_unavailable", "The destination cannot be reached", options);
+}
+
+/** The certificate of the destination is not valid. */
+export function untrusted(options?: ProxyErrorOptions): ProxyError {
+  const message = "The destination's certificate is not valid for its name or not trusted";
+  return new ProxyError("tls_certificate_error", message, options);
+}
+
+/** The TLS handshake failed for another reason than the certificate. */
+export function handshakeFailed(options?: ProxyErrorOptions): ProxyError {
+  const message = "The TLS handshake with the destination failed";
+  return new ProxyError("tls_protocol_error", message, options);
+}
+
+/** The port is one that `fetch` does not connect to (WHATWG Fetch, "bad port"). */
+export function badPort(options?: ProxyErrorOptions): ProxyError {
+  return new ProxyError("http_request_denied", "Fetch does not connect to this port", options);
+}
+
+/** The request cannot be written as HTTP. */
+export function unsendable(): ProxyError {
+  const message = "The HTTP client cannot send this request; check the host and the header fields";
+  return new ProxyError("bad_request", message);
+}
+
+/** The connection ended before the head of the response had arrived. */
+export function terminated(options?: ProxyErrorOptions): ProxyError {
+  const message = "The destination closed the connection before it responded";
+  return new ProxyError("connection_terminated", message, options);
+}
+
+/** The destination sent something other than HTTP. */
+export function notHttp(options?: ProxyErrorOptions): ProxyError {
+  const message = "The destination responded with something that is not HTTP";
+  return new ProxyError("http_protocol_error", message, options);
+}
+
+/** The destination switched protocols (status 101), which no request asks for. */
+export function switchedProtocols(): ProxyError {
+  const message = "The destination switched protocols, which the request does not ask for";
+  return new ProxyError("http_protocol_error", message);
+}
+
+/** The connection ended inside the body of the response. */
+export function incomplete(options?: ProxyErrorOptions): ProxyError {
+  const message = "The destination closed the connection inside the response body";
+  return new ProxyError("http_response_incomplete", message, options);
+}
+
+/** The body of the response exceeds its limit. */
+export function tooLarge(maxBytes: number): ProxyError {
+  const message = `The response body is larger than ${maxBytes} bytes`;
+  return new ProxyError("http_response_body_size", message);
+}
+
+/** The body of the response is not coded as its `content-encoding` says. */
+export function miscoded(options?: ProxyErrorOptions): ProxyError {
+  const message = "The response body is not coded as its content-encoding says";
+  return new ProxyError("http_response_content_coding", message, options);
+}

@@ -1,0 +1,60 @@
+/**
+ * The grammar and vocabulary of HTTP that several parts share: tokens, field values, methods, lists and statuses.
+ *
+ * @module
+ */
+import { STATUS_CODE } from "@std/http/status";
+import type { HeaderPairs } from "../protocol/mod.ts";
+import { isFieldValue, isToken } from "../protocol/grammar.ts";
+
+export { isFieldValue, isToken };
+
+// WHATWG Fetch, "forbidden method".
+const FORBIDDEN_METHODS: ReadonlySet<string> = new Set(["CONNECT", "TRACE", "TRACK"]);
+
+/** The statuses without a body: Fetch, "null body status", less 101, which is refused, and 103, which is interim. */
+export const NULL_BODY_STATUS: ReadonlySet<number> = new Set([
+  STATUS_CODE.NoContent,
+  STATUS_CODE.ResetContent,
+  STATUS_CODE.NotModified,
+]);
+
+/** The statuses that redirect: Fetch, "redirect status". */
+export const REDIRECT_STATUS: ReadonlySet<number> = new Set([
+  STATUS_CODE.MovedPermanently,
+  STATUS_CODE.Found,
+  STATUS_CODE.SeeOther,
+  STATUS_CODE.TemporaryRedirect,
+  STATUS_CODE.PermanentRedirect,
+]);
+
+/** Reports whether a request can have this method, in upper case: `fetch` refuses some that are valid tokens. */
+export function isRequestableMethod(method: string): boolean {
+  return isToken(method) && !FORBIDDEN_METHODS.has(method);
+}
+
+/** Returns the value of the first field with a name. Both `name` and the names of the fields are in lower case. */
+export function findField(headers: HeaderPairs, name: string): string | undefined {
+  for (const [each, value] of headers) if (each === name) return value;
+  return undefined;
+}
+
+/**
+ * Returns a text from `start` on without the optional whitespace around it: spaces and tabs (RFC 9110 §5.6.3), unlike
+ * `trim`, which also removes the byte A0.
+ */
+export function trimOws(text: string, start = 0): string {
+  let [from, to] = [start, text.length];
+  while (from < to && isOws(text.charCodeAt(from))) from++;
+  while (from < to && isOws(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
+}
+
+/** Returns the members of a list (RFC 9110 §5.6.1), in which some may be empty. Commas in quotes are not recognized. */
+export function splitList(value: string): readonly string[] {
+  return value.split(",").map((member) => trimOws(member));
+}
+
+function isOws(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}

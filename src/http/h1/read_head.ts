@@ -1,0 +1,52 @@
+/**
+ * Reads the head of a response, skipping interim responses.
+ *
+ * @module
+ */
+import { notHttp, switchedProtocols, terminated } from "../failures.ts";
+import type { TcpConnection } from "./connection.ts";
+import {
+  createParseHead,
+  findHeadEnd,
+  type Http1Head,
+  isHeadPossible,
+  MAX_HEAD_BYTES,
+} from "./response_head.ts";
+
+/**
+ * Returns the head of the response to a request as soon as it has arrived.
+ *
+ * @param method The request's method, which decides whether the request may be repeated after a failure.
+ * @throws {ProxyError} `http_protocol_error`, `connection_terminated`; and what the connection throws.
+ */
+export type ReadHead = (connection: TcpConnection, method: string) => Promise<Http1Head>;
+
+const SWITCHING_PROTOCOLS = 101;
+
+/** Creates a {@linkcode ReadHead}. */
+export function createReadHead(): ReadHead {
+  const parseHead = createParseHead();
+
+  return async function readHead(connection, method): Promise<Http1Head> {
+    let scanned = 0; // bytes after `start` that cannot begin the end of the head
+    let interimBytes = 0;
+    for (;;) {
+      const { memory, start, end } = connection;
+      const headEnd = findHeadEnd(memory, start + scanned, end);
+      if (headEnd < 0) {
+        if (end - start > MAX_HEAD_BYTES || !isHeadPossible(memory, start, end)) throw notHttp();
+        scanned = Math.max(0, end - start - 2); // the end of the head may be cut
+        if (!await connection.fill()) throw terminated({ method });
+        continue;
+      }
+      const head = parseHead(memory, start, headEnd);
+      connection.start = headEnd;
+      if (head.status === SWITCHING_PROTOCOLS) throw switchedProtocols();
+      if (head.status >= 200) return head;
+      // Clients do not get interim responses (RFC 9110 §15.2). Several are allowed, but not without end.
+      interimBytes += headEnd - start;
+      if (interimBytes > MAX_HEAD_BYTES) throw notHttp();
+      scanned = 0;
+    }
+  };
+}

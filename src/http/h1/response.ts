@@ -1,0 +1,163 @@
+/**
+ * The body of an HTTP/1.1 response whose head has arrived, and what becomes of its connection.
+ *
+ * @module
+ */
+import { ProxyError } from "../../protocol/mod.ts";
+import { type Body, ByteLimit, type Bytes } from "../body.ts";
+import { incomplete, tooLarge } from "../failures.ts";
+import { createBodyReader } from "./body.ts";
+import type { TcpConnection } from "./connection.ts";
+import type { Framing } from "./response_head.ts";
+
+/** The exchange that a response belongs to. */
+export interface ResponseSource {
+  readonly connection: TcpConnection;
+  /** The request's method. */
+  readonly method: string;
+  /** The request's signal. */
+  readonly signal: AbortSignal;
+  /** Called once, when nothing more is read, with whether the connection is ready for another response. */
+  readonly ended: (isReusable: boolean) => void;
+}
+
+// RFC 9112 §6.3: these have no body, whatever their fields say.
+const NO_BODY_STATUS: ReadonlySet<number> = new Set([204, 304]);
+
+/** Returns how the body of a response is framed (RFC 9112 §6.3). */
+export function framingOf(
+  method: string,
+  { status, framing }: { readonly status: number; readonly framing: Framing },
+): Framing {
+  return method === "HEAD" || NO_BODY_STATUS.has(status) ? 0 : framing;
+}
+
+/** The body of a response, on its connection. */
+export class Http1Body implements Body {
+  readonly length: number | undefined;
+  readonly isHere: boolean;
+  readonly #source: ResponseSource;
+  readonly #framing: Framing;
+  #hasEnded = false;
+  #isReading = false;
+
+  constructor(framing: Framing, source: ResponseSource) {
+    const { connection } = source;
+    this.#source = source;
+    this.#framing = framing;
+    this.length = typeof framing === "number" ? framing : undefined;
+    this.isHere = this.length !== undefined && connection.end - connection.start >= this.length;
+    if (framing === 0) this.#end(true);
+  }
+
+  bytes(maxBytes: number): Bytes | Promise<Bytes> {
+    if (this.#hasEnded) return new Uint8Array(); // there is no body, or it was discarded
+    const { length } = this;
+    const { connection } = this.#source;
+    if (length === undefined) return this.#readCounted(maxBytes);
+    if (length > maxBytes) throw this.#fail(tooLarge(maxBytes));
+    const { memory, start, end } = connection;
+    if (end - start < length) return this.#readLong(length);
+    connection.start = start + length;
+    const bytes = new Uint8Array(memory.subarray(start, start + length));
+    this.#end(true);
+    return bytes;
+  }
+
+  async *chunks(maxBytes: number): AsyncGenerator<Bytes> {
+    if (this.#hasEnded) return; // there is no body, or it was discarded
+    this.#isReading = true;
+    const { connection, method } = this.#source;
+    const reader = createBodyReader(connection, this.#framing, method);
+    const limit = new ByteLimit(maxBytes);
+    try {
+      if (this.length !== undefined && this.length > maxBytes) throw tooLarge(maxBytes);
+      for (;;) {
+        const next = reader.next();
+        const piece = next instanceof Promise ? await next : next;
+        if (piece === undefined) break;
+        limit.add(piece.byteLength);
+        yield piece;
+      }
+      this.#end(true);
+    } catch (thrown) {
+      throw this.#fail(thrown);
+    } finally {
+      this.#end(false);
+    }
+  }
+
+  discard(): void {
+    if (this.#hasEnded) return;
+    const { connection } = this.#source;
+    const { start, end } = connection;
+    const isWhole = !this.#isReading && end - start === this.length;
+    if (isWhole) connection.start = end;
+    this.#end(isWhole);
+  }
+
+  /** Keeps no connection with bytes after the body: they must not be taken for the response to the next request. */
+  #end(isWhole: boolean): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    const { connection, ended } = this.#source;
+    ended(isWhole && this.#framing !== "close" && connection.start === connection.end);
+  }
+
+  #fail(thrown: unknown): unknown {
+    this.#end(false);
+    const { signal, method } = this.#source;
+    if (signal.aborted) return signal.reason;
+    return thrown instanceof ProxyError ? thrown : incomplete({ method, cause: thrown });
+  }
+
+  /** Reads a body of known length of which a part has arrived. */
+  async #readLong(length: number): Promise<Bytes> {
+    const { connection, method } = this.#source;
+    const bytes = new Uint8Array(length + 1); // one more, to notice a byte after the body
+    const { memory, start, end } = connection;
+    bytes.set(memory.subarray(start, end));
+    connection.start = end;
+    let received = end - start;
+    try {
+      while (received < length) {
+        const read = await connection.read(bytes.subarray(received));
+        if (read === 0) throw incomplete({ method });
+        received += read;
+      }
+    } catch (thrown) {
+      throw this.#fail(thrown);
+    }
+    this.#end(received === length);
+    return bytes.subarray(0, length);
+  }
+
+  /** Reads a body of unknown length, which may arrive a byte at a time. */
+  async #readCounted(maxBytes: number): Promise<Bytes> {
+    const { connection, method } = this.#source;
+    const reader = createBodyReader(connection, this.#framing, method);
+    const limit = new ByteLimit(maxBytes);
+    let bytes = new Uint8Array();
+    let received = 0;
+    try {
+      for (;;) {
+        const next = reader.next();
+        const piece = next instanceof Promise ? await next : next;
+        if (piece === undefined) break;
+        limit.add(piece.byteLength);
+        const needed = received + piece.byteLength;
+        if (needed > bytes.length) {
+          const grown = new Uint8Array(Math.max(needed, Math.min(2 * received, maxBytes)));
+          grown.set(bytes.subarray(0, received));
+          bytes = grown; // doubled, so that a long body is not copied with every piece
+        }
+        bytes.set(piece, received);
+        received = needed;
+      }
+    } catch (thrown) {
+      throw this.#fail(thrown);
+    }
+    this.#end(true);
+    return received === bytes.length ? bytes : bytes.subarray(0, received);
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * The WebSocket of a client. No other file knows how Deno's server-side WebSockets behave.
+ *
+ * @module
+ */
+import type { Identity } from "../auth/authenticator.ts";
+import type { Cancel, Clock } from "../clock.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { ServerWebSocket, SocketMessage } from "../connection/socket.ts";
+import type { Lease } from "../limits/limiter.ts";
+import type { SUBPROTOCOL } from "../protocol/mod.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { Admitted } from "./gate.ts";
+
+/** A client whose handshake is accepted. */
+export interface AcceptedClient extends Admitted {
+  readonly address: string;
+  /** The selected subprotocol; `undefined` for the plain dialect. */
+  readonly subprotocol: typeof SUBPROTOCOL | undefined;
+  /** The service's place for the connection, to be disposed of when the connection has ended. */
+  readonly place: Lease;
+}
+
+/** What all client sockets share. */
+export interface ClientSocketDeps {
+  /** Opens the connection of a client whose WebSocket has opened. */
+  readonly openConnection: (socket: ClientSocket) => Connection;
+  /** The connections of all sockets that are open or closing. Sockets add and delete their own. */
+  readonly connections: Set<Connection>;
+  readonly isDraining: () => boolean;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+}
+
+// Deno sends a ping after half of this time without a frame, and closes the WebSocket after all of it.
+const IDLE_TIMEOUT_SECONDS = 30;
+// A WebSocket whose client disconnected before the response to its handshake has no event, not even `close`.
+const OPEN_TIMEOUT_MS = 2000;
+// A WebSocket whose client does not answer a close frame has no `close` event either.
+const CLOSE_TIMEOUT_MS = 1000;
+
+/** Accepts a WebSocket handshake. Returns the response; the socket opens when the response was sent. */
+export function acceptHandshake(
+  request: Request,
+  client: AcceptedClient,
+  deps: ClientSocketDeps,
+): Response {
+  const { socket, response } = Deno.upgradeWebSocket(request, {
+    idleTimeout: IDLE_TIMEOUT_SECONDS,
+  });
+  // Deno's own `protocol` option throws if the offer has no space, or two, after a comma.
+  const { subprotocol } = client;
+  if (subprotocol !== undefined) response.headers.set("sec-websocket-protocol", subprotocol);
+  new ClientSocket(socket, client, deps);
+  return response;
+}
+
+/**
+ * The WebSocket of one client, from its handshake until both sides have closed; then its places are given back. A
+ * class that is its own event listener: there are many idle connections, and each should cost one object.
+ */
+export class ClientSocket implements ServerWebSocket, EventListenerObject {
+  /** The connection's name in the log. */
+  readonly id: string = crypto.randomUUID();
+  readonly identity: Identity | undefined;
+  readonly key: string;
+  readonly subprotocol: AcceptedClient["subprotocol"];
+  readonly #webSocket: WebSocket;
+  readonly #address: string;
+  readonly #lease: Lease;
+  readonly #place: Lease;
+  readonly #deps: ClientSocketDeps;
+  #connection: Connection | undefined = undefined;
+  #cancelTimeout: Cancel | undefined = undefined;
+  #hasEnded = false;
+
+  constructor(webSocket: WebSocket, client: AcceptedClient, deps: ClientSocketDeps) {
+    this.identity = client.identity;
+    this.key = client.key;
+    this.subprotocol = client.subprotocol;
+    this.#webSocket = webSocket;
+    this.#address = client.address;
+    this.#lease = client.lease;
+    this.#place = client.place;
+    this.#deps = deps;
+    this.#endAfter(OPEN_TIMEOUT_MS);
+    webSocket.binaryType = "arraybuffer";
+    webSocket.addEventListener("open", this, { once: true });
+    webSocket.addEventListener("message", this);
+    webSocket.addEventListener("close", this, { once: true }); // follows every `error` event, too
+  }
+
+  get bufferedAmount(): number {
+    return this.#webSocket.bufferedAmount;
+  }
+
+  get readyState(): number {
+    return this.#webSocket.readyState;
+  }
+
+  send(message: SocketMessage): void {
+    this.#webSocket.send(message);
+  }
+
+  /** Starts the closing handshake. The socket ends without the client's close frame if that takes too long. */
+  close(code?: number, reason?: string): void {
+    this.#webSocket.close(code, reason);
+    if (!this.#hasEnded) this.#endAfter(CLOSE_TIMEOUT_MS);
+  }
+
+  /** Handles an event of the WebSocket. An exception in a listener would end the process. */
+  handleEvent(event: Event): void {
+    try {
+      if (event instanceof MessageEvent) this.#connection?.receive(event.data);
+      else if (event instanceof CloseEvent) this.#end(event.code);
+      else this.#open();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #open(): void {
+    if (this.#hasEnded) return this.#webSocket.close(); // too late: its places were given back
+    this.#cancelTimeout?.();
+    this.#cancelTimeout = undefined;
+    const { openConnection, connections, isDraining, telemetry } = this.#deps;
+    telemetry.emit({
+      type: "connected",
+      connection: this.id,
+      dialect: this.subprotocol ?? "plain",
+      client: this.#address,
+      ...(this.identity !== undefined && { identity: this.identity.subject }),
+    });
+    const connection = this.#connection = openConnection(this);
+    connections.add(connection);
+    if (isDraining()) connection.drain(0); // the drain started between the handshake and this event
+  }
+
+  #endAfter(delayMs: number): void {
+    this.#cancelTimeout?.();
+    this.#cancelTimeout = this.#deps.clock.after(delayMs, () => {
+      try {
+        this.#end(0);
+      } catch (error) {
+        this.#fail(error);
+      }
+    });
+  }
+
+  #end(code: number): void {
+    this.#hasEnded = true;
+    this.#cancelTimeout?.();
+    this.#cancelTimeout = undefined;
+    this.#place[Symbol.dispose]();
+    this.#lease[Symbol.dispose]();
+    if (this.#connection === undefined) return;
+    this.#deps.connections.delete(this.#connection);
+    this.#connection.closed(code);
+  }
+
+  #fail(error: unknown): void {
+    this.#deps.telemetry.emit({ type: "failed", connection: this.id, error });
+    // A client without a connection would wait for a response forever.
+    if (this.#connection === undefined && !this.#hasEnded) this.close();
+  }
+}

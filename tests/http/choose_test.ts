@@ -1,0 +1,75 @@
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import { chooseTransport } from "../../src/http/choose.ts";
+import type { Transport, TransportRequest, TransportResponse } from "../../src/http/transport.ts";
+import type { HeaderPairs } from "../../src/protocol/mod.ts";
+import { fakeBody } from "./fake_body.ts";
+
+interface NamedTransport {
+  readonly transport: Transport;
+  readonly calls: readonly (readonly [TransportRequest, AbortSignal])[];
+  /** The promise that every call returns. */
+  readonly promise: Promise<TransportResponse>;
+}
+
+function createTransport(): NamedTransport {
+  const calls: [TransportRequest, AbortSignal][] = [];
+  const { body } = fakeBody([]);
+  const promise = Promise.resolve({
+    status: 200,
+    statusText: "",
+    headers: [],
+    decoded: false,
+    body,
+  });
+  return {
+    transport: (request, signal) => {
+      calls.push([request, signal]);
+      return promise;
+    },
+    calls,
+    promise,
+  };
+}
+
+function requestOf(url: string, headers: HeaderPairs = []): TransportRequest {
+  return { method: "GET", url: new URL(url), headers, body: null, addresses: ["127.0.0.1"] };
+}
+
+const CHOICES: readonly {
+  readonly name: string;
+  readonly url?: string;
+  readonly headers?: HeaderPairs;
+  readonly isDirect: boolean;
+}[] = [
+  { name: "an http URL", isDirect: true },
+  { name: "an https URL", url: "https://a.invalid/", isDirect: false },
+  { name: "another scheme", url: "ftp://a.invalid/", isDirect: false },
+  { name: "other codings", headers: [["accept-encoding", "gzip, zstd"]], isDirect: true },
+  { name: "br among codings", headers: [["Accept-Encoding", "gzip, br;q=1"]], isDirect: false },
+  { name: "br in another field", headers: [["x-encoding", "br"]], isDirect: true },
+  {
+    name: "br in the second of two fields",
+    headers: [["accept-encoding", "gzip"], ["accept-encoding", "br"]],
+    isDirect: false,
+  },
+];
+
+for (const { name, url = "http://a.invalid/", headers = [], isDirect } of CHOICES) {
+  Deno.test(`chooseTransport() makes a request with ${name} ${isDirect ? "directly" : "with fetch"}`, () => {
+    const [direct, viaFetch] = [createTransport(), createTransport()];
+    const transport = chooseTransport({ direct: direct.transport, viaFetch: viaFetch.transport });
+    const request = requestOf(url, headers);
+    const { signal } = new AbortController();
+    const [chosen, other] = isDirect ? [direct, viaFetch] : [viaFetch, direct];
+    // No promise is added.
+    assertStrictEquals(transport(request, signal), chosen.promise);
+    assertEquals([chosen.calls.length, other.calls.length], [1, 0]);
+    assertStrictEquals(chosen.calls[0]?.[0], request);
+    assertStrictEquals(chosen.calls[0]?.[1], signal);
+  });
+}
+
+Deno.test("chooseTransport() returns fetch's transport itself when there is no other", () => {
+  const { transport } = createTransport();
+  assertStrictEquals(chooseTransport({ direct: undefined, viaFetch: transport }), transport);
+});

@@ -1,0 +1,102 @@
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import {
+  badPort,
+  connectTimedOut,
+  handshakeFailed,
+  incomplete,
+  miscoded,
+  noAddress,
+  notHttp,
+  refused,
+  switchedProtocols,
+  terminated,
+  type ToFailure,
+  tooLarge,
+  unreachable,
+  unresolved,
+  unsendable,
+  untrusted,
+} from "../../src/http/failures.ts";
+
+/** What is expected: code, sent, retryable with GET, retryable with POST. */
+type Expected = readonly [code: string, sent: string, get: boolean, post: boolean];
+
+const FAILURES: readonly { name: string; create: ToFailure; expected: Expected }[] = [
+  { name: "unresolved", create: unresolved, expected: ["dns_error", "no", true, true] },
+  { name: "noAddress", create: noAddress, expected: ["dns_error", "no", true, true] },
+  { name: "refused", create: refused, expected: ["connection_refused", "no", true, true] },
+  {
+    name: "connectTimedOut",
+    create: connectTimedOut,
+    expected: ["connection_timeout", "no", true, true],
+  },
+  {
+    name: "unreachable",
+    create: unreachable,
+    expected: ["destination_unavailable", "no", true, true],
+  },
+  { name: "untrusted", create: untrusted, expected: ["tls_certificate_error", "no", false, false] },
+  {
+    name: "handshakeFailed",
+    create: handshakeFailed,
+    expected: ["tls_protocol_error", "no", false, false],
+  },
+  { name: "badPort", create: badPort, expected: ["http_request_denied", "no", false, false] },
+  { name: "unsendable", create: unsendable, expected: ["bad_request", "no", false, false] },
+  {
+    name: "terminated",
+    create: terminated,
+    expected: ["connection_terminated", "maybe", true, false],
+  },
+  { name: "notHttp", create: notHttp, expected: ["http_protocol_error", "yes", false, false] },
+  {
+    name: "switchedProtocols",
+    create: switchedProtocols,
+    expected: ["http_protocol_error", "yes", false, false],
+  },
+  {
+    name: "incomplete",
+    create: incomplete,
+    expected: ["http_response_incomplete", "yes", true, false],
+  },
+  {
+    name: "tooLarge",
+    create: () => tooLarge(5),
+    expected: ["http_response_body_size", "yes", false, false],
+  },
+  {
+    name: "miscoded",
+    create: miscoded,
+    expected: ["http_response_content_coding", "yes", false, false],
+  },
+];
+
+// These do not depend on a cause.
+const WITHOUT_OPTIONS: readonly ToFailure[] = [noAddress, unsendable, switchedProtocols];
+
+for (const { name, create, expected } of FAILURES) {
+  Deno.test(`${name}() has its code, sent and retryable`, () => {
+    const [get, post] = ["GET", "POST"].map((method) => create({ method }));
+    assertEquals([get?.code, get?.sent, get?.retryable, post?.retryable], [...expected]);
+    assertEquals([post?.code, post?.sent, post?.message], [get?.code, get?.sent, get?.message]);
+    assertEquals(/^[A-Z][^\n]+[^.\n]$/.test(get?.message ?? ""), true, get?.message);
+  });
+
+  if (WITHOUT_OPTIONS.includes(create) || name === "tooLarge") continue;
+  Deno.test(`${name}() takes its cause, and whether the request was sent`, () => {
+    const cause = new Error("x");
+    const error = create({ cause, sent: "maybe", method: "GET" });
+    assertStrictEquals(error.cause, cause);
+    assertEquals([error.sent, "cause" in create()], ["maybe", false]);
+  });
+}
+
+Deno.test("failures that differ have texts that differ, and no text names an address", () => {
+  const messages = FAILURES.map(({ create }) => create().message);
+  assertEquals(new Set(messages).size, FAILURES.length);
+  assertEquals(messages.filter((message) => /\d+\.\d+|[a-f\d]*::/.test(message)), []);
+});
+
+Deno.test("tooLarge() names the limit", () => {
+  assertEquals(tooLarge(12).message, "The response body is larger than 12 bytes");
+});

@@ -1,0 +1,230 @@
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { TcpConnection } from "../../../src/http/h1/connection.ts";
+import { type RawConnection, startRaw } from "../../helpers/upstream.ts";
+import { createWire } from "./wire.ts";
+
+/** Returns the bytes that have arrived and have not been taken. */
+function textOf({ memory, start, end }: TcpConnection): string {
+  return memory.toString("latin1", start, end);
+}
+
+/** Runs a script against one real connection. */
+async function withConnection(
+  server: (connection: RawConnection) => Promise<void>,
+  script: (connection: TcpConnection) => Promise<void>,
+): Promise<void> {
+  await using upstream = startRaw(server);
+  const tcp = await Deno.connect({ hostname: "127.0.0.1", port: upstream.port });
+  const connection = new TcpConnection(tcp);
+  try {
+    await script(connection);
+  } finally {
+    connection.close();
+  }
+}
+
+/** Makes a connection idle; fulfils when it cannot be used again. */
+function becomeIdle(connection: TcpConnection): Promise<void> {
+  return new Promise((ended) => connection.beginIdle(ended));
+}
+
+Deno.test("fill() adds new bytes to those that were not taken", async () => {
+  const connection = new TcpConnection(createWire("ab", "cd", "ef", null));
+  assertEquals([await connection.fill(), textOf(connection)], [true, "ab"]);
+  connection.start += 1;
+  assertEquals([await connection.fill(), textOf(connection)], [true, "bcd"]);
+  assertEquals([connection.start, connection.end], [1, 4]); // nothing was moved
+  connection.start = connection.end;
+  assertEquals([await connection.fill(), textOf(connection)], [true, "ef"]);
+  assertEquals([connection.start, connection.end], [0, 2]); // the memory is used from its beginning
+  assertEquals([await connection.fill(), textOf(connection)], [false, "ef"]);
+});
+
+Deno.test("fill() makes room for any number of bytes that are not taken", async () => {
+  const texts = Array.from({ length: 50 }, (_, at) => String(at % 10).repeat(1999));
+  const connection = new TcpConnection(createWire("x", ...texts, null));
+  await connection.fill();
+  connection.start = 1;
+  while (await connection.fill());
+  assertEquals(textOf(connection), texts.join(""));
+});
+
+Deno.test("reserve() makes room and keeps the bytes that have arrived", async () => {
+  const connection = new TcpConnection(createWire("abc", "d".repeat(70_000)));
+  await connection.fill();
+  connection.start = 1;
+  connection.reserve(65_536);
+  assertEquals([textOf(connection), connection.memory.length >= 65_538], ["bc", true]);
+  await connection.fill();
+  assert(textOf(connection).length >= 65_538);
+  assertEquals(textOf(connection).slice(0, 4), "bcdd");
+});
+
+Deno.test("read() reads into other memory, and returns 0 at the end", async () => {
+  const connection = new TcpConnection(createWire("abc", null));
+  const memory = new Uint8Array(2);
+  assertEquals([await connection.read(memory), ...memory], [2, 0x61, 0x62]);
+  assertEquals([await connection.read(memory), ...memory], [1, 0x63, 0x62]);
+  assertEquals(await connection.read(memory), 0);
+});
+
+Deno.test("write() writes all bytes, however few the system takes at a time", async () => {
+  const wire = createWire();
+  const tcp = { ...wire, write: (bytes: Uint8Array) => wire.write(bytes.subarray(0, 3)) };
+  const connection = new TcpConnection(tcp);
+  const writing = connection.write(new TextEncoder().encode("0123456789"));
+  assertEquals(connection.isWriting, true);
+  await writing;
+  assertEquals([wire.written(), connection.isWriting], ["0123456789", false]);
+});
+
+Deno.test("writeHead() writes a head and a short body at once, and all bytes unchanged", async () => {
+  for (
+    const [headLength, bodyLength, expected] of [[10, 20, 1], [1096, 3000, 1], [1097, 3000, 2], [
+      5000,
+      0,
+      1,
+    ], [5000, 9, 2]]
+  ) {
+    const wire = createWire();
+    let writes = 0;
+    const write = (bytes: Uint8Array): Promise<number> => {
+      writes++;
+      return wire.write(bytes);
+    };
+    const head = "\xe9".repeat(headLength ?? 0);
+    const body = bodyLength ? new Uint8Array(bodyLength).fill(0x62) : null;
+    await new TcpConnection({ ...wire, write }).writeHead(head, body);
+    assertEquals([wire.written(), writes], [head + "b".repeat(bodyLength ?? 0), expected]);
+  }
+});
+
+Deno.test("isWriting stays true when a write has failed", async () => {
+  const read = Promise.withResolvers<void>();
+  await withConnection(async (connection) => {
+    await connection.readHead();
+    connection.close();
+    read.resolve();
+  }, async (connection) => {
+    await connection.writeHead("a\r\n\r\n", null);
+    await read.promise;
+    await assertRejects(async () => {
+      for (;;) await connection.write(new Uint8Array(100_000));
+    });
+    assertEquals(connection.isWriting, true);
+  });
+});
+
+Deno.test("isWriting is true while a server does not read, and close() ends the write", async () => {
+  const done = Promise.withResolvers<void>();
+  await withConnection(() => done.promise, async (connection) => {
+    const writing = assertRejects(() => connection.write(new Uint8Array(50_000_000)));
+    const reading = assertRejects(() => connection.fill());
+    assertEquals([connection.isWriting, connection.isClosed], [true, false]);
+    connection.close();
+    connection.close(); // and once more, as a listener may
+    await Promise.all([writing, reading]);
+    assertEquals([connection.isWriting, connection.isClosed], [true, true]);
+    done.resolve();
+  });
+});
+
+const ENDS: readonly {
+  name: string;
+  input: (connection: RawConnection) => Promise<void> | void;
+}[] = [
+  { name: "is closed", input: (connection) => connection.close() },
+  { name: "is half closed", input: (connection) => connection.closeWrite() },
+  { name: "sends a byte", input: (connection) => connection.write("x") },
+];
+
+for (const { name, input } of ENDS) {
+  Deno.test(`beginIdle() calls back when the connection ${name}, but not after endIdle()`, async () => {
+    const ready = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
+    await withConnection(async (connection) => {
+      await ready.promise;
+      await input(connection);
+      await gone.promise;
+    }, async (connection) => {
+      const ended = becomeIdle(connection);
+      ready.resolve();
+      await ended;
+      gone.resolve();
+    });
+    const wire = createWire();
+    const connection = new TcpConnection(wire);
+    const ended = becomeIdle(connection).then(() => "ended");
+    connection.endIdle();
+    wire.push(name === "sends a byte" ? "x" : null);
+    await connection.fill();
+    assertEquals(await Promise.race([ended, Promise.resolve("in use")]), "in use");
+  });
+}
+
+Deno.test("beginIdle() calls back when the connection is reset", async () => {
+  const wire = createWire();
+  const ended = becomeIdle(new TcpConnection(wire));
+  wire.close(); // which is how a read is rejected
+  await ended;
+});
+
+Deno.test("fill() reads new bytes after endIdle()", async () => {
+  const wire = createWire("one");
+  const connection = new TcpConnection(wire);
+  await connection.fill();
+  connection.start = connection.end;
+  for (const text of ["two", "three"]) {
+    connection.beginIdle(() => {});
+    connection.endIdle();
+    wire.push(text);
+    assertEquals([await connection.fill(), textOf(connection)], [true, text]);
+    connection.start = connection.end;
+  }
+});
+
+Deno.test("beginIdle() keeps the memory when there was no long body", async () => {
+  const connection = new TcpConnection(createWire("a"));
+  const { memory } = connection;
+  await connection.fill();
+  connection.beginIdle(() => {});
+  assertStrictEquals(connection.memory, memory);
+  assertEquals([connection.start, connection.end, connection.expiresAt], [0, 0, Infinity]);
+});
+
+Deno.test("reserve() leaves the memory alone while a byte is awaited since beginIdle()", async () => {
+  const wire = createWire();
+  const connection = new TcpConnection(wire);
+  connection.beginIdle(() => {});
+  const { memory } = connection;
+  connection.endIdle();
+  connection.reserve(100_000);
+  assertStrictEquals(connection.memory, memory);
+  wire.push("ab");
+  assertEquals([await connection.fill(), textOf(connection)], [true, "ab"]);
+});
+
+Deno.test("beginIdle() releases the memory of a long body", () => {
+  const connection = new TcpConnection(createWire("a"));
+  const { length } = connection.memory;
+  connection.reserve(1_000_000);
+  assert(connection.memory.length >= 1_000_000);
+  connection.beginIdle(() => {});
+  assertEquals(connection.memory.length, length);
+});
+
+Deno.test("isStale is true from beginIdle() to the first byte", async () => {
+  const wire = createWire("a");
+  const connection = new TcpConnection(wire);
+  assertEquals(connection.isStale, false);
+  await connection.fill();
+  connection.start = connection.end;
+  connection.beginIdle(() => {});
+  connection.endIdle();
+  assertEquals(connection.isStale, true);
+  wire.push("b");
+  await connection.fill();
+  connection.start = connection.end;
+  wire.push(null);
+  assertEquals([await connection.fill(), connection.isStale], [false, false]);
+});
