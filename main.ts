@@ -6,6 +6,7 @@
 import { SERVER_NAME } from "./src/app.ts";
 import { type Config, formatSettings, parseConfig } from "./src/config/config.ts";
 import { ConfigError } from "./src/config_error.ts";
+import { toJsonSchemas } from "./src/dialect/json_schema.ts";
 import { ListenError } from "./src/server/listener.ts";
 import { serveAlone, type Service } from "./src/service.ts";
 import { serveTogether, StartError } from "./src/workers/coordinator.ts";
@@ -13,7 +14,9 @@ import { countWorkers } from "./src/workers/count.ts";
 
 const HELP = `${SERVER_NAME}: a WebSocket-to-HTTP proxy
 
-Usage: deno task start [--help | --version]
+Usage: deno task start [--help | --version | --schema]
+
+--schema prints the JSON Schemas of the frames that a client sends.
 
 Settings are environment variables:
 
@@ -27,6 +30,9 @@ const EXIT_SIGTERM = 143;
 
 async function main(args: readonly string[]): Promise<void> {
   if (args.includes("--help")) return print(Deno.stdout, HELP);
+  if (args.includes("--schema")) {
+    return print(Deno.stdout, JSON.stringify(toJsonSchemas(), undefined, 2));
+  }
   if (args.includes("--version")) return print(Deno.stdout, SERVER_NAME);
   if (args.length > 0) {
     return fail([`Unknown argument ${args[0]}; try --help`], EXIT_WRONG_SETTINGS);

@@ -45,8 +45,8 @@ export interface App extends AsyncDisposable {
   /** Writes log lines that are still buffered. */
   flush(): void;
   /**
-   * Accepts no new connections and requests. Fulfils when every running exchange has ended, at the latest after
-   * `DRAIN_MS`. The handler still serves HTTP requests.
+   * Accepts no new connections and requests. Fulfils when every connection has closed, at the latest two
+   * seconds after `DRAIN_MS`. The handler still serves HTTP requests.
    */
   drain(): Promise<void>;
   /**

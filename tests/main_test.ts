@@ -161,6 +161,15 @@ Deno.test("--help documents every setting, --version names the version", async (
   assertStringIncludes(new TextDecoder().decode(unknown.stderr), "--help");
 });
 
+Deno.test("--schema prints the JSON Schema of every frame that a client sends", async () => {
+  const { code, stdout } = await startCommand({}, { args: ["--schema"] }).output();
+  assertEquals(code, 0);
+  const schemas = JSON.parse(new TextDecoder().decode(stdout));
+  assertEquals(Object.keys(schemas), ["request", "cancel", "grant", "ping", "auth", "plain"]);
+  assertEquals(schemas.grant.required, ["type", "id", "bytes"]);
+  assertEquals(schemas.plain.required, ["url", "method"]);
+});
+
 Deno.test("the service listens again after it has run out of file descriptors", async () => {
   const limited = `ulimit -n 64 && exec "$0" "$@"`;
   await using service = await startProcess(LOOPBACK, [], ["sh", "-c", limited]);

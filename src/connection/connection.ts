@@ -153,8 +153,8 @@ export class Connection implements LastingConnection, FrameSocketListener {
   }
 
   /** Ends every exchange in flight with an error, after {@linkcode Connection.drain}. */
-  expire(): void {
-    this.#lifetime.expire();
+  endGrace(): void {
+    this.#lifetime.endGrace();
   }
 
   paused(): void {

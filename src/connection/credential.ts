@@ -21,9 +21,9 @@ export interface CredentialOptions {
 /** Is called when a credential was not renewed in time. */
 export interface CredentialListener {
   /** The grace is over: the connection is to close once its exchanges have ended. */
-  credentialExpired(): void;
+  renewalTimeOver(): void;
   /** The exchanges have taken too long as well. */
-  credentialOverdue(): void;
+  finishTimeOver(): void;
 }
 
 /** The credential of a connection. A class: every idle connection has one. */
@@ -92,8 +92,8 @@ export class ConnectionCredential {
     const { authGraceMs, finishMs } = this.#options;
     const end = this.#expiresAt + authGraceMs;
     this.#at(end, () => {
-      this.#listener.credentialExpired();
-      if (!this.#isClosed) this.#at(end + finishMs, () => this.#listener.credentialOverdue());
+      this.#listener.renewalTimeOver();
+      if (!this.#isClosed) this.#at(end + finishMs, () => this.#listener.finishTimeOver());
     });
   }
 

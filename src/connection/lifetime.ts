@@ -35,9 +35,9 @@ export class Lifetime implements CredentialListener {
   readonly #options: LifetimeOptions;
   readonly #credential: ConnectionCredential;
   #isDraining = false;
-  #isExpired = false;
+  #isGraceOver = false;
   /** The code to close with after the last exchange; `undefined` while the connection goes on. */
-  #leaving: CloseCode | undefined = undefined;
+  #closeCode: CloseCode | undefined = undefined;
 
   constructor(connection: LastingConnection, options: LifetimeOptions) {
     this.#connection = connection;
@@ -68,22 +68,25 @@ export class Lifetime implements CredentialListener {
     if (this.#isDraining) return;
     this.#isDraining = true;
     this.#send(this.#connection.dialect.encodeConnectionFrame({ type: "goaway", graceMs }));
-    this.#retire(1001);
+    this.#closeAfterLast(1001);
   }
 
   /** Ends every exchange in flight with an error, after {@linkcode Lifetime.drain}. */
-  expire(): void {
+  endGrace(): void {
     const { inFlight, socket } = this.#connection;
-    this.#isExpired = true;
+    this.#isGraceOver = true;
     // The server does not wait for a client that does not read.
     if (inFlight.size === 0 || socket.isWaiting()) return socket.close(1001);
-    this.#failAll("draining", "The server went away before the exchange had ended");
+    this.#failAll(
+      "draining",
+      "The server is going away and has ended this exchange; open a new connection",
+    );
   }
 
   /** To be called when an exchange has ended. */
   closeIfDone(): void {
-    if (this.#leaving === undefined || this.#connection.inFlight.size > 0) return;
-    this.#leave(this.#leaving);
+    if (this.#closeCode === undefined || this.#connection.inFlight.size > 0) return;
+    this.#closeWhenFlushed(this.#closeCode);
   }
 
   /** To be called when the connection has ended. */
@@ -91,29 +94,29 @@ export class Lifetime implements CredentialListener {
     this.#credential.close();
   }
 
-  credentialExpired(): void {
-    this.#retire(this.#leaving ?? 4501);
+  renewalTimeOver(): void {
+    this.#closeAfterLast(this.#closeCode ?? 4501);
   }
 
-  credentialOverdue(): void {
-    this.#failAll("unauthorized", "The credential has expired");
+  finishTimeOver(): void {
+    this.#failAll("unauthorized", "The credential has expired; open a connection with a new one");
   }
 
-  #retire(code: CloseCode): void {
-    this.#leaving = code;
+  #closeAfterLast(code: CloseCode): void {
+    this.#closeCode = code;
     this.closeIfDone();
   }
 
   /** Closes once the client has read everything, or at once when the grace of the drain is over. */
-  #leave(code: CloseCode): void {
+  #closeWhenFlushed(code: CloseCode): void {
     const { socket } = this.#connection;
-    if (this.#isExpired) return socket.close(code);
+    if (this.#isGraceOver) return socket.close(code);
     socket.flushed().then(() => {
-      if (this.#leaving === code) socket.close(code);
+      if (this.#closeCode === code) socket.close(code);
     });
   }
 
-  /** Fails the exchanges in flight; each error says how far its exchange had come. */
+  /** Fails the exchanges in flight. `Exchange.fail` raises `sent` to what the stage of each exchange says. */
   #failAll(code: "draining" | "unauthorized", message: string): void {
     this.#connection.inFlight.failAll(
       new ProxyError(code, message, { sent: "no", retryable: true }),
@@ -126,7 +129,7 @@ export class Lifetime implements CredentialListener {
 
   #renewed(renewed: Identity | undefined): void {
     const { id: connection, identity, dialect } = this.#connection;
-    if (this.#leaving === 4501) this.#leaving = undefined; // the credential has arrived just in time
+    if (this.#closeCode === 4501) this.#closeCode = undefined; // the renewed credential cancels the close
     this.#options.telemetry.emit({
       type: "authenticated",
       connection,

@@ -4,13 +4,7 @@
  *
  * @module
  */
-import {
-  FIELD_VALUE,
-  isFieldValue,
-  isToken,
-  TOKEN,
-  TOKEN_CHARACTERS,
-} from "../protocol/grammar.ts";
+import { FIELD_VALUE, isFieldValue, isToken, TOKEN } from "../protocol/grammar.ts";
 import type { HeaderFields, Query } from "../protocol/mod.ts";
 import { isObject } from "./dialect.ts";
 import {
@@ -43,7 +37,7 @@ const PARAMETER_SCHEMA: JsonSchema = {
 
 const NOT_A_STRING = toFault("must be a string");
 const NAME_TOO_LONG = toFault(`must be at most ${MAX_NAME_LENGTH} characters`);
-const NOT_A_TOKEN = toFault(`must be an HTTP token: ${TOKEN_CHARACTERS}`);
+const NOT_A_TOKEN = toFault("must be an HTTP token: letters, digits and !#$%&'*+-.^_`|~");
 const NOT_A_FIELD_VALUE = toFault("must not contain control characters or characters above U+00FF");
 const NOT_FIELDS = toFault("must be an object of strings or a list of [name, value] pairs");
 const NOT_A_PAIR = toFault("must be a [name, value] pair");
@@ -72,7 +66,7 @@ export const headersCheck: ValueCheck<HeaderFields> = customValue(findFieldsFaul
   ],
 });
 
-/** Query parameters. Each value of a list counts, which JSON Schema cannot express. */
+/** Query parameters. The limit for their number includes every item of a list, which JSON Schema cannot say. */
 export const queryCheck: ValueCheck<Query> = customValue(findQueryFault, {
   type: "object",
   maxProperties: MAX_FIELDS,

@@ -1,12 +1,12 @@
 /**
  * The schema of a frame: its members and the rules between them. Accepts a valid frame without allocating
- * memory, and describes what is wrong with any other.
+ * anything, and says what is wrong with any other.
  *
  * @module
  */
 import type { FrameMember, TypedMember } from "./member.ts";
 import type { CreateRule, FrameRule } from "./rules.ts";
-import { type Fault, type JsonSchema, toFault } from "./value_check.ts";
+import { type Fault, toFault } from "./value_check.ts";
 
 /**
  * The members of a frame, by name. The compiler refuses a name that is missing or unknown, a value of another
@@ -30,10 +30,9 @@ const MISSING = toFault("is missing");
 
 /** The schema of a type of frame with at most 31 members. */
 export class FrameSchema<Frame> {
-  /** Never present; makes the compiler distinguish schemas of different frames. */
-  declare readonly frames?: (frame: Frame) => Frame;
-  readonly #description: string;
-  readonly #rules: readonly FrameRule[];
+  readonly description: string;
+  readonly members: FrameMembers<Frame>;
+  readonly rules: readonly FrameRule[];
   readonly #rows: ReadonlyMap<string, Row>;
   /** The bits of the members that every frame has. */
   readonly #required: number;
@@ -51,8 +50,9 @@ export class FrameSchema<Frame> {
       .map(([name, member], index): Row => ({ ...member, name, bit: 1 << index }));
     this.#rows = new Map(rows.map((row) => [row.name, row]));
     this.#required = rows.reduce((bits, { bit, isOptional }) => isOptional ? bits : bits | bit, 0);
-    this.#description = description;
-    this.#rules = rules.map((create) => create((name) => this.#rows.get(name)?.bit ?? 0));
+    this.description = description;
+    this.members = members;
+    this.rules = rules.map((create) => create((name) => this.#rows.get(name)?.bit ?? 0));
   }
 
   /** Reports whether a JSON object is a valid frame. */
@@ -66,37 +66,8 @@ export class FrameSchema<Frame> {
       present |= row.bit;
     }
     if ((present & this.#required) !== this.#required) return false;
-    for (const rule of this.#rules) if (rule.find(present, value) !== undefined) return false;
+    for (const rule of this.rules) if (rule.find(present, value) !== undefined) return false;
     return true;
-  }
-
-  /**
-   * Returns the schema as JSON Schema (draft 2020-12), for tools and for clients in other languages.
-   *
-   * A frame that is valid there can still be refused for what JSON Schema cannot express: a URL that does not
-   * parse, a body with GET, or too many query parameters in several lists.
-   *
-   * @example
-   * ```ts
-   * import { assertEquals } from "@std/assert";
-   * import { CLIENT_FRAMES } from "./client_frames.ts";
-   *
-   * const { required } = CLIENT_FRAMES.grant.toJsonSchema();
-   * assertEquals(required, ["type", "id", "bytes"]);
-   * ```
-   */
-  toJsonSchema(): JsonSchema {
-    const rows = [...this.#rows.values()];
-    const rules = this.#rules.map(({ schema }) => schema);
-    return {
-      $schema: "https://json-schema.org/draft/2020-12/schema",
-      description: this.#description,
-      type: "object",
-      properties: Object.fromEntries(rows.map(({ name, schema }) => [name, schema])),
-      required: rows.filter(({ isOptional }) => !isOptional).map(({ name }) => name),
-      additionalProperties: false,
-      ...(rules.length > 0 && { allOf: rules }),
-    };
   }
 
   /** Returns what is wrong with a JSON object, naming each member: `"url" is missing`. */
@@ -129,7 +100,7 @@ export class FrameSchema<Frame> {
   #describeRules(value: Readonly<Record<string, unknown>>): string[] {
     let present = 0;
     for (const name in value) present |= this.#rows.get(name)?.bit ?? 0;
-    const faults = this.#rules.map((rule) => rule.find(present, value));
+    const faults = this.rules.map((rule) => rule.find(present, value));
     return faults.filter((fault) => fault !== undefined).map(describeFault);
   }
 }

@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { withSentOf } from "../http/sent.ts";
 import type { ProxyError, ProxyRequest, Sent } from "../protocol/mod.ts";
-import { timedOut, withSentOf } from "./errors.ts";
+import { timedOut } from "./errors.ts";
 import type { Place } from "./pace.ts";
 import {
   type Caller,

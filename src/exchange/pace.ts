@@ -1,17 +1,17 @@
 /**
- * The pace of exchanges: as many at a time as the event loop serves evenly, or as wait for destinations.
+ * Limits how many exchanges run at a time: 64, and 64 more whenever those that run only wait for their destinations.
  *
  * @module
  */
 import type { Clock } from "../clock.ts";
 
-// Deno's runtime reads at most 128 ready sockets in a turn. Where more are ready, it continues with those that have
-// waited least, so that others wait for seconds. An exchange has two: its client's and its destination's.
+// In a turn of the event loop Deno's runtime reads at most 128 ready sockets. If more are ready, it continues with those
+// that have waited least, so that others wait for seconds. Each exchange uses two sockets: 64 exchanges use 128.
 const PLACES = 64;
-// While that is so, some dozens of exchanges end in so many turns.
+// If no more than FEW_ENDED exchanges end within so many turns, they wait for destinations, not for the event loop.
 const TURNS = 10;
 const FEW_ENDED = 16;
-// Something else may be what makes turns long, and then the above does not hold. In milliseconds.
+// Turns can be long for other reasons: no exchange waits longer than this, in milliseconds, and a turn.
 const MAX_WAIT_MS = 200;
 
 /**
@@ -22,14 +22,14 @@ export class Pace {
   readonly #clock: Clock;
   readonly #waiting: Place[] = [];
   #taken = 0;
-  #turns = 0;
-  #ended = 0;
+  #turnsSinceReset = 0;
+  #endedSinceReset = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Returns a place, which is held at once or {@linkcode Place.granted} later. */
+  /** Returns a place, which is held at once or {@linkcode Place.waitForStart} later. */
   enter(): Place {
     const place = new Place(this);
     if (this.#waiting.length === 0) {
@@ -37,7 +37,7 @@ export class Pace {
         this.#hold(place);
         return place;
       }
-      this.#turns = this.#ended = 0;
+      this.#turnsSinceReset = this.#endedSinceReset = 0;
       this.#clock.soon(() => this.#turn());
     }
     place.since = this.#clock.now();
@@ -48,7 +48,7 @@ export class Pace {
   /** Called by a place that is given back. */
   left(): void {
     this.#taken--;
-    this.#ended++;
+    this.#endedSinceReset++;
   }
 
   #hold(place: Place): void {
@@ -57,11 +57,11 @@ export class Pace {
   }
 
   #turn(): void {
-    this.#turns++;
+    this.#turnsSinceReset++;
     let free = Math.max(0, PLACES - this.#taken);
-    if (this.#ended > FEW_ENDED) this.#turns = this.#ended = 0;
-    if (this.#turns === TURNS) {
-      this.#turns = this.#ended = 0;
+    if (this.#endedSinceReset > FEW_ENDED) this.#turnsSinceReset = this.#endedSinceReset = 0;
+    if (this.#turnsSinceReset === TURNS) {
+      this.#turnsSinceReset = this.#endedSinceReset = 0;
       free = PLACES;
     }
     this.#waiting.splice(0, this.#start(free));
@@ -99,14 +99,14 @@ export class Place implements Disposable {
   }
 
   /** Returns nothing when the exchange may start at once, else a promise that fulfils when it may. */
-  granted(): void | Promise<void> {
+  waitForStart(): void | Promise<void> {
     if (!this.isWaiting) return;
     return new Promise((resolve) => {
       this.#start = resolve;
     });
   }
 
-  /** Starts an exchange that waits, without a place, so that it can end. Does nothing for one that has started. */
+  /** Lets a waiting exchange continue without a place, so that it notices that it was aborted. */
   giveUp(): void {
     if (!this.isWaiting) return;
     this.#state = "left";

@@ -60,7 +60,7 @@ export function createRunner(limits: RequestLimits & DeliverLimits, deps: Exchan
 
     exchange.stage = "place";
     using place = exchange.place = pace.enter();
-    const waiting = place.granted();
+    const waiting = place.waitForStart();
     if (waiting !== undefined) await waiting;
     exchange.signal.throwIfAborted();
 

@@ -6,7 +6,7 @@
 import type { HopRequest, Transport, TransportResponse } from "../http/transport.ts";
 import type { HeaderPairs } from "../protocol/mod.ts";
 
-/** The outcome of a check that allows a hop. Plain data: only {@linkcode MakeHop} acts on it. */
+/** The outcome of a check that allows a hop. {@linkcode MakeHop} carries it out. */
 export interface Route {
   /** The addresses that were checked, in the order to try them; absent when the transport looks the host up. */
   readonly addresses?: readonly string[];
@@ -42,7 +42,7 @@ export interface AttemptedHop {
   readonly method: string;
   /** Whether the body can be sent again. */
   readonly replayable: boolean;
-  /** As of {@linkcode HopResilience}. */
+  /** Whether a time-out counts as a failure of the upstream. */
   readonly countsTimeouts: boolean;
   /** The signal of the request. */
   readonly signal: AbortSignal;
@@ -60,7 +60,7 @@ export interface HopOptions {
 /**
  * Makes one hop. Where nothing but the transport waits, it returns the transport's promise.
  *
- * @throws What the check throws, the signal's reason, or what the transport throws. Not always as a rejection.
+ * @throws What the check throws, the signal's reason, or what the transport throws. May also throw synchronously.
  */
 export type MakeHop = (hop: HopRequest, options: HopOptions) => Promise<TransportResponse>;
 
@@ -80,7 +80,7 @@ export function createMakeHop(transport: Transport): MakeHop {
       body,
       addresses,
     };
-    // A cache and collapsing belong here: after the check, around the resilience.
+    // The place of a cache and of merging identical requests: after the check, around the resilience.
     if (resilience === undefined || isAtUpstream !== true) return transport(request, signal);
     const { send, countsTimeouts } = resilience;
     const replayable = !(body instanceof ReadableStream);

@@ -1,14 +1,14 @@
 /**
- * Follows redirects one by one, so that every hop is checked.
+ * Decides where a redirect leads, and whether it may be followed; the hop is made, and checked, by forward.ts.
  *
  * @module
  */
 import { STATUS_CODE } from "@std/http/status";
 import { findField, REDIRECT_STATUS } from "../http/grammar.ts";
+import { withSentOf } from "../http/sent.ts";
 import type { HopRequest } from "../http/transport.ts";
 import {
   type HeaderPairs,
-  isIdempotent,
   MAX_URL_LENGTH,
   ProxyError,
   type RedirectMode,
@@ -82,14 +82,7 @@ export function followRedirect(hop: HopRequest, status: number, location: string
  * @param method The method of the original request.
  */
 export function asSent(error: unknown, method: string): unknown {
-  if (!(error instanceof ProxyError) || error.sent === "yes") return error;
-  const { code, message, retryAfterMs } = error;
-  return new ProxyError(code, message, {
-    cause: error,
-    sent: "yes",
-    retryable: error.retryable && isIdempotent(method),
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  });
+  return error instanceof ProxyError ? withSentOf("yes", error, method) : error;
 }
 
 function becomesGet(method: string, status: number): boolean {

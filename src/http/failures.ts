@@ -1,5 +1,5 @@
 /**
- * Every failure that a destination, or the way to it, can cause: each is defined here once, for all transports.
+ * Every failure that a transport can meet, at a destination or on the way to it, defined once for all transports.
  *
  * @module
  */

@@ -12,7 +12,7 @@ export type { Lease } from "./places.ts";
 const SECOND_MS = 1000;
 const MINUTE_MS = 60_000;
 const BURST_MS = 10_000;
-// When a place will be given back is not known.
+// It is unknown when a place becomes free: clients are told to wait this long.
 const PLACE_RETRY_MS = 1000;
 
 /** The limits of each key; 0: no limit. */
@@ -85,7 +85,7 @@ export function isLimitExceeded(value: Lease | LimitExceeded): value is LimitExc
 /**
  * Creates a {@linkcode Limiter}. A limit of 0 needs no store and counts nothing.
  *
- * @param counting Default of `createPlaces`: counts in this isolate's memory.
+ * @param deps By default `createPlaces` counts in this isolate's memory.
  */
 export function createLimiter(
   options: LimiterOptions,

@@ -150,7 +150,7 @@ export interface HelloFrame {
 
 /** How long the parts of an exchange took, in milliseconds. */
 export interface Timing {
-  /** From the request frame until the server made the request: the wait for limits and for an upstream. */
+  /** From the request frame until the server made the request: the wait for limits and for its turn. */
   readonly queueMs?: number;
   /** The part of the time after `queueMs` that host name lookups took. Absent: there was no lookup. */
   readonly dnsMs?: number;

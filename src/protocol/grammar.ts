@@ -7,9 +7,6 @@
 /** A token (RFC 9110 §5.6.2): the form of a method and of a field name. */
 export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
-/** The characters that {@linkcode TOKEN} allows, for messages. */
-export const TOKEN_CHARACTERS = "letters, digits and !#$%&'*+-.^_`|~";
-
 /**
  * A field value (RFC 9110 §5.5) in which each character stands for one byte: no CR, LF, NUL or other
  * control character, and no character beyond U+00FF. May be empty.

@@ -1,5 +1,5 @@
 /**
- * The WebSocket of a client. No other file knows how Deno's server-side WebSockets behave.
+ * The WebSocket of a client: wraps Deno's, with its peculiarities of opening and closing.
  *
  * @module
  */
@@ -34,10 +34,12 @@ export interface ClientSocketDeps {
 
 // Deno sends a ping after half of this time without a frame, and closes the WebSocket after all of it.
 const IDLE_TIMEOUT_SECONDS = 30;
-// A WebSocket whose client disconnected before the response to its handshake has no event, not even `close`.
+// A WebSocket whose client disconnected before the response to its handshake fires no event, not even `close`.
 const OPEN_TIMEOUT_MS = 2000;
-// A WebSocket whose client does not answer a close frame has no `close` event either.
+// A WebSocket whose client does not answer a close frame fires no `close` event either.
 const CLOSE_TIMEOUT_MS = 1000;
+// The code of a connection that ended without a `close` event.
+const NO_CLOSE_EVENT = 0;
 
 /** Accepts a WebSocket handshake. Returns the response; the socket opens when the response was sent. */
 export function acceptHandshake(
@@ -67,8 +69,8 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject {
   readonly subprotocol: AcceptedClient["subprotocol"];
   readonly #webSocket: WebSocket;
   readonly #address: string;
-  readonly #lease: Lease;
-  readonly #place: Lease;
+  readonly #identityPlace: Lease;
+  readonly #servicePlace: Lease;
   readonly #deps: ClientSocketDeps;
   #connection: Connection | undefined = undefined;
   #cancelTimeout: Cancel | undefined = undefined;
@@ -80,8 +82,8 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject {
     this.subprotocol = client.subprotocol;
     this.#webSocket = webSocket;
     this.#address = client.address;
-    this.#lease = client.lease;
-    this.#place = client.place;
+    this.#identityPlace = client.lease;
+    this.#servicePlace = client.place;
     this.#deps = deps;
     this.#endAfter(OPEN_TIMEOUT_MS);
     webSocket.binaryType = "arraybuffer";
@@ -140,7 +142,7 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject {
     this.#cancelTimeout?.();
     this.#cancelTimeout = this.#deps.clock.after(delayMs, () => {
       try {
-        this.#end(0);
+        this.#end(NO_CLOSE_EVENT);
       } catch (error) {
         this.#fail(error);
       }
@@ -151,8 +153,8 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject {
     this.#hasEnded = true;
     this.#cancelTimeout?.();
     this.#cancelTimeout = undefined;
-    this.#place[Symbol.dispose]();
-    this.#lease[Symbol.dispose]();
+    this.#servicePlace[Symbol.dispose]();
+    this.#identityPlace[Symbol.dispose]();
     if (this.#connection === undefined) return;
     this.#deps.connections.delete(this.#connection);
     this.#connection.closed(code);

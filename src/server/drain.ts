@@ -39,12 +39,12 @@ export function createDrain(
 
   async function drainAll(draining: readonly Connection[]): Promise<void> {
     telemetry.emit({ type: "draining", connections: draining.length, graceMs });
-    const cancelExpiry = clock.after(graceMs, () => draining.forEach((each) => each.expire()));
+    const cancelGrace = clock.after(graceMs, () => draining.forEach((each) => each.endGrace()));
     const late = Promise.withResolvers<void>();
     const cancelLate = clock.after(graceMs + CLOSE_MS, late.resolve);
     for (const connection of draining) connection.drain(graceMs);
     await Promise.race([Promise.all(draining.map(({ gone }) => gone)), late.promise]);
-    cancelExpiry();
+    cancelGrace();
     cancelLate();
   }
 

@@ -7,6 +7,7 @@
 import { STATUS_CODE } from "@std/http/status";
 import { ExponentialBackoff, fullJitterGenerator, isBrokenCircuitError } from "cockatiel";
 import { type Clock, wait } from "../clock.ts";
+import { moreSent, withSentOf } from "../http/sent.ts";
 import { isIdempotent, ProxyError, type Sent } from "../protocol/mod.ts";
 import type { AttemptResponse, RequestTraits } from "./attempt.ts";
 
@@ -37,9 +38,6 @@ const TEMPORARY_STATUS: ReadonlySet<number> = new Set([
   STATUS_CODE.ServiceUnavailable,
   STATUS_CODE.GatewayTimeout,
 ]);
-
-// From the least to the most.
-const SENT: readonly Sent[] = ["no", "maybe", "yes"];
 
 // RFC 9110 §5.6.7. Date.parse alone reads "1.5" as a date.
 const HTTP_DATES = [
@@ -73,14 +71,21 @@ export function createRetry(
     let sent: Sent = "no";
     for (let left = attempts - 1;; left--) {
       const [outcome] = await Promise.allSettled([attempt()]);
-      if (signal.aborted) return unwrap(outcome);
-      if (left <= 0 || !isTemporary(outcome) || isRefusing()) return unwrap(outcome, sent);
       const minWaitMs = readWaitMs(outcome, clock.epochMs());
-      if (minWaitMs > maxBackoffMs) return unwrap(outcome, sent);
+      const isLast = signal.aborted || left <= 0 || !isTemporary(outcome) || isRefusing() ||
+        minWaitMs > maxBackoffMs;
+      if (isLast) {
+        if (outcome.status === "fulfilled") return outcome.value;
+        throw withEarlier(outcome.reason, sent, method);
+      }
       sent = moreSent(sent, sentOf(outcome));
       if (outcome.status === "fulfilled") outcome.value.body.discard(); // its connection is not kept meanwhile
-      await wait(Math.max(backoff.duration, minWaitMs), signal, clock);
-      signal.throwIfAborted();
+      try {
+        await wait(Math.max(backoff.duration, minWaitMs), signal, clock);
+        signal.throwIfAborted();
+      } catch (reason) {
+        throw withEarlier(reason, sent, method);
+      }
       backoff = backoff.next(undefined);
     }
   };
@@ -119,19 +124,7 @@ function sentOf(outcome: Outcome): Sent {
   return outcome.reason instanceof ProxyError ? outcome.reason.sent : "maybe";
 }
 
-function moreSent(one: Sent, other: Sent): Sent {
-  return SENT.indexOf(one) > SENT.indexOf(other) ? one : other;
-}
-
-/** Returns the response of an outcome or throws its error, with the `sent` of earlier attempts if that is more. */
-function unwrap<Given extends AttemptResponse>(outcome: Outcome<Given>, sent: Sent = "no"): Given {
-  if (outcome.status === "fulfilled") return outcome.value;
-  const error: unknown = outcome.reason;
-  if (!(error instanceof ProxyError) || moreSent(error.sent, sent) === error.sent) throw error;
-  throw new ProxyError(error.code, error.message, {
-    cause: error,
-    sent,
-    retryable: error.retryable,
-    ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
-  });
+/** Returns the error with the `sent` of earlier attempts if that is more. */
+function withEarlier(error: unknown, sent: Sent, method: string): unknown {
+  return error instanceof ProxyError ? withSentOf(sent, error, method) : error;
 }

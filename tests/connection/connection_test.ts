@@ -125,7 +125,7 @@ Deno.test("closed() and expire() end the exchanges that wait for a place; nothin
     if (end === "closed") connection.closed(1006);
     else {
       connection.drain(1);
-      connection.expire();
+      connection.endGrace();
     }
     await run(0).done;
     assertEquals([connection.inFlight.size, run(0).isMade()], [0, false]);

@@ -24,11 +24,11 @@ function createBench(
   const told: string[] = [];
   const options = { authenticator, authGraceMs: 1000, finishMs: 500, clock };
   const credential = new ConnectionCredential(identity, options, {
-    credentialExpired(): void {
+    renewalTimeOver(): void {
       told.push(`expired at ${clock.now()}`);
       onExpired(credential);
     },
-    credentialOverdue: () => void told.push(`overdue at ${clock.now()}`),
+    finishTimeOver: () => void told.push(`overdue at ${clock.now()}`),
   });
   return { credential, clock, told };
 }
@@ -145,7 +145,7 @@ Deno.test("renew() takes any credential where clients are not authenticated", as
     authGraceMs: 1,
     finishMs: 1,
     clock,
-  }, { credentialExpired: () => {}, credentialOverdue: () => {} });
+  }, { renewalTimeOver: () => {}, finishTimeOver: () => {} });
   assertEquals(await open.renew("any"), undefined);
   assertEquals(open.findRefusal(), undefined);
   credential.close();

@@ -79,7 +79,7 @@ Deno.test("exchanges that are in flight too long after the grace fail as unautho
   await run(0).done;
   const { id, code, message, sent, retryable } = frames().at(-1);
   assertEquals([id, code, sent, retryable], [1, "unauthorized", "maybe", false]);
-  assertEquals(message, "The credential has expired");
+  assertEquals(message, "The credential has expired; open a connection with a new one");
   await settle();
   assertEquals(closesOf(bench), [4501]);
 });
@@ -315,11 +315,14 @@ Deno.test("the end of a drain's grace fails what is in flight, by how far it has
     const { connection, request, run, frames } = bench;
     request(1, { method });
     connection.drain(5);
-    connection.expire();
+    connection.endGrace();
     await run(0).done;
     const { id, code, sent, retryable, message } = frames().at(-1);
     assertEquals([id, code, sent, retryable], [1, "draining", "maybe", method === "GET"]);
-    assertEquals(message, "The server went away before the exchange had ended");
+    assertEquals(
+      message,
+      "The server is going away and has ended this exchange; open a new connection",
+    );
     assertEquals(closesOf(bench), [1001]);
   }
 });
@@ -328,7 +331,7 @@ Deno.test("the end of a drain's grace closes an idle connection at once, though 
   const bench = createBench();
   bench.webSocket.buffered = 1;
   bench.connection.drain(5);
-  bench.connection.expire();
+  bench.connection.endGrace();
   assertEquals(closesOf(bench), [1001]);
 });
 
@@ -339,7 +342,7 @@ Deno.test("the end of a drain's grace does not wait for a client that does not r
   webSocket.buffered = 2;
   connection.drain(1);
   assertEquals(closesOf(bench), []);
-  connection.expire();
+  connection.endGrace();
   assertEquals([closesOf(bench), run(0).exchange.signal.aborted], [[1001], true]);
 });
 

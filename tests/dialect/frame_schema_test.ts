@@ -39,7 +39,7 @@ Deno.test("FrameSchema() takes rules about members of the frame only", () => {
   const schema = new FrameSchema<Sample>("", { type, size, mode }, [onlyWith("mode", "type", "b")]);
   // @ts-expect-error -- there is no such member
   const other = new FrameSchema<Sample>("", { type, size, mode }, [onlyWith("mood", "type", "b")]);
-  assertEquals([schema, other].map((each) => "allOf" in each.toJsonSchema()), [true, true]);
+  assertEquals([schema, other].map(({ rules }) => rules.length), [1, 1]);
 });
 
 const SCHEMA = new FrameSchema<Sample>("", { type, size, mode }, [onlyWith("mode", "size", true)]);

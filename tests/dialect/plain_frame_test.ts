@@ -29,7 +29,7 @@ for (const { frame, expected } of CASES) {
 Deno.test("PLAIN_FRAME accepts exactly the frames with which nothing is wrong", () => {
   const frames = changed(
     [{}, { url: "http://a.example/", method: "GET" }],
-    Object.keys(Object(PLAIN_FRAME.toJsonSchema().properties)),
+    Object.keys(PLAIN_FRAME.members),
   );
   let accepted = 0;
   fc.assert(

@@ -1,5 +1,5 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { timedOut, toProxyError, withSentOf } from "../../src/exchange/errors.ts";
+import { timedOut, toProxyError } from "../../src/exchange/errors.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
 import { recordTelemetry } from "../helpers/exchange.ts";
 
@@ -16,19 +16,6 @@ Deno.test("timedOut() names the time, and is retryable before the request was ma
     assertEquals([code, sent, retryable], [...expected]);
     assertEquals(message.endsWith(" within 1234 ms"), true);
   }
-});
-
-Deno.test("withSentOf() returns an error that says as much already", () => {
-  for (const sent of ["no", "maybe"] as const) {
-    const error = new ProxyError("connection_terminated", "Broken", { sent: "maybe" });
-    assertStrictEquals(withSentOf(sent, error, "POST"), error);
-  }
-});
-
-Deno.test("withSentOf() makes no error retryable", () => {
-  const error = new ProxyError("bad_frame", "Not JSON");
-  const { sent, retryable, code, message } = withSentOf("yes", error, "GET");
-  assertEquals([sent, retryable, code, message], ["yes", false, "bad_frame", "Not JSON"]);
 });
 
 Deno.test("toProxyError() returns an error that a client may see, and logs nothing", () => {

@@ -120,7 +120,7 @@ for (const end of ["fail", "cancel", "deadlinePassed"] as const) {
     const pace = new Pace(clock);
     for (let taken = 0; taken < PLACES; taken++) pace.enter();
     const place = exchange.place = pace.enter();
-    const granted = place.granted();
+    const granted = place.waitForStart();
     assertEquals(place.isWaiting, true);
     if (end === "fail") exchange.fail(new ProxyError("draining", ""));
     else exchange[end]();

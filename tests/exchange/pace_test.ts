@@ -27,7 +27,7 @@ function createBench(): Bench {
     enter(number): Place {
       const place = pace.enter();
       places.set(number, place);
-      const granted = place.granted();
+      const granted = place.waitForStart();
       assertEquals(granted === undefined, !place.isWaiting);
       if (granted === undefined) started.push(number);
       else granted.then(() => started.push(number));

@@ -1,10 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { fromBase64, toBase64 } from "../../src/protocol/base64.ts";
-import { decodeResponse, encodeRequest, ProxyError } from "../../src/protocol/mod.ts";
-
-const BYTES = Uint8Array.from({ length: 20_000 }, (_, at) => at % 256);
-const REQUEST = { method: "POST", url: new URL("http://a.example/"), headers: [], body: BYTES };
 
 const { toBase64: nativeTo } = Uint8Array.prototype;
 const { fromBase64: nativeFrom } = Uint8Array;
@@ -46,28 +42,3 @@ Deno.test("fromBase64() throws for what is not base64", () => {
     for (const text of ["*", "YQ===", "-_-_"]) assertThrows(() => fromBase64(text));
   });
 });
-
-Deno.test("encodeRequest() and decodeResponse() work without the base64 methods of Uint8Array", () => {
-  const frame = encodeRequest(1, REQUEST);
-  const base64 = BYTES.toBase64();
-  onBothRuntimes(() => {
-    assertEquals(encodeRequest(1, REQUEST), frame);
-    assertEquals(decodeResponse(toResponseText(base64)).response.body, BYTES);
-    const error = assertThrows(() => decodeResponse(toResponseText("*")), ProxyError);
-    assertEquals(error.code, "bad_frame");
-  });
-});
-
-function toResponseText(base64: string): string {
-  return JSON.stringify({
-    type: "response",
-    id: 1,
-    status: 200,
-    statusText: "",
-    url: "http://a.example/",
-    redirected: false,
-    headers: [],
-    timing: { waitMs: 1, totalMs: 1 },
-    base64,
-  });
-}

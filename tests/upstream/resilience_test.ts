@@ -144,7 +144,9 @@ Deno.test("send() ends its wait at once with the signal's reason, and leaves no 
   await waiting;
   const reason = new ProxyError("http_response_timeout", "Too late", { method: "GET" });
   controller.abort(reason);
-  assertStrictEquals(await assertRejects(() => sending), reason);
+  const error = await assertRejects(() => sending, ProxyError);
+  assertStrictEquals(error.cause, reason);
+  assertEquals([error.message, error.sent], ["Too late", "yes"]); // the upstream has responded once
   assertEquals([server.requests.length, clock.delays], [1, []]);
 });
 

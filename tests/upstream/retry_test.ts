@@ -316,10 +316,12 @@ Deno.test("createRetry() does not wait after the signal was aborted, and makes n
   const after = new AbortController();
   const attempts = attemptsOf(new Response(null, { status: 503 }), new Response());
   const late = createRecorded({}, { onWait: () => after.abort(reason) });
-  const thrownLate = await assertRejects(() =>
-    late.retry(attempts.attempt, { ...TRAITS, signal: after.signal })
+  const thrownLate = await assertRejects(
+    () => late.retry(attempts.attempt, { ...TRAITS, signal: after.signal }),
+    ProxyError,
   );
-  assertStrictEquals(thrownLate, reason);
+  assertStrictEquals(thrownLate.cause, reason);
+  assertEquals(thrownLate.sent, "yes");
   assertEquals(attempts.count(), 1);
 });
 

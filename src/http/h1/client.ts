@@ -54,7 +54,7 @@ interface OutgoingRequest {
 const DEFAULT_PORT = 80;
 const MAX_IDLE = 2048;
 const IDLE_MS = 30_000;
-// A request must not be on its way when the server closes an idle connection, as announced.
+// An idle connection is no longer used so long before the end of the keep-alive time that the server announced.
 const MARGIN_MS = 1000;
 
 /** Creates an {@linkcode Http1Client}. */
@@ -79,7 +79,7 @@ export function createHttp1Client(
     return undefined;
   }
 
-  /** Tries the addresses in turn. */
+  /** Opens a connection to the first of the addresses that accepts one. */
   async function open(
     { hosts, port, request: { url } }: OutgoingRequest,
     signal: AbortSignal,
@@ -109,7 +109,7 @@ export function createHttp1Client(
     let writer: ChunkedBodyWriter | undefined;
     signal.addEventListener("abort", close);
 
-    function end(): void {
+    function release(): void {
       signal.removeEventListener("abort", close);
       writer?.close();
     }
@@ -123,8 +123,8 @@ export function createHttp1Client(
         connection.writeHead(head, body).catch(ignore);
       }
       const response = await readHead(connection, method);
-      const ended = (isReusable: boolean): void => {
-        end();
+      const onBodyEnded = (isReusable: boolean): void => {
+        release();
         const isSent = writer?.isComplete !== false && !connection.isWriting;
         // A response that has arrived can be read even if an abort has closed its connection.
         const isOpen = response.keepAlive && !connection.isClosed;
@@ -136,11 +136,11 @@ export function createHttp1Client(
         connection,
         method,
         signal,
-        ended,
+        ended: onBodyEnded,
       });
       return { status, statusText, headers, decoded: false, body: responseBody };
     } catch (thrown) {
-      end();
+      release();
       close();
       if (signal.aborted) throw signal.reason;
       if (thrown instanceof ProxyError) throw thrown;
@@ -173,7 +173,7 @@ export function createHttp1Client(
       try {
         return await send(idle, outgoing, signal);
       } catch (error) {
-        if (!mayBeUnseen(idle.connection, error) || !isRepeatable(request)) throw error;
+        if (!mayNotHaveArrived(idle.connection, error) || !isRepeatable(request)) throw error;
       }
     }
     return await send(await open(outgoing, signal), outgoing, signal);
@@ -183,7 +183,7 @@ export function createHttp1Client(
 }
 
 /** Reports whether the server may have closed an idle connection before the request arrived (RFC 9112 §9.3.1). */
-function mayBeUnseen({ isStale }: TcpConnection, error: unknown): boolean {
+function mayNotHaveArrived({ isStale }: TcpConnection, error: unknown): boolean {
   return isStale && error instanceof ProxyError && error.code === "connection_terminated";
 }
 
