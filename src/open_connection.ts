@@ -3,11 +3,12 @@
  *
  * @module
  */
-import type { Authenticator } from "./auth/authenticator.ts";
+import type { Authenticator, Identity } from "./auth/authenticator.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { toExchangeLimits, toHelloLimits } from "./config/options.ts";
 import { Connection, MAX_WAITING_REPLIES } from "./connection/connection.ts";
+import type { ServerWebSocket } from "./connection/socket.ts";
 import { plain } from "./dialect/plain.ts";
 import { v1 } from "./dialect/v1.ts";
 import { createRunner } from "./exchange/run.ts";
@@ -16,10 +17,20 @@ import type { Forward } from "./forward/forward.ts";
 import type { Limiter } from "./limits/limiter.ts";
 import { createPolicy } from "./policy/policy.ts";
 import type { Resolver } from "./policy/resolver.ts";
-import type { ClientSocket } from "./server/client_socket.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import type { Tracing } from "./telemetry/tracing.ts";
 import type { Registry } from "./upstream/registry.ts";
+
+/** The open WebSocket of a client, and who the client is. */
+export interface OpenSocket extends ServerWebSocket {
+  /** The connection's name in the log. */
+  readonly id: string;
+  readonly identity: Identity | undefined;
+  /** What limits count by. */
+  readonly key: string;
+  /** `undefined` for the plain dialect. */
+  readonly subprotocol: string | undefined;
+}
 
 /** Creates the function that opens the connection of a client whose WebSocket has opened. */
 export function createOpenConnection(
@@ -38,7 +49,7 @@ export function createOpenConnection(
     readonly tracing: Tracing | undefined;
     readonly clock: Clock;
   },
-): (socket: ClientSocket) => Connection {
+): (socket: OpenSocket) => Connection {
   const { registry, resolver, clock } = deps;
   const policy = createPolicy({
     allowHosts: config.ALLOW_HOSTS,

@@ -49,7 +49,7 @@ const MAY_IMPORT: Readonly<
   console_sources: { values: ["console"] },
   open_connection: {
     values: ["config", "connection", "dialect", "exchange", "policy"],
-    types: ["auth", "clock", "forward", "limits", "server", "telemetry", "upstream"],
+    types: ["auth", "clock", "forward", "limits", "telemetry", "upstream"],
   },
   app: {
     values: [

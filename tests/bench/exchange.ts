@@ -6,16 +6,13 @@
  */
 import { systemClock } from "../../src/clock.ts";
 import { parseConfig } from "../../src/config/config.ts";
-import { Connection, MAX_WAITING_REPLIES } from "../../src/connection/connection.ts";
-import { v1 } from "../../src/dialect/v1.ts";
-import { createRunner } from "../../src/exchange/run.ts";
-import { createWheel } from "../../src/exchange/wheel.ts";
 import { createForward } from "../../src/forward/forward.ts";
 import type { Transport } from "../../src/http/transport.ts";
 import { createLimiter } from "../../src/limits/limiter.ts";
 import { createMemoryStore } from "../../src/limits/memory_store.ts";
-import { createPolicy } from "../../src/policy/policy.ts";
+import { createOpenConnection } from "../../src/open_connection.ts";
 import { createResolver } from "../../src/policy/resolver.ts";
+import { SUBPROTOCOL } from "../../src/protocol/mod.ts";
 import { combine } from "../../src/telemetry/combine.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
@@ -69,76 +66,36 @@ interface Variant extends Disposable {
 }
 
 function createVariant(name: string, telemetry: Telemetry): Variant {
-  const config = parseConfig({ ALLOW_HOSTS: "127.0.0.1:8001" });
-  const policy = createPolicy({
-    allowHosts: config.ALLOW_HOSTS,
-    denyHosts: config.DENY_HOSTS,
-    allowPorts: config.ALLOW_PORTS,
-  }, { resolver: createResolver() });
+  const config = parseConfig({
+    ALLOW_HOSTS: "127.0.0.1:8001",
+    MAX_IN_FLIGHT: String(2 * IN_FLIGHT),
+  });
   const limiter = createLimiter(NO_LIMITS, createMemoryStore);
   const registry = createRegistry([], { getStatus: () => Promise.resolve(200) });
-  const clock = systemClock;
-  const runner = createRunner({
-    allowMethods: config.ALLOW_METHODS,
-    maxRequestBytes: config.MAX_REQUEST_BYTES,
-    maxResponseBytes: config.MAX_RESPONSE_BYTES,
-    maxStreamBytes: config.MAX_STREAM_BYTES,
-    streamIdleMs: config.STREAM_IDLE_MS,
-    timeoutMs: config.REQUEST_TIMEOUT_MS,
-    maxTimeoutMs: config.MAX_TIMEOUT_MS,
-  }, {
+  const openConnection = createOpenConnection(config, {
+    server: "wsfetch/bench",
+    authenticator: undefined,
     limiter,
     registry,
-    policy,
+    resolver: createResolver(),
     forward: createForward(respond),
     telemetry,
     tracing: undefined,
-    clock,
+    clock: systemClock,
   });
-  const limits = {
-    maxFrameBytes: config.MAX_FRAME_BYTES,
-    maxInFlight: 2 * IN_FLIGHT,
-    maxRequestBytes: config.MAX_REQUEST_BYTES,
-    maxResponseBytes: config.MAX_RESPONSE_BYTES,
-    maxTimeoutMs: config.MAX_TIMEOUT_MS,
-    windowBytes: config.WINDOW_BYTES,
-  };
   let responses = -1; // hello is none
   let responded = (): void => {};
-  const connection = new Connection({
-    webSocket: {
-      readyState: WebSocket.OPEN,
-      bufferedAmount: 0,
-      send(): void {
-        if (++responses % IN_FLIGHT === 0) responded();
-      },
-      close: () => {},
+  const connection = openConnection({
+    readyState: WebSocket.OPEN,
+    bufferedAmount: 0,
+    send(): void {
+      if (++responses % IN_FLIGHT === 0) responded();
     },
-    dialect: v1,
+    close: () => {},
     id: crypto.randomUUID(),
     identity: undefined,
     key: "bench",
-    upstreams: [],
-  }, {
-    runner,
-    wheel: createWheel(clock),
-    limiter,
-    authenticator: undefined,
-    telemetry,
-    clock,
-    server: "wsfetch/bench",
-    limits,
-    authGraceMs: config.AUTH_GRACE_MS,
-    finishMs: config.MAX_TIMEOUT_MS,
-    creditIdleMs: config.STREAM_IDLE_MS,
-    windowBytes: config.WINDOW_BYTES,
-    maxStreamBytes: config.MAX_STREAM_BYTES,
-    socket: {
-      highWaterBytes: config.SEND_BUFFER_BYTES,
-      sendTimeoutMs: config.SEND_TIMEOUT_MS,
-      maxWaiting: limits.maxInFlight + MAX_WAITING_REPLIES,
-      clock,
-    },
+    subprotocol: SUBPROTOCOL,
   });
   // An id is free a moment after its response, when the next batch has started already.
   const frames = Array.from(
