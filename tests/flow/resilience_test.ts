@@ -591,7 +591,7 @@ Deno.test("a drain ends the wait for a retry when its grace is over", async () =
   await service.app.drain();
   const [goaway, error] = await client.take(2);
   assertEquals(goaway, { type: "goaway", graceMs: 20 });
-  assertEquals(gist(error), ["draining", "maybe", true]);
+  assertEquals(gist(error), ["draining", "yes", true]);
   assertEquals((await client.closed).code, 1001);
   assertEquals(server.connections(), 1);
 });
