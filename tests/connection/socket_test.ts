@@ -111,6 +111,7 @@ Deno.test("a listener is told once when frames start to wait because the client 
     assertEquals(told, Array(times).fill("paused"));
     webSocket.buffered = 0;
     await turn();
+    assertEquals(webSocket.messages.length, times * 3);
   }
 });
 
@@ -149,7 +150,7 @@ Deno.test("a socket polls no longer than something waits", async () => {
   assertEquals([clock.delays, clock.turn()], [[], 0]);
 });
 
-Deno.test("a socket polls in each turn at first, and less and less often when nothing moves", async () => {
+Deno.test("a socket polls in each turn at first, and less and less often when nothing moves", () => {
   const { socket, webSocket, clock } = createBench();
   const delays: number[] = [];
   webSocket.buffered = 101;
@@ -166,8 +167,8 @@ Deno.test("a socket polls in each turn at first, and less and less often when no
   assertEquals(delays, slower);
   webSocket.buffered = 100.5; // something moves: it polls in each turn again
   clock.advance(16);
-  assertEquals([clock.delays, clock.turn()], [[], 1]);
-  await settle();
+  for (turns = 0; clock.turn() > 0;) turns++;
+  assertEquals([turns, clock.delays], [100, [1]]);
 });
 
 Deno.test("a socket whose buffer does not move is closed with 4029, and what waits is dropped", async () => {
@@ -341,6 +342,19 @@ Deno.test("sendPart() lets 65,536 bytes go in each tick while it is paced", () =
   }
 });
 
+Deno.test("sendPart() is paced by the bytes of parts alone, also among frames that have waited", async () => {
+  const { socket, webSocket, turn } = createBench();
+  webSocket.buffered = 101;
+  socket.send(() => "x".repeat(70_000));
+  for (const part of [undefined, new Uint8Array(65_535), "b", "c"]) socket.sendPart(() => part);
+  webSocket.buffered = 0;
+  await turn();
+  assertEquals(webSocket.messages.map(({ length }) => length), [70_000, 65_535, 1]);
+  for (const part of [new Uint8Array(65_534), "d", "e"]) socket.sendPart(() => part);
+  await turn();
+  assertEquals(webSocket.messages.length, 6, "c, and as many bytes as before");
+});
+
 Deno.test("sendPart() is paced for 250 ms after a frame, and not after a frame that parts follow", () => {
   for (
     const [isTraffic, afterMs, isPaced] of [
@@ -371,6 +385,28 @@ Deno.test("a buffer that moves is not given up, however long it takes", async ()
   await turn();
   await part;
   assertEquals([handed(), webSocket.closes], [["a"], []]);
+});
+
+Deno.test("a client is not given up whose buffer is as full as before because frames were sent", async () => {
+  const { socket, webSocket, turn } = createBench({ sendTimeoutMs: 5 });
+  webSocket.buffered = 50; // whenever the socket looks
+  socket.send(() => "frame");
+  const parts = Array.from({ length: 20 }, () => socket.sendPart(() => new Uint8Array(70_000)));
+  await turn(20);
+  await Promise.all(parts);
+  assertEquals([webSocket.messages.length, webSocket.closes], [21, []]);
+});
+
+Deno.test("a buffer that has moved once and never again is given up", async () => {
+  const { socket, webSocket, turn } = createBench({ sendTimeoutMs: 5 });
+  webSocket.buffered = 200;
+  const part = socket.sendPart(() => "a");
+  webSocket.buffered = 150;
+  await turn(6);
+  assertEquals(webSocket.closes, []);
+  await turn(6);
+  await part;
+  assertEquals(webSocket.closes, [4029]);
 });
 
 Deno.test("send() drops a frame when the WebSocket is closing by itself", () => {

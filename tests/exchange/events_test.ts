@@ -142,6 +142,16 @@ for (const toEvents of [toServerSentEvents, toLines]) {
   });
 }
 
+Deno.test("a byte order mark is removed from the start of a stream, and only one", async () => {
+  const text = (marks: number): Bytes => utf8(`${"\ufeff".repeat(marks)}data: a\n\n`);
+  for (const marks of [0, 1, 2]) {
+    const events = await collect(toServerSentEvents, [text(marks)]);
+    assertEquals(events.length, marks < 2 ? 1 : 0);
+    const [line] = await collect(toLines, [text(marks)]);
+    assertEquals(line?.data, marks < 2 ? "data: a" : "\ufeffdata: a");
+  }
+});
+
 Deno.test("toServerSentEvents() gives the first event as much room as any other", async () => {
   const event = utf8(`data: ${"x".repeat(99)}\n\n`);
   const events = await Array.fromAsync(toServerSentEvents(reused([event, event]), 100));
@@ -179,6 +189,9 @@ for (const end of ["\n", "\r\n", ""]) {
         return Array.fromAsync(toLines(reused(cut(bytes, places)), 100));
       };
       assertEquals((await read(100)).map(({ data }) => data.length), [1, 100]);
+      const first = cut(utf8(`${"x".repeat(100)}${end}`), [7, 50]);
+      const [line] = await Array.fromAsync(toLines(reused(first), 100));
+      assertEquals(line?.data.length, 100);
       const { code } = await assertRejects(() => read(101), ProxyError);
       assertEquals(code, "http_response_body_size");
     }
