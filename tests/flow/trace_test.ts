@@ -356,7 +356,7 @@ Deno.test("an exchange that comes when the credential has expired has a span bel
   let exchange = 0;
   const traced = await trace(
     async ({ service }) => {
-      const token = latin1(await jwks.sign({ exp: Math.floor(Date.now() / 1000) + 1 }));
+      const token = latin1(await jwks.sign({ exp: Math.floor(Date.now() / 1000) + 2 }));
       const bearer = `bearer.${token.toBase64({ alphabet: "base64url", omitPadding: true })}`;
       await using client = await connect(service.url, ["wsfetch.v1", bearer]);
       await client.next();
