@@ -152,6 +152,22 @@ Deno.test("a byte order mark is removed from the start of a stream, and only one
   }
 });
 
+Deno.test("a byte order mark is removed in any pieces, and kept where a later piece starts with it", async () => {
+  const bytes = utf8("\ufeffdata: a\ufeff\n\n");
+  const each = Array.from(bytes, (byte) => Uint8Array.of(byte));
+  const mark = bytes.length - 5;
+  const cuts = [each, [bytes.subarray(0, 3), bytes.subarray(3)], [
+    bytes.subarray(0, mark),
+    bytes.subarray(mark),
+  ]];
+  for (const chunks of cuts) {
+    const [event] = await collect(toServerSentEvents, chunks);
+    assertEquals(event?.data, "a\ufeff");
+    const [line] = await collect(toLines, chunks);
+    assertEquals(line?.data, "data: a\ufeff");
+  }
+});
+
 Deno.test("toServerSentEvents() gives the first event as much room as any other", async () => {
   const event = utf8(`data: ${"x".repeat(99)}\n\n`);
   const events = await Array.fromAsync(toServerSentEvents(reused([event, event]), 100));
