@@ -4,80 +4,19 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { SignJWT } from "jose";
-import { createHash } from "node:crypto";
 import { ERROR_CODES } from "../../src/protocol/mod.ts";
 import type { Frame } from "../helpers/client.ts";
 import { startCommand } from "../helpers/process.ts";
 import { connectRaw } from "../helpers/raw_client.ts";
+import {
+  assertSilent,
+  CONFIGURED,
+  findLeaks,
+  OWN,
+  type Secrets,
+  SHORT,
+} from "../helpers/secrets.ts";
 import { latin1, startHttp, startRaw } from "../helpers/upstream.ts";
-
-type Secrets = Readonly<Record<string, string>>;
-
-/** A token (RFC 6750) that looks different in every encoding. */
-const mark = (name: string): string => `${name}/Mk+Qj7~${name}-0123456789abcdefghijkl`;
-
-/** What the operator configures. */
-const CONFIGURED = {
-  alice: mark("alice"),
-  bob: mark("bob"),
-  carol: mark("carol"),
-  carolDigest: createHash("sha256").update(mark("carol")).digest("hex"),
-  dave: mark("dave"),
-  jwt: mark("jwt"),
-  env: mark("env"),
-  file: mark("file"),
-  inline: mark("inline"),
-  password: mark("password"),
-} as const;
-
-/** Short enough to be quoted whole by a JSON parser that complains of it. */
-const SHORT = "Sh0/rt+k";
-
-/** What clients bring, beside that. */
-const OWN = {
-  bearer: mark("own-bearer"),
-  cookie: mark("own-cookie"),
-  key: mark("own-key"),
-  path: mark("own-path"),
-  query: mark("own-query"),
-  body: mark("own-body"),
-  userinfo: mark("own-userinfo"),
-  wrong: mark("wrong"),
-  inBand: mark("in-band"),
-} as const;
-
-/** How a text may be spelled. */
-function formsOf(text: string): readonly string[] {
-  const bytes = new TextEncoder().encode(text);
-  const percent = encodeURIComponent(text);
-  // What stands before it in base64 shifts it by up to two bytes; its ends may be mixed with others.
-  const base64 = [0, 1, 2].flatMap((shift) => {
-    const shifted = new Uint8Array([...new Array(shift).fill(0), ...bytes]);
-    const end = (shifted.length % 3) === 0 ? undefined : -1;
-    return (["base64", "base64url"] as const).map((alphabet) =>
-      shifted.toBase64({ alphabet, omitPadding: true }).slice([0, 2, 3][shift], end)
-    );
-  });
-  return [
-    text,
-    percent,
-    percent.replace(/%../g, (digits) => digits.toLowerCase()),
-    percent.replaceAll("%2F", "/"),
-    bytes.toHex(),
-    ...base64,
-  ];
-}
-
-/** Names the secrets that stand in a text, in whatever spelling. */
-function findLeaks(text: string, secrets: Secrets): readonly string[] {
-  return Object.entries(secrets)
-    .filter(([, secret]) => formsOf(secret).some((form) => text.includes(form)))
-    .map(([name]) => name);
-}
-
-function assertSilent(text: string, secrets: Secrets, what: string): void {
-  assertEquals(findLeaks(text, secrets), [], `${what}: ${text.slice(0, 2000)}`);
-}
 
 Deno.test("the search finds a secret in every spelling, wherever it stands", () => {
   for (const [name, secret] of Object.entries({ ...CONFIGURED, ...OWN })) {
@@ -647,77 +586,3 @@ for (const format of ["json", "pretty"]) {
     assert(service.output().split("\n").length > 100, "there is an output");
   });
 }
-
-const WRONG: readonly (readonly [name: string, settings: Record<string, string>])[] = [
-  ["a token without a name", { AUTH_TOKENS: CONFIGURED.alice }],
-  ["a token with a space", { AUTH_TOKENS: `alice:${CONFIGURED.alice} x` }],
-  ["a token for a digest", { AUTH_TOKENS: `alice:sha256:${CONFIGURED.alice}` }],
-  ["a digest without a name", { AUTH_TOKENS: `sha256:${CONFIGURED.carolDigest}` }],
-  ["a digest that is too long", { AUTH_TOKENS: `alice:sha256:${CONFIGURED.carolDigest}0` }],
-  ["an odd name", { AUTH_TOKENS: `al ice:${CONFIGURED.alice}` }],
-  ["a token of two", { AUTH_TOKENS: `alice:${CONFIGURED.alice},bob:${CONFIGURED.alice}` }],
-  ["no authentication beside tokens", { AUTH: "none", AUTH_TOKENS: `alice:${CONFIGURED.alice}` }],
-  ["a JWT secret that is too short", { JWT_SECRET: CONFIGURED.jwt.slice(0, 20) }],
-  ["a JWT secret with other algorithms", { JWT_SECRET: CONFIGURED.jwt, JWT_ALGORITHMS: "RS256" }],
-  ["a JWT secret beside a key set", {
-    JWT_SECRET: CONFIGURED.jwt,
-    JWT_JWKS_URL: `https://me:${CONFIGURED.password}@example.com/`,
-  }],
-  ["a key set over http", { JWT_JWKS_URL: `http://me:${CONFIGURED.password}@example.com/` }],
-  ["a key set that is no URL", { JWT_JWKS_URL: `me:${CONFIGURED.password}@example.com` }],
-  ["a setting with a prefix", { WSFETCH_AUTH_TOKENS: `alice:${CONFIGURED.alice}` }],
-  ["upstreams with a value that is not quoted", { UPSTREAMS: `{"api": ${SHORT}}` }],
-  ["upstreams that are no JSON", { UPSTREAMS: `{"api": "${CONFIGURED.inline}` }],
-  ["upstreams that are a list", { UPSTREAMS: JSON.stringify([{ x: CONFIGURED.inline }]) }],
-  ["a base URL with a password", {
-    UPSTREAMS: JSON.stringify({ api: `https://me:${CONFIGURED.password}@example.com` }),
-  }],
-  ["a base URL with a query", {
-    UPSTREAMS: JSON.stringify({ api: `https://example.com/?key=${CONFIGURED.inline}` }),
-  }],
-  ["a header value with an odd reference", {
-    UPSTREAMS: JSON.stringify({
-      api: { baseUrl: "https://example.com", headers: { x: `\${${CONFIGURED.inline}}` } },
-    }),
-  }],
-  ["a header value with a control character", {
-    UPSTREAM_KEY: `${CONFIGURED.env}\u0001`,
-    UPSTREAMS: JSON.stringify({
-      api: { baseUrl: "https://example.com", headers: { x: "Bearer ${env:UPSTREAM_KEY}" } },
-    }),
-  }],
-  ["header fields that are a text", {
-    UPSTREAMS: JSON.stringify({
-      api: { baseUrl: "https://example.com", headers: CONFIGURED.inline },
-    }),
-  }],
-  ["a header field that is a list", {
-    UPSTREAMS: JSON.stringify({
-      api: { baseUrl: "https://example.com", headers: { x: [CONFIGURED.inline] } },
-    }),
-  }],
-  ["wrong fields", {
-    UPSTREAMS: JSON.stringify({
-      api: {
-        baseUrl: "https://example.com",
-        [CONFIGURED.inline]: 1,
-        timeoutMs: CONFIGURED.env,
-        health: CONFIGURED.file,
-        methods: [CONFIGURED.inline],
-        paths: [CONFIGURED.inline, `/(${CONFIGURED.inline}`],
-      },
-      [CONFIGURED.password]: {},
-    }),
-  }],
-];
-
-Deno.test("a start with wrong settings ends with 2, and quotes no secret", async () => {
-  for (const [name, settings] of WRONG) {
-    const { code, stdout, stderr } = await startCommand({ PORT: "0", ...settings }).output();
-    const text = `${new TextDecoder().decode(stdout)}${new TextDecoder().decode(stderr)}`;
-    assertEquals(code, 2, `${name}: ${text}`);
-    assert(/^[A-Z_]+: \S/.test(text), `${name}: ${text}`);
-    const configured = { ...CONFIGURED, jwt: CONFIGURED.jwt.slice(0, 20), SHORT };
-    assertSilent(text, configured, name);
-  }
-});

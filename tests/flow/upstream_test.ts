@@ -6,65 +6,23 @@ import {
   type Frame,
   type TestClient,
 } from "../helpers/client.ts";
-import { startCommand, startProcess } from "../helpers/process.ts";
-import { type Service, startService } from "../helpers/service.ts";
+import {
+  askEach,
+  bodyOf,
+  FILE_SECRET,
+  HEADERS,
+  headersOf,
+  INJECTED,
+  isNth,
+  pick,
+  request,
+  startEcho,
+  startWith,
+  statusOf,
+  TOKEN,
+} from "../helpers/named_upstreams.ts";
+import type { Service } from "../helpers/service.ts";
 import { latin1, startHttp, startRaw } from "../helpers/upstream.ts";
-
-const TOKEN = 'tok/en+"1"%a~&!marker';
-const FILE_SECRET = "file-marker secret";
-const SOURCES = {
-  env: (name: string): string | undefined => name === "TOKEN" ? TOKEN : undefined,
-  readText: (): string => `${FILE_SECRET}\r\n`,
-};
-const HEADERS = {
-  Authorization: "Bearer ${env:TOKEN}",
-  "x-api-key": "${file:/run/secrets/key}",
-  "X-Inline": "inline-marker",
-  "x-basic": `Basic ${btoa("user:pass-marker")}`,
-};
-const INJECTED = {
-  authorization: `Bearer ${TOKEN}`,
-  "x-api-key": FILE_SECRET,
-  "x-inline": "inline-marker",
-  "x-basic": HEADERS["x-basic"],
-};
-
-/** A service whose only destinations are these upstreams, unless `settings` say otherwise. */
-function startWith(upstreams: object, settings: Record<string, string> = {}): Service {
-  const UPSTREAMS = JSON.stringify(upstreams);
-  return startService({ ALLOW_HOSTS: "", UPSTREAMS, ...settings }, { sources: SOURCES });
-}
-
-/** Asks for a path of the upstream `api` in every way that a client can write it. */
-async function askEach(service: Service, path: string, fields: object = {}): Promise<Frame[]> {
-  await using v1 = await connectV1(service.url);
-  await using plain = await connectPlain(service.url);
-  return [
-    await v1.ask({ type: "request", id: 1, upstream: "api", path, ...fields }),
-    await v1.ask({ type: "request", id: 2, url: `api:${path}`, ...fields }),
-    await plain.ask({ url: `api:${path}`, method: "GET", ...fields }),
-  ];
-}
-
-const request = (path: string, fields: object = {}): object => ({
-  type: "request",
-  id: 1,
-  upstream: "api",
-  path,
-  ...fields,
-});
-const statusOf = ({ status, status_code }: Frame): number => status ?? status_code;
-const bodyOf = ({ json, content }: Frame): Record<string, unknown> => json ?? content;
-const headersOf = ({ headers }: Frame): Record<string, unknown> =>
-  Array.isArray(headers) ? Object.fromEntries(headers) : headers;
-
-function pick(from: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.keys(INJECTED).map((name) => [name, from[name]]));
-}
-
-/** A server that answers with the request's header fields. */
-const startEcho = (): ReturnType<typeof startHttp> =>
-  startHttp(({ headers }) => Response.json(Object.fromEntries(headers)));
 
 Deno.test("an upstream's header fields are put into the request, and win over the client's", async () => {
   await using server = startEcho();
@@ -189,130 +147,6 @@ Deno.test("the plain dialect redacts as well, and lists set-cookie as ever", asy
   const { headers } = await client.ask({ url: "api:/", method: "GET" });
   assertEquals(headers["x-key"], "<[redacted]>");
   assertEquals(headers["set-cookie"], ["a=[redacted]", "b=2"]);
-});
-
-Deno.test("a redirect that puts a secret into the URL does not show it, in whatever spelling", async () => {
-  const spellings = {
-    "/all": encodeURIComponent(TOKEN),
-    "/raw": TOKEN.replace("%", "%25").replace("&", "%26"), // as URL parsers encode the rest
-    "/slash": encodeURIComponent(TOKEN).replaceAll("%2F", "/"), // as Python does
-    "/most": encodeURIComponent(TOKEN).replace("~", "%7e").replace("!", "%21"), // as forms do
-    "/form": String(new URLSearchParams({ t: FILE_SECRET })).slice(2),
-  };
-  await using server = startHttp(({ url }) => {
-    const { pathname } = new URL(url);
-    const secret = Object.entries(spellings).find(([path]) => `/v1${path}` === pathname)?.[1];
-    if (secret === undefined) return new Response("there");
-    return new Response(null, { status: 307, headers: { location: `/v1/there?t=${secret}&u=1` } });
-  });
-  await using service = startWith({ api: { baseUrl: `${server.origin}/v1`, headers: HEADERS } });
-  await using client = await connectV1(service.url);
-  for (const path of Object.keys(spellings)) {
-    const answer = await client.ask(request(path));
-    assertEquals([answer.text, answer.url], ["there", "api:/there?t=[redacted]&u=1"], path);
-  }
-  assertEquals(server.requests.length, 2 * Object.keys(spellings).length);
-});
-
-Deno.test("a redirect inside the base gets the header fields again, one to elsewhere never does", async () => {
-  const seen: [string, Record<string, unknown>][] = [];
-  const note = ({ url, headers }: Request): URL => {
-    seen.push([url, pick(Object.fromEntries(headers))]);
-    return new URL(url);
-  };
-  const none = pick({});
-  await using other = startHttp((request) => {
-    const { searchParams } = note(request);
-    return Response.redirect(searchParams.get("to") ?? "", 302);
-  });
-  await using server = startHttp((request) => {
-    const { searchParams } = note(request);
-    const to = searchParams.get("to");
-    return to === null ? new Response("there") : new Response(null, {
-      status: 302,
-      headers: { location: to },
-    });
-  });
-  const upstreams = { api: { baseUrl: `${server.origin}/v1`, headers: HEADERS } };
-  const to = (url: string): string => `?to=${encodeURIComponent(url)}`;
-  const inside = `${server.origin}/v1/there`;
-  const back = `${other.origin}/${to(inside)}`;
-  const ALL = { ALLOW_HOSTS: "127.0.0.1:*" };
-
-  await using open = startWith(upstreams, ALL);
-  for (const answer of await askEach(open, `/x${to("/v1/there")}`)) {
-    assertEquals(statusOf(answer), 200);
-    if ("url" in answer) assertEquals([answer.url, answer.redirected], ["api:/there", true]);
-  }
-  for (const [, headers] of seen) assertEquals(headers, INJECTED);
-  assertEquals(seen.length, 6);
-
-  seen.length = 0;
-  for (const answer of await askEach(open, `/x${to(back)}`)) assertEquals(statusOf(answer), 200);
-  assertEquals(seen.map(([url]) => url).slice(0, 3), [
-    `${server.origin}/v1/x${to(back)}`,
-    back,
-    inside,
-  ]);
-  assertEquals(seen.map(([, headers]) => headers), [1, 2, 3].flatMap(() => [INJECTED, none, none]));
-  const reasons = open.log.filter(({ event }) => event === "decided").map(({ reason }) => reason);
-  assertEquals(reasons.slice(-3), ["upstream:api", "127.0.0.1:*", "127.0.0.1:*"]);
-
-  seen.length = 0;
-  await using halfOpen = startWith(upstreams, { ALLOW_HOSTS: `127.0.0.1:${other.port}` });
-  for (const answer of await askEach(halfOpen, `/x${to(back)}`)) {
-    assert(["destination_ip_prohibited", "http_request_denied"].includes(answer.code));
-    if ("type" in answer) assertEquals(answer.sent, "yes");
-  }
-  assertEquals(seen.length, 6, "the way back to the upstream is closed");
-
-  seen.length = 0;
-  await using closed = startWith(upstreams);
-  for (const answer of await askEach(closed, `/x${to(back)}`)) {
-    assert(["destination_ip_prohibited", "http_request_denied"].includes(answer.code));
-  }
-  assertEquals(seen.map(([url]) => new URL(url).port), Array(3).fill(String(server.port)));
-});
-
-Deno.test("a redirect on the same origin is denied outside the base, the patterns and the methods", async () => {
-  await using server = startHttp(({ url }) => {
-    const { searchParams } = new URL(url);
-    const status = Number(searchParams.get("status"));
-    const headers = { location: searchParams.get("to") ?? "" };
-    return new Response(null, { status, headers });
-  });
-  await using service = startWith({
-    api: {
-      baseUrl: `${server.origin}/v1`,
-      headers: HEADERS,
-      paths: ["/repos/:id"],
-      methods: ["POST"],
-    },
-  }, { ALLOW_HOSTS: "127.0.0.1:*" });
-  await using client = await connectV1(service.url);
-  const cases = [
-    [307, "/v1/repos", "path"],
-    [308, "/admin", "path"],
-    [307, "/", "path"],
-    [307, "/v1/repos/../../admin", "path"],
-    [307, "/v1/repos/..%2f..%2fadmin", "path"],
-    [307, "/v1/repos/a%2fb", "path"],
-    [307, "/v1/users/1", "path"],
-    [307, "/v10/repos/1", "path"],
-    [307, `http://user:pass@127.0.0.1:${server.port}/v1/repos/1`, "path"],
-    [303, "/v1/repos/1", "method"],
-    [302, "/v1/repos/1", "method"],
-    [301, "/v1/repos/1", "method"],
-  ] as const;
-  for (const [index, [status, to, reason]] of cases.entries()) {
-    const path = `/repos/x?status=${status}&to=${encodeURIComponent(to)}`;
-    const answer = await client.ask(request(path, { method: "POST", text: "x" }));
-    const where = `${status} ${to}`;
-    assertEquals([answer.code, answer.sent], ["http_request_denied", "yes"], where);
-    const line = await service.logged("exchanged", ({ exchange }) => exchange === index + 1);
-    assertEquals([line.decision, line.reason, line.upstream], ["deny", reason, "api"], where);
-    assertEquals(server.requests.length, index + 1, "the redirect was not followed");
-  }
 });
 
 Deno.test("streams, uploads, HEAD and 204 work with an upstream as with a URL", async () => {
@@ -637,15 +471,6 @@ Deno.test("an upstream takes maxInFlight exchanges, and gets a place back whiche
   await assertFree();
 });
 
-/** Fits the n-th line that fits. */
-function isNth(
-  count: number,
-  fits: (line: Readonly<Record<string, unknown>>) => boolean,
-): (line: Readonly<Record<string, unknown>>) => boolean {
-  let left = count;
-  return (line) => fits(line) && --left === 0;
-}
-
 Deno.test("query is appended, a fragment dropped, and response.url is the name and the path", async () => {
   await using server = startHttp(() => new Response("x"));
   for (const base of ["", "/", "/v1", "/v1/"]) {
@@ -669,127 +494,4 @@ Deno.test("query is appended, a fragment dropped, and response.url is the name a
     await plain.ask({ url: "api:/x?a=1#part", method: "GET", data: { b: 2 } });
     assertMatch(server.requests.at(-1) ?? "", /\/x\?a=1&b=2$/);
   }
-});
-
-/** A directory of this test alone. */
-async function makeDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await Deno.makeTempDir();
-  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
-}
-
-Deno.test("SIGHUP reads the upstreams and their secrets again, or leaves them as they are", async () => {
-  const came = Promise.withResolvers<void>();
-  const gate = Promise.withResolvers<void>();
-  await using server = startHttp(async ({ url, headers }) => {
-    if (url.endsWith("/slow")) {
-      came.resolve();
-      await gate.promise;
-    }
-    return Response.json([headers.get("x-file"), headers.get("x-env")], {
-      headers: { "x-echo": headers.get("x-file") ?? "" },
-    });
-  });
-  await using directory = await makeDirectory();
-  const [json, secret] = [`${directory.path}/upstreams.json`, `${directory.path}/secret`];
-  const headers = { "x-file": `\${file:${secret}}`, "x-env": "${env:UPSTREAM_KEY}" };
-  const write = (upstreams: unknown): Promise<void> =>
-    Deno.writeTextFile(json, JSON.stringify(upstreams));
-  await Deno.writeTextFile(secret, "marker-one\n");
-  await write({ api: { baseUrl: server.origin, headers } });
-  await using service = await startProcess({
-    ALLOW_HOSTS: "",
-    UPSTREAMS: json,
-    UPSTREAM_KEY: "marker-env",
-  });
-  await using client = await connectV1(service.url);
-  const ask = async (name = "api"): Promise<unknown> => {
-    const { code, json } = await client.ask({ type: "request", id: 1, url: `${name}:/x` });
-    return code ?? json;
-  };
-  assertEquals(await ask(), ["marker-one", "marker-env"]);
-  client.send({ type: "request", id: 2, url: "api:/slow" });
-  await came.promise;
-
-  await Deno.writeTextFile(secret, "marker-two");
-  await write({
-    api: { baseUrl: `${server.origin}/v2`, headers },
-    second: { baseUrl: server.origin, headers },
-  });
-  service.kill("SIGHUP");
-  const { upstreams } = await service.log.logged("reloaded");
-  assertEquals(upstreams, ["api", "second"]);
-  assertEquals(await ask(), ["marker-two", "marker-env"]);
-  assertEquals(server.requests.at(-1), `GET ${server.origin}/v2/x`);
-  assertEquals(await ask("second"), ["marker-two", "marker-env"]);
-  await using later = await connect(service.url, ["wsfetch.v1"]);
-  assertEquals((await later.next()).upstreams, ["api", "second"]);
-
-  const broken: (() => Promise<void>)[] = [
-    () => Deno.writeTextFile(json, '{"api": marker}'), // what JSON.parse would quote
-    () => Deno.writeTextFile(json, '{"api": {"headers": {"x": "marker-inline"}'),
-    () => write({ api: { baseUrl: "marker-base", headers } }),
-    () => write({ api: { baseUrl: server.origin, headers: { x: "marker-${" } } }),
-    () => write(["marker-list"]),
-    () => Deno.remove(json),
-    async () => {
-      await write({ api: { baseUrl: server.origin, headers } });
-      await Deno.remove(secret);
-    },
-  ];
-  for (const [index, breakIt] of broken.entries()) {
-    await breakIt();
-    service.kill("SIGHUP");
-    const { error } = await service.log.logged("failed", isNth(index + 1, () => true));
-    assertMatch(String(error), /UPSTREAMS: /);
-    assert(!String(error).includes("marker"), String(error));
-    assertEquals(await ask(), ["marker-two", "marker-env"]);
-  }
-
-  await write({ second: { baseUrl: server.origin } });
-  service.kill("SIGHUP");
-  await service.log.logged("reloaded", isNth(2, () => true));
-  assertEquals(await ask(), "unknown_upstream");
-  gate.resolve();
-  const finished = await client.next();
-  assertEquals([finished.id, finished.json], [2, ["marker-one", "marker-env"]]);
-  assertEquals([finished.url, headersOf(finished)["x-echo"]], ["api:/slow", "[redacted]"]);
-  assert(!JSON.stringify(service.log.lines).includes("marker"), "no secret was logged");
-  service.kill("SIGTERM");
-  assertEquals((await service.status).code, 0);
-});
-
-Deno.test("upstreams that cannot be used end the start with 2 and a line for each problem", async () => {
-  const { code, stdout, stderr } = await startCommand({
-    UPSTREAM_KEY: "marker-env\u0001",
-    UPSTREAMS: JSON.stringify({
-      api: { baseUrl: "https://user:marker@api.example.com", headers: { "x-a": "marker-${oops}" } },
-      B: { baseUrl: "https://api.example.com", headers: { "x-b": "${env:NOT_SET}" } },
-      third: {
-        baseUrl: "https://api.example.com",
-        headers: { authorization: "Bearer ${env:UPSTREAM_KEY}" },
-        timeoutMs: "marker",
-        "marker odd": 1,
-      },
-    }),
-  }).output();
-  assertEquals([code, stdout.length], [2, 0]);
-  const text = new TextDecoder().decode(stderr);
-  const lines = text.trimEnd().split("\n");
-  assertEquals(lines.map((line) => line.replace(/^UPSTREAMS: (\S+) .*$/, "$1")).toSorted(), [
-    "B",
-    "B.headers.x-b",
-    "api.baseUrl",
-    "api.headers.x-a",
-    "third.(an",
-    "third.headers.authorization",
-    "third.timeoutMs",
-  ]);
-  assert(!text.includes("marker"), text);
-
-  const missing = await startCommand({ UPSTREAMS: "/nowhere/upstreams.json" }).output();
-  assertEquals(missing.code, 2);
-  assertMatch(
-    new TextDecoder().decode(missing.stderr),
-    /^UPSTREAMS: the file "\/nowhere\/upstreams.json" cannot be read \(NotFound\)\n$/,
-  );
 });
