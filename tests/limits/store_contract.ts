@@ -63,6 +63,16 @@ export function testStore(name: string, setUp: () => StoreFixture): void {
     assertEquals(await store.consume("a", 2), ALLOWED);
   });
 
+  test("a window runs from its first use, however often it is used", async ({ create, advance }) => {
+    using store = create({ points: 2, durationMs: SHORT_MS });
+    for (let used = 1; used <= 4; used++) {
+      const { allowed } = await store.consume("a", 1);
+      assertEquals(allowed, used <= 2, `use ${used}`);
+      advance(SHORT_MS / 4);
+    }
+    assertEquals(await store.consume("a", 2), ALLOWED);
+  });
+
   test("peek() allows while there is anything left, and counts nothing", async ({ create }) => {
     using store = create({ points: 2, durationMs: LONG_MS });
     for (const _ of Array(5)) assertEquals(await store.peek("a"), ALLOWED);
