@@ -151,14 +151,14 @@ function drawExchange(
     ? "warn"
     : "good";
   row.replaceChildren(
-    element("span", { class: `outcome ${tone}`, title: outcome }, outcome),
+    element("span", { class: `outcome ${tone}` }, outcome),
     element("span", { class: "method" }, toVisible(draft.method, 20)),
-    element("span", { class: "url", title: toVisible(target) }, toVisible(target, 300)),
+    element("span", { class: "url" }, toVisible(target, 300)),
     element("span", { class: "size" }, receivedSize === 0 ? "" : formatBytes(receivedSize)),
     element("span", { class: "time" }, elapsed),
     drawBar(bar, tone, isOver(exchange)),
   );
-  return { "data-key": exchange.key };
+  return { "data-key": exchange.key, title: `${outcome}: ${toVisible(target)}` };
 }
 
 function drawBar(bar: Bar, tone: string, isDone: boolean): HTMLElement {
