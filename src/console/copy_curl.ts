@@ -12,7 +12,7 @@ export interface CopiedText {
   readonly notes: readonly string[];
 }
 
-/** What the formats need to know beyond the request. */
+/** The properties of the page and of the service that a copied text contains or depends on. */
 export interface CopyContext {
   /** The origin of the service, such as `https://proxy.example`. */
   readonly origin: string;

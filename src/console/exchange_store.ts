@@ -154,6 +154,13 @@ export function describeOutcome({ phase, head, failure }: ShownExchange): string
   return head === undefined ? phase : String(head.status);
 }
 
+/** Returns the class of the colour that tells how an exchange goes. */
+export function toneOf({ head, failure }: ShownExchange): "bad" | "idle" | "warn" | "good" {
+  if (failure !== undefined) return "bad";
+  if (head === undefined) return "idle";
+  return head.status >= 400 ? "warn" : "good";
+}
+
 /** Returns the store of the body, which is created on the first call. */
 export function openBody(exchange: ShownExchange): BodyStore {
   return exchange.body ??= createBodyStore();

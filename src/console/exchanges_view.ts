@@ -9,6 +9,7 @@ import {
   type ExchangeStore,
   isOver,
   type ShownExchange,
+  toneOf,
 } from "./exchange_store.ts";
 import { formatBytes, formatMs, toVisible } from "./format.ts";
 import { createVirtualList } from "./virtual_list.ts";
@@ -140,16 +141,10 @@ function drawExchange(
   exchange: ShownExchange,
   { bar, now }: { readonly bar: Bar; readonly now: number },
 ): Attributes {
-  const { draft, target, moments, receivedSize, failure, head } = exchange;
+  const { draft, target, moments, receivedSize } = exchange;
   const outcome = describeOutcome(exchange);
   const elapsed = formatMs((moments.end ?? now) - moments.start);
-  const tone = failure !== undefined
-    ? "bad"
-    : head === undefined
-    ? "idle"
-    : head.status >= 400
-    ? "warn"
-    : "good";
+  const tone = toneOf(exchange);
   row.replaceChildren(
     element("span", { class: `outcome ${tone}` }, outcome),
     element("span", { class: "method" }, toVisible(draft.method, 20)),

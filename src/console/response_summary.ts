@@ -4,22 +4,16 @@
  * @module
  */
 import { element } from "./dom.ts";
-import { describeOutcome, type ShownExchange } from "./exchange_store.ts";
+import { describeOutcome, type ShownExchange, toneOf } from "./exchange_store.ts";
 import { formatBytes, formatMs, toVisible } from "./format.ts";
 
 /** Shows the current state of an exchange in an element. */
 export function drawSummary(box: HTMLElement, exchange: ShownExchange, now: number): void {
-  const { draft, target, head, receivedSize, moments, phase, failure, rate, events } = exchange;
+  const { draft, target, head, receivedSize, moments, phase, rate, events } = exchange;
   const status = head === undefined
     ? describeOutcome(exchange)
     : `${head.status} ${head.statusText}`.trim();
-  const tone = failure !== undefined
-    ? "bad"
-    : head === undefined
-    ? "idle"
-    : head.status >= 400
-    ? "warn"
-    : "good";
+  const tone = toneOf(exchange);
   const isLive = phase === "receiving" && !exchange.isPaused;
   const facts = [
     formatMs((moments.end ?? now) - moments.start),

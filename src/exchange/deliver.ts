@@ -6,7 +6,7 @@
 import { STATUS_CODE } from "@std/http/status";
 import type { Clock } from "../clock.ts";
 import type { ForwardResponse } from "../forward/forward.ts";
-import type { Body } from "../http/body.ts";
+import type { Body, Bytes } from "../http/body.ts";
 import type { ResponseHead, StreamMode, Timing } from "../protocol/mod.ts";
 import { toLines, toServerSentEvents } from "./events.ts";
 import { type Exchange, roundMs } from "./exchange.ts";
@@ -32,8 +32,6 @@ export type Deliver = (
   response: ForwardResponse,
   outlet: Outlet,
 ) => void | Promise<void>;
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 interface StreamedResponse {
   readonly head: ResponseHead;

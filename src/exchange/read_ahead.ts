@@ -5,8 +5,7 @@
  */
 import { concat } from "@std/bytes/concat";
 import type { Clock } from "../clock.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
+import type { Bytes } from "../http/body.ts";
 
 /** A stream whose beginning is read ahead. */
 export interface ReadAhead {
