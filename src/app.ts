@@ -126,7 +126,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   const telemetry = metrics === undefined ? logger : combine(logger, metrics.telemetry);
   const tracing = createTracing(deno.version);
 
-  const http1 = createHttp1Client({ maxIdlePerHost: MAX_IDLE_CONNECTIONS_PER_HOST });
+  const http1 = createHttp1Client();
   const client = deps.client ?? Deno.createHttpClient({
     allowHost: true,
     poolMaxIdlePerHost: MAX_IDLE_CONNECTIONS_PER_HOST,

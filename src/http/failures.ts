@@ -13,6 +13,11 @@ export function unresolved(options?: ProxyErrorOptions): ProxyError {
   return new ProxyError("dns_error", "The host could not be resolved", options);
 }
 
+/** The name was not looked up within the time for a connection. */
+export function lookupTimedOut(): ProxyError {
+  return new ProxyError("dns_timeout", "The host was not resolved in time");
+}
+
 /** The host has no address to connect to. */
 export function noAddress(): ProxyError {
   return new ProxyError("dns_error", "The host has no address");
@@ -27,6 +32,14 @@ export function refused(options?: ProxyErrorOptions): ProxyError {
 export function connectTimedOut(options?: ProxyErrorOptions): ProxyError {
   const message = "Connecting to the destination took too long";
   return new ProxyError("connection_timeout", message, options);
+}
+
+/** The TLS handshake took too long. */
+export function handshakeTimedOut(): ProxyError {
+  return new ProxyError(
+    "connection_timeout",
+    "The TLS handshake with the destination took too long",
+  );
 }
 
 /** Connecting failed for another reason. */

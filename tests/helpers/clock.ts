@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Clock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 
 /** A clock of a test. */
 export interface FakeClock extends Clock {
@@ -70,4 +70,9 @@ export function createFakeClock(epochMs = Date.UTC(2026, 0, 1)): FakeClock {
       return [...pending].map(({ delayMs }) => delayMs);
     },
   };
+}
+
+/** Returns the same clock, with the turns of the real event loop. */
+export function withRealTurns(clock: Clock): Clock {
+  return { ...clock, soon: systemClock.soon };
 }

@@ -80,7 +80,7 @@ async function start(source: Source, response: string): Promise<World> {
     closed.resolve();
   });
   const client = Deno.createHttpClient({ allowHost: true });
-  const http1 = createHttp1Client({ maxIdlePerHost: 1 });
+  const http1 = createHttp1Client();
   const transport: Transport = source.by === "direct"
     ? http1.request
     : createFetchTransport(client);

@@ -1,10 +1,11 @@
 /**
- * Makes TCP connections, and translates the errors of those that fail.
+ * Makes TCP and TLS connections: the only file that opens connections to destinations.
  *
  * @module
  */
 import type { ProxyError } from "../../protocol/mod.ts";
 import { connectTimedOut, refused, unreachable, unresolved } from "../failures.ts";
+import type { UpstreamTls } from "../transport.ts";
 
 // WHATWG Fetch, "bad port": the ports of services that might take the text of a request for their own protocol.
 const BAD_PORTS: ReadonlySet<number> = new Set([
@@ -14,6 +15,9 @@ const BAD_PORTS: ReadonlySet<number> = new Set([
   ...[636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566],
   ...[6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080],
 ]);
+
+// HTTP/1.1 is all that these connections speak (RFC 7301).
+const ALPN = ["http/1.1"];
 
 /** Reports whether `fetch` refuses to connect to a port. */
 export function isBadPort(port: number): boolean {
@@ -25,6 +29,13 @@ export interface TcpAddress {
   readonly hostname: string;
   readonly port: number;
   readonly signal: AbortSignal;
+}
+
+/** The server that a TLS connection has to reach. */
+export interface TlsServer {
+  /** The name or address that the certificate has to be valid for; a name is also sent (RFC 6066 §3). */
+  readonly serverName: string;
+  readonly tls?: UpstreamTls | undefined;
 }
 
 /**
@@ -43,11 +54,7 @@ export async function connectTcp(
   signal.addEventListener("abort", abort);
   try {
     const tcp = await Deno.connect({ hostname, port, signal: controller.signal });
-    try {
-      tcp.setNoDelay(true);
-    } catch {
-      // On some systems this fails when the connection has already ended; then reading from the connection fails too.
-    }
+    disableNagle(tcp);
     return tcp;
   } finally {
     signal.removeEventListener("abort", abort);
@@ -55,7 +62,77 @@ export async function connectTcp(
 }
 
 /**
- * Returns the error of a connection that was not made.
+ * Makes a TCP connection into a TLS connection. When this fails, the connection is closed.
+ *
+ * @throws What `Deno.startTls` and the handshake throw; when the signal is aborted, any error.
+ */
+export async function startTls(
+  tcp: Deno.TcpConn,
+  { serverName, tls }: TlsServer,
+  signal: AbortSignal,
+): Promise<Deno.TlsConn> {
+  const connection = await Deno.startTls(tcp, {
+    hostname: serverName,
+    alpnProtocols: ALPN,
+    ...(tls?.ca !== undefined && { caCerts: [tls.ca] }),
+  });
+  await shakeHands(connection, signal);
+  return connection;
+}
+
+/**
+ * Connects with a client certificate, which `Deno.startTls` does not support: to a host that is looked up here.
+ *
+ * @returns The connection, whose handshake {@linkcode shakeHands} makes.
+ * @throws What `Deno.connectTls` throws, or the signal's reason.
+ */
+export async function connectWithCertificate(
+  { hostname, port, signal }: TcpAddress,
+  { ca, cert, key }: UpstreamTls,
+): Promise<Deno.TlsConn> {
+  signal.throwIfAborted();
+  const connection = await Deno.connectTls({
+    hostname,
+    port,
+    alpnProtocols: ALPN,
+    ...(ca !== undefined && { caCerts: [ca] }),
+    ...(cert !== undefined && key !== undefined && { cert, key }),
+  });
+  if (signal.aborted) {
+    connection.close();
+    throw signal.reason;
+  }
+  disableNagle(connection);
+  return connection;
+}
+
+/**
+ * Makes the TLS handshake. When it fails, or the signal is aborted, the connection is closed.
+ *
+ * @throws What the handshake throws; when the signal is aborted, any error.
+ */
+export async function shakeHands(connection: Deno.TlsConn, signal: AbortSignal): Promise<void> {
+  let isClosed = false;
+  const close = (): void => {
+    if (isClosed) return;
+    isClosed = true;
+    connection.close();
+  };
+  signal.addEventListener("abort", close);
+  try {
+    signal.throwIfAborted();
+    await connection.handshake();
+    signal.throwIfAborted();
+  } catch (error) {
+    close();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", close);
+  }
+}
+
+/**
+ * Returns the error of a TCP connection that was not made.
  *
  * @param thrown What `Deno.connect` was rejected with.
  */
@@ -66,4 +143,12 @@ export function toConnectError(thrown: unknown): ProxyError {
   const isLookup = thrown instanceof Error &&
     /lookup address|no addresses|resolve/i.test(thrown.message);
   return isLookup ? unresolved(options) : unreachable(options);
+}
+
+function disableNagle(connection: Deno.TcpConn | Deno.TlsConn): void {
+  try {
+    if ("setNoDelay" in connection) connection.setNoDelay(true);
+  } catch {
+    // On some systems this fails when the connection has already ended; then reading from the connection fails too.
+  }
 }

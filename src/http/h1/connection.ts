@@ -18,32 +18,61 @@ const READ_BYTES = 16_384;
 const WRITE_BYTES = 4096;
 const encoder = new TextEncoder();
 
+/** Keeps the connections to one host. */
+export interface ConnectionKeeper {
+  /** Called once when a connection has been closed, by whichever side. */
+  closed(connection: TcpConnection): void;
+  /** Makes a connection idle. */
+  release(connection: TcpConnection): void;
+  /** Called when a connection has been idle for a turn of the event loop. */
+  settled(connection: TcpConnection): void;
+}
+
 /** An open connection. Its buffer is reused: a view of the buffer is valid until the next call of `fill`. */
 export class TcpConnection {
+  /** The address of the server. */
+  readonly address: string;
+  readonly keeper: ConnectionKeeper | undefined;
   /** Where in `memory` the bytes begin that have not been taken. To be moved forward by the caller that takes them. */
   start = 0;
   /** When the server is expected to close the connection, by the client's clock. */
   expiresAt = Infinity;
+  /** The place in the order in which the connections of the pool became idle. */
+  idleOrder = 0;
+  /**
+   * On whose behalf a request has authenticated the connection (RFC 4559 §6); `undefined` when none has. An empty text
+   * stands for an owner without a name.
+   */
+  owner: string | undefined = undefined;
   /** Ends both directions at once. Can be passed as a listener. */
   readonly close: () => void;
+  readonly #endIdle: () => void;
   readonly #tcp: Tcp;
   #memory = Buffer.allocUnsafeSlow(READ_BYTES);
   #end = 0;
   #isClosed = false;
   #isIdle = false;
   #isStale = false;
+  #hasInput = false;
   /** Writes under way. A write that fails stays among them. */
   #writes = 0;
   /** The read that began when the connection became idle. */
   #pending: Promise<number | null> | undefined = undefined;
   #scratch: Buffer<ArrayBuffer> | undefined = undefined;
 
-  constructor(tcp: Tcp) {
+  constructor(tcp: Tcp, address = "", keeper?: ConnectionKeeper) {
     this.#tcp = tcp;
+    this.address = address;
+    this.keeper = keeper;
     this.close = () => {
       if (this.#isClosed) return;
       this.#isClosed = true;
       tcp.close();
+      keeper?.closed(this);
+    };
+    this.#endIdle = () => {
+      this.#hasInput = true;
+      if (this.#isIdle) this.close();
     };
   }
 
@@ -58,6 +87,15 @@ export class TcpConnection {
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  get isIdle(): boolean {
+    return this.#isIdle;
+  }
+
+  /** Whether bytes, or the end, arrived since the connection became idle and before anything else was read. */
+  get hasInput(): boolean {
+    return this.#hasInput;
   }
 
   /** Whether the connection was idle and no byte has arrived since then: the server may have closed it. */
@@ -115,17 +153,17 @@ export class TcpConnection {
     await this.write(scratch.subarray(0, length));
   }
 
-  /** Makes the connection idle until `endIdle`; calls back when it cannot be used again. */
-  beginIdle(ended: () => void): void {
+  /**
+   * Makes the connection idle until `endIdle`. Meanwhile it closes itself when the server closes it, or sends bytes: they
+   * are no response to anything (RFC 9112 §9.2).
+   */
+  beginIdle(): void {
     if (this.#memory.length > READ_BYTES) this.#memory = Buffer.allocUnsafeSlow(READ_BYTES);
     this.start = this.#end = 0;
     this.#isIdle = this.#isStale = true;
+    this.#hasInput = false;
     this.#pending = this.#tcp.read(this.#memory);
-    // Bytes that arrive while nothing was requested are no response to anything.
-    const stop = (): void => {
-      if (this.#isIdle) ended();
-    };
-    this.#pending.then(stop, stop);
+    this.#pending.then(this.#endIdle, this.#endIdle);
   }
 
   endIdle(): void {

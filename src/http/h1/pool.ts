@@ -1,103 +1,141 @@
 /**
- * Idle connections, kept until they are used again (RFC 9112 §9.3).
+ * The connections of a client, by host; idle ones are kept until they are used again (RFC 9112 §9.3).
  *
  * @module
  */
 import type { Cancel, Clock } from "../../clock.ts";
+import type { UpstreamRoute } from "../transport.ts";
 import type { TcpConnection } from "./connection.ts";
+import type { Dial } from "./dial.ts";
+import { Host, type HostDeps } from "./host.ts";
 
-/** How many idle connections are kept, and for how long. */
+/** How many connections there may be, and how long idle ones are kept. */
 export interface PoolLimits {
-  /** Connections with the same key; at least 1. */
-  readonly maxPerKey: number;
-  /** Connections in total; at least 1. */
-  readonly max: number;
+  /** Connections to one host, used and idle. */
+  readonly maxPerHost: number;
+  /** Connections to one host that are being opened at a time. */
+  readonly maxDialsPerHost: number;
+  /** Idle connections in total; at least 1. */
+  readonly maxIdle: number;
   /** The time in milliseconds after which an idle connection is closed, at the latest after twice as much. */
   readonly idleMs: number;
 }
 
-interface IdleConnection {
-  readonly connection: TcpConnection;
-  /** The number of sweeps before the connection became idle. */
-  readonly sweep: number;
+/** A host to connect to. */
+export interface HostKey {
+  readonly url: URL;
+  /** Without brackets. */
+  readonly hostname: string;
+  readonly port: number;
+  /** Requests with different routes share no connection. */
+  readonly route: UpstreamRoute | undefined;
 }
 
-/** Idle connections by a key that says where they lead. Disposing of the pool closes them all. */
+/** The connections of a client that speak TLS, or those that do not. Disposing of the pool closes the idle ones. */
 export class Pool implements Disposable {
   readonly #limits: PoolLimits;
   readonly #clock: Clock;
-  readonly #idle = new Map<string, IdleConnection[]>();
-  #size = 0;
-  #sweeps = 0;
+  readonly #isTls: boolean;
+  readonly #hosts = new Map<string, Host>();
+  readonly #hostsOfRoutes = new WeakMap<UpstreamRoute, Map<string, Host>>();
+  readonly #all = new Set<Host>();
+  readonly #deps: Omit<HostDeps, "abandoned">;
+  /** Connections that became idle in this turn of the event loop, and in the turn before. */
+  #justIdle: TcpConnection[] = [];
+  #settling: TcpConnection[] = [];
+  #idle = 0;
+  /** How many connections have become idle, and how many had at the last sweep. */
+  #order = 0;
+  #swept = 0;
   #stop: Cancel | undefined = undefined;
   #isDisposed = false;
 
-  constructor(limits: PoolLimits, clock: Clock) {
+  constructor(
+    limits: PoolLimits,
+    { clock, dial, isTls }: { readonly clock: Clock; readonly dial: Dial; readonly isTls: boolean },
+  ) {
+    const { maxPerHost, maxDialsPerHost } = limits;
     this.#limits = limits;
     this.#clock = clock;
+    this.#isTls = isTls;
+    const countIdle = (change: number): void => void (this.#idle += change);
+    const release = (connection: TcpConnection): void => this.release(connection);
+    this.#deps = { dial, clock, maxPerHost, maxDialsPerHost, release, countIdle };
   }
 
-  /** Takes out the connection that became idle last, since it is the most likely to be still open. */
-  take(key: string): TcpConnection | undefined {
-    const idle = this.#idle.get(key);
-    for (let last = idle?.pop(); last !== undefined; last = idle?.pop()) {
-      const { connection } = last;
-      this.#size--;
-      connection.endIdle();
-      const { expiresAt } = connection;
-      if (expiresAt === Infinity || expiresAt > this.#clock.now()) return connection;
-      connection.close();
+  /** Returns the connections to a host. */
+  host({ url, hostname, port, route }: HostKey): Host {
+    const hosts = route === undefined ? this.#hosts : this.#hostsOf(route);
+    const key = url.host;
+    let host = hosts.get(key);
+    if (host !== undefined) return host;
+    host = new Host({ hostname, port, isTls: this.#isTls, tls: route?.tls }, {
+      ...this.#deps,
+      abandoned: (host) => {
+        this.#all.delete(host);
+        if (hosts.get(key) === host) hosts.delete(key);
+      },
+    });
+    hosts.set(key, host);
+    this.#all.add(host);
+    return host;
+  }
+
+  /**
+   * Keeps a connection that has become idle, or closes it when there are enough. It is used again once the event loop has
+   * looked for input: bytes that a server sent without a request close it before.
+   */
+  release(connection: TcpConnection): void {
+    if (this.#isDisposed || this.#idle >= this.#limits.maxIdle && !this.#makeRoom()) {
+      return connection.close();
     }
-    return undefined;
-  }
-
-  /** Keeps a connection that has become idle, or closes it when there are enough. */
-  put(key: string, connection: TcpConnection): void {
-    const { maxPerKey, max, idleMs } = this.#limits;
-    if (this.#isDisposed || this.#size >= max && !this.#makeRoom()) return connection.close();
-    let idle = this.#idle.get(key);
-    if (idle === undefined) this.#idle.set(key, idle = []);
-    if (idle.length >= maxPerKey) return connection.close();
-    idle.push({ connection, sweep: this.#sweeps });
-    this.#size++;
-    connection.beginIdle(() => this.#remove(key, connection));
-    this.#stop ??= this.#clock.every(idleMs, () => this.#sweep());
+    connection.idleOrder = ++this.#order;
+    connection.keeper?.release(connection);
+    if (this.#justIdle.length === 0 && this.#settling.length === 0) {
+      this.#clock.soon(() => this.#turn());
+    }
+    this.#justIdle.push(connection);
+    this.#stop ??= this.#clock.every(this.#limits.idleMs, () => this.#sweep());
   }
 
   [Symbol.dispose](): void {
     this.#isDisposed = true;
     this.#stop?.();
-    for (const { connection } of [...this.#idle.values()].flat()) connection.close();
-    this.#idle.clear();
+    for (const connection of [...this.#justIdle, ...this.#settling]) connection.close();
+    for (const host of [...this.#all]) host[Symbol.dispose]();
   }
 
-  #remove(key: string, connection: TcpConnection): void {
-    connection.close();
-    const idle = this.#idle.get(key) ?? [];
-    const at = idle.findIndex((each) => each.connection === connection);
-    if (at < 0) return;
-    idle.splice(at, 1);
-    this.#size--;
+  #hostsOf(route: UpstreamRoute): Map<string, Host> {
+    let hosts = this.#hostsOfRoutes.get(route);
+    if (hosts === undefined) this.#hostsOfRoutes.set(route, hosts = new Map());
+    return hosts;
   }
 
-  /** Closes the connections that were idle during two sweeps. Thus no time is measured for each connection. */
+  #turn(): void {
+    const settled = this.#settling;
+    this.#settling = this.#justIdle;
+    this.#justIdle = [];
+    if (this.#settling.length > 0) this.#clock.soon(() => this.#turn());
+    for (const connection of settled) connection.keeper?.settled(connection);
+  }
+
+  /** Closes the connections that have been idle since before the last sweep. Thus no time is measured for each. */
   #sweep(): void {
-    this.#sweeps++;
-    for (const [key, idle] of this.#idle) {
-      const kept = idle.findIndex(({ sweep }) => sweep >= this.#sweeps - 1);
-      const old = idle.splice(0, kept < 0 ? idle.length : kept);
-      for (const { connection } of old) connection.close();
-      this.#size -= old.length;
-      if (idle.length === 0) this.#idle.delete(key);
-    }
-    if (this.#idle.size > 0) return;
+    for (const host of [...this.#all]) host.closeIdle(this.#swept);
+    this.#swept = this.#order;
+    if (this.#idle > 0) return;
     this.#stop?.();
     this.#stop = undefined;
   }
 
-  /** Closes old connections early: otherwise requests to many hosts, one each, would leave no room to others. */
+  /** Closes the connection that has been idle longest, in favour of one that was just used. */
   #makeRoom(): boolean {
-    this.#sweep();
-    return this.#size < this.#limits.max;
+    let oldest: TcpConnection | undefined;
+    for (const { oldest: each } of this.#all) {
+      if (each === undefined) continue;
+      if (oldest === undefined || each.idleOrder < oldest.idleOrder) oldest = each;
+    }
+    oldest?.close();
+    return oldest !== undefined;
   }
 }

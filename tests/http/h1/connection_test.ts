@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { TcpConnection } from "../../../src/http/h1/connection.ts";
+import { type Tcp, TcpConnection } from "../../../src/http/h1/connection.ts";
 import { type RawConnection, startRaw } from "../../helpers/upstream.ts";
 import { createWire } from "./wire.ts";
 
@@ -11,21 +11,23 @@ function textOf({ memory, start, end }: TcpConnection): string {
 /** Runs a script against one real connection. */
 async function withConnection(
   server: (connection: RawConnection) => Promise<void>,
-  script: (connection: TcpConnection) => Promise<void>,
+  script: (connection: TcpConnection, closed: Promise<void>) => Promise<void>,
 ): Promise<void> {
   await using upstream = startRaw(server);
   const tcp = await Deno.connect({ hostname: "127.0.0.1", port: upstream.port });
-  const connection = new TcpConnection(tcp);
+  const { connection, closed } = watch(tcp);
   try {
-    await script(connection);
+    await script(connection, closed);
   } finally {
     connection.close();
   }
 }
 
-/** Makes a connection idle; fulfils when it cannot be used again. */
-function becomeIdle(connection: TcpConnection): Promise<void> {
-  return new Promise((ended) => connection.beginIdle(ended));
+/** Creates a connection and a promise that fulfils when it has been closed. */
+function watch(tcp: Tcp): { connection: TcpConnection; closed: Promise<void> } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const keeper = { closed: () => resolve(), release: () => {}, settled: () => {} };
+  return { connection: new TcpConnection(tcp, "192.0.2.1", keeper), closed: promise };
 }
 
 Deno.test("fill() adds new bytes to those that were not taken", async () => {
@@ -133,28 +135,29 @@ const ENDS: readonly {
   name: string;
   input: (connection: RawConnection) => Promise<void> | void;
 }[] = [
-  { name: "is closed", input: (connection) => connection.close() },
-  { name: "is half closed", input: (connection) => connection.closeWrite() },
+  { name: "closes", input: (connection) => connection.close() },
+  { name: "half closes", input: (connection) => connection.closeWrite() },
   { name: "sends a byte", input: (connection) => connection.write("x") },
 ];
 
 for (const { name, input } of ENDS) {
-  Deno.test(`beginIdle() calls back when the connection ${name}, but not after endIdle()`, async () => {
+  Deno.test(`an idle connection is closed when the server ${name}, but not after endIdle()`, async () => {
     const ready = Promise.withResolvers<void>();
     const gone = Promise.withResolvers<void>();
     await withConnection(async (connection) => {
       await ready.promise;
       await input(connection);
       await gone.promise;
-    }, async (connection) => {
-      const ended = becomeIdle(connection);
+    }, async (connection, closed) => {
+      connection.beginIdle();
       ready.resolve();
-      await ended;
+      await closed;
       gone.resolve();
     });
     const wire = createWire();
-    const connection = new TcpConnection(wire);
-    const ended = becomeIdle(connection).then(() => "ended");
+    const { connection, closed } = watch(wire);
+    const ended = closed.then(() => "ended");
+    connection.beginIdle();
     connection.endIdle();
     wire.push(name === "sends a byte" ? "x" : null);
     await connection.fill();
@@ -162,11 +165,21 @@ for (const { name, input } of ENDS) {
   });
 }
 
-Deno.test("beginIdle() calls back when the connection is reset", async () => {
+Deno.test("an idle connection is closed when it is reset", async () => {
   const wire = createWire();
-  const ended = becomeIdle(new TcpConnection(wire));
+  const { connection, closed } = watch(wire);
+  connection.beginIdle();
   wire.close(); // which is how a read is rejected
-  await ended;
+  await closed;
+});
+
+Deno.test("close() tells the keeper once", () => {
+  let closings = 0;
+  const keeper = { closed: () => closings++, release: () => {}, settled: () => {} };
+  const connection = new TcpConnection(createWire(), "192.0.2.1", keeper);
+  connection.close();
+  connection.close();
+  assertEquals(closings, 1);
 });
 
 Deno.test("fill() reads new bytes after endIdle()", async () => {
@@ -175,7 +188,7 @@ Deno.test("fill() reads new bytes after endIdle()", async () => {
   await connection.fill();
   connection.start = connection.end;
   for (const text of ["two", "three"]) {
-    connection.beginIdle(() => {});
+    connection.beginIdle();
     connection.endIdle();
     wire.push(text);
     assertEquals([await connection.fill(), textOf(connection)], [true, text]);
@@ -187,7 +200,7 @@ Deno.test("beginIdle() keeps the memory when there was no long body", async () =
   const connection = new TcpConnection(createWire("a"));
   const { memory } = connection;
   await connection.fill();
-  connection.beginIdle(() => {});
+  connection.beginIdle();
   assertStrictEquals(connection.memory, memory);
   assertEquals([connection.start, connection.end, connection.expiresAt], [0, 0, Infinity]);
 });
@@ -195,7 +208,7 @@ Deno.test("beginIdle() keeps the memory when there was no long body", async () =
 Deno.test("reserve() leaves the memory alone while a byte is awaited since beginIdle()", async () => {
   const wire = createWire();
   const connection = new TcpConnection(wire);
-  connection.beginIdle(() => {});
+  connection.beginIdle();
   const { memory } = connection;
   connection.endIdle();
   connection.reserve(100_000);
@@ -209,7 +222,7 @@ Deno.test("beginIdle() releases the memory of a long body", () => {
   const { length } = connection.memory;
   connection.reserve(1_000_000);
   assert(connection.memory.length >= 1_000_000);
-  connection.beginIdle(() => {});
+  connection.beginIdle();
   assertEquals(connection.memory.length, length);
 });
 
@@ -219,7 +232,7 @@ Deno.test("isStale is true from beginIdle() to the first byte", async () => {
   assertEquals(connection.isStale, false);
   await connection.fill();
   connection.start = connection.end;
-  connection.beginIdle(() => {});
+  connection.beginIdle();
   connection.endIdle();
   assertEquals(connection.isStale, true);
   wire.push("b");

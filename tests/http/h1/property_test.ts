@@ -138,7 +138,7 @@ Deno.test("any response is read exactly, and its connection is reused exactly wh
         wires.push(wire);
         return Promise.resolve(wire);
       };
-      using client = createHttp1Client({ maxIdlePerHost: 2, connect });
+      using client = createHttp1Client({ connect });
       const { signal } = new AbortController();
       const url = new URL("http://a.invalid/");
       let connections = 0;

@@ -3,9 +3,9 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ProxyError } from "../../../src/protocol/mod.ts";
-import { createFakeClock } from "../../helpers/clock.ts";
+import { createFakeClock, withRealTurns } from "../../helpers/clock.ts";
 import { startHttp } from "../../helpers/upstream.ts";
-import { chunked, createTestClient, ok, READINGS, startServer } from "./test_client.ts";
+import { chunked, createTestClient, ok, READINGS, settle, startServer } from "./test_client.ts";
 
 interface Row {
   readonly name: string;
@@ -292,27 +292,19 @@ Deno.test("request() reuses a connection to an IPv6 address", async () => {
   assertEquals(connects, 1);
 });
 
-Deno.test("concurrent requests have a connection each, of which the pool keeps the allowed number", async () => {
-  const arrived = Array.from({ length: 4 }, () => Promise.withResolvers<void>());
-  const all = Promise.all(arrived.map(({ promise }) => promise));
-  const closed = Promise.withResolvers<void>();
-  let closings = 0;
-  await using server = startServer(async (connection, { connection: number, request }) => {
-    if (request === 1) {
-      arrived[number - 1]?.resolve();
-      await all;
-    }
-    await connection.write(ok("abc"));
-    if (request === 1 && await connection.readHead() !== "") return ok("again");
-    if (++closings === 2) closed.resolve();
-    return false;
+Deno.test("concurrent requests have a connection each, up to the limit of the host; the others wait for one that becomes free", async () => {
+  const arrived = Promise.withResolvers<void>();
+  let open = 0;
+  await using server = startServer(async (_, { request }) => {
+    if (++open === 2) arrived.resolve();
+    await arrived.promise;
+    return ok(String(request));
   });
-  using client = createTestClient({ maxIdlePerHost: 2 });
-  await Promise.all(arrived.map(() => client.fetch(server.origin)));
-  await closed.promise;
-  const texts = await Promise.all([1, 2].map(() => client.fetch(server.origin)));
-  assertEquals(texts.map(({ text }) => text), ["again", "again"]);
-  assertEquals(server.connections(), 4);
+  using client = createTestClient({ maxPerHost: 2 });
+  const requests = Array.from({ length: 6 }, () => client.fetch(server.origin));
+  const texts = await Promise.all(requests);
+  assertEquals(texts.map(({ text }) => text).toSorted(), ["1", "1", "2", "2", "3", "3"]);
+  assertEquals(server.connections(), 2);
 });
 
 Deno.test("an idle connection that the server half closes is closed, and not used", async () => {
@@ -356,8 +348,9 @@ Deno.test("idle connections are closed after their time, and when the client is 
     await connection.peerClosed();
     closings[number - 1]?.resolve();
   });
-  const client = createTestClient({ clock });
+  const client = createTestClient({ clock: withRealTurns(clock) });
   await client.fetch(server.origin);
+  await settle();
   assertEquals(clock.delays, [30_000]);
   clock.advance(60_000);
   await closings[0]?.promise;
@@ -371,7 +364,7 @@ Deno.test("request() reuses a connection for the time that the last response sta
   const clock = createFakeClock();
   const hints = ["keep-alive: timeout=5", "Keep-Alive: max=9, timeout=5", "x: y"];
   await using server = startServer((_, { request }) => ok("", hints[request - 1] ?? ""));
-  using client = createTestClient({ idleMs: 1_000_000, clock });
+  using client = createTestClient({ idleMs: 1_000_000, clock: withRealTurns(clock) });
   await client.fetch(server.origin);
   clock.advance(3999);
   await client.fetch(server.origin);
@@ -384,6 +377,7 @@ Deno.test("request() reuses a connection for the time that the last response sta
 
   await using other = startServer(() => ok("", "keep-alive: timeout=5"));
   await client.fetch(other.origin);
+  await settle();
   clock.advance(4000);
   await client.fetch(other.origin);
   assertEquals(other.connections(), 2);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { systemClock } from "../../../src/clock.ts";
 import { createHttp1Client, type Http1Options } from "../../../src/http/h1/client.ts";
 import type { TransportRequest, TransportResponse } from "../../../src/http/transport.ts";
 import type { HeaderPairs } from "../../../src/protocol/mod.ts";
@@ -37,9 +38,9 @@ export interface TestClient extends Disposable {
   fetch(url: string, request?: TestRequest): Promise<TestResponse>;
 }
 
-/** Creates a client that keeps 4 idle connections per host unless told otherwise. */
-export function createTestClient(options: Partial<Http1Options> = {}): TestClient {
-  const client = createHttp1Client({ maxIdlePerHost: 4, ...options });
+/** Creates a client. */
+export function createTestClient(options: Http1Options = {}): TestClient {
+  const client = createHttp1Client(options);
 
   function fetchHead(
     url: string,
@@ -118,4 +119,11 @@ export function ok(text: string, ...fields: readonly string[]): string {
 export function chunked(...texts: readonly string[]): string {
   const chunks = [...texts, ""].map((text) => `${text.length.toString(16)}\r\n${text}\r\n`);
   return `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n${chunks.join("")}`;
+}
+
+/** Waits until connections that have just become idle are offered again. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 3; turn++) {
+    await new Promise<void>((resolve) => systemClock.soon(resolve));
+  }
 }

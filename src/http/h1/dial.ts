@@ -1,0 +1,158 @@
+/**
+ * Opens a connection that is ready for a request: looks the name up unless its addresses were checked, connects to the
+ * first address that accepts, and makes the TLS handshake, all within one deadline.
+ *
+ * @module
+ */
+import { abortable } from "@std/async/abortable";
+import type { Clock } from "../../clock.ts";
+import { ProxyError } from "../../protocol/mod.ts";
+import { connectTimedOut, handshakeTimedOut, lookupTimedOut } from "../failures.ts";
+import { toTlsFailure } from "../tls_failure.ts";
+import type { ConnectTimes, UpstreamTls } from "../transport.ts";
+import {
+  connectTcp,
+  connectWithCertificate,
+  shakeHands,
+  startTls,
+  type TcpAddress,
+  toConnectError,
+} from "./connect.ts";
+import type { Tcp } from "./connection.ts";
+import { connectToFirst, type Winner } from "./happy_eyeballs.ts";
+
+/** The server to connect to. */
+export interface DialTarget {
+  /** A name or an address, without brackets. */
+  readonly hostname: string;
+  readonly port: number;
+  readonly isTls: boolean;
+  readonly tls: UpstreamTls | undefined;
+  /** The addresses that were checked; `undefined` when the name is looked up here. */
+  readonly addresses: readonly string[] | undefined;
+}
+
+/** A connection that is ready for a request. */
+export interface Dialed {
+  readonly tcp: Tcp;
+  /** The address that was connected to; the name where the system looked it up. */
+  readonly address: string;
+  readonly times: ConnectTimes;
+}
+
+/**
+ * Opens a connection.
+ *
+ * @throws {ProxyError} Always with `sent: "no"`; or the signal's reason.
+ */
+export type Dial = (target: DialTarget, signal: AbortSignal) => Promise<Dialed>;
+
+/** What connections are opened with. */
+export interface DialDeps {
+  readonly clock: Clock;
+  /** The time for everything until the connection is ready, in milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** Looks up a name that was not checked. Absent: the system does, when it connects. */
+  readonly lookup?: Lookup | undefined;
+  /** Makes connections without TLS. Default: {@linkcode connectTcp}. */
+  readonly connect?: ((address: TcpAddress) => Promise<Tcp>) | undefined;
+}
+
+type Lookup = (hostname: string) => readonly string[] | Promise<readonly string[]>;
+
+/** How far an attempt has come. */
+interface Progress {
+  step: keyof typeof LATE;
+}
+
+// The error of each step that does not end in time.
+const LATE = { lookup: lookupTimedOut, connect: connectTimedOut, handshake: handshakeTimedOut };
+
+/** Creates a {@linkcode Dial}. */
+export function createDial(
+  { clock, connectTimeoutMs, lookup, connect = connectTcp }: DialDeps,
+): Dial {
+  async function findAddresses(
+    { addresses, hostname }: DialTarget,
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    if (addresses !== undefined) return addresses;
+    if (lookup === undefined || isAddress(hostname)) return [hostname];
+    return await abortable(Promise.resolve(lookup(hostname)), signal);
+  }
+
+  async function connectToAny<Connection extends Tcp>(
+    target: DialTarget,
+    { signal, progress, by }: {
+      readonly signal: AbortSignal;
+      readonly progress: Progress;
+      readonly by: (address: TcpAddress) => Promise<Connection>;
+    },
+  ): Promise<Winner<Connection>> {
+    const addresses = await findAddresses(target, signal);
+    progress.step = "connect";
+    const { port } = target;
+    return await connectToFirst(addresses, {
+      connect: (hostname, signal) => by({ hostname, port, signal }),
+      signal,
+      clock,
+    });
+  }
+
+  async function open(
+    target: DialTarget,
+    signal: AbortSignal,
+    progress: Progress,
+  ): Promise<Dialed> {
+    const { hostname, port, isTls, tls } = target;
+    const startedAt = clock.now();
+    if (!isTls) {
+      const won = await connectToAny(target, { signal, progress, by: connect });
+      const times = { connectMs: clock.now() - startedAt, tlsMs: undefined };
+      return { tcp: won.connection, address: won.address, times };
+    }
+    if (tls?.cert === undefined) {
+      const won = await connectToAny(target, { signal, progress, by: connectTcp });
+      const connectedAt = clock.now();
+      progress.step = "handshake";
+      const connection = await startTls(won.connection, { serverName: hostname, tls }, signal);
+      const times = { connectMs: connectedAt - startedAt, tlsMs: clock.now() - connectedAt };
+      return { tcp: connection, address: won.address, times };
+    }
+    progress.step = "connect";
+    const connecting = connectWithCertificate({ hostname, port, signal }, tls);
+    const connection = await abortable(connecting, signal);
+    const connectedAt = clock.now();
+    progress.step = "handshake";
+    await shakeHands(connection, signal);
+    const times = { connectMs: connectedAt - startedAt, tlsMs: clock.now() - connectedAt };
+    return { tcp: connection, address: hostname, times };
+  }
+
+  return async function dial(target, signal): Promise<Dialed> {
+    signal.throwIfAborted();
+    const progress: Progress = { step: "lookup" };
+    const controller = new AbortController();
+    const abort = (): void => controller.abort(signal.reason);
+    signal.addEventListener("abort", abort);
+    const cancel = clock.after(
+      connectTimeoutMs,
+      () => controller.abort(LATE[progress.step]()),
+    );
+    try {
+      return await open(target, controller.signal, progress);
+    } catch (thrown) {
+      if (controller.signal.aborted) throw controller.signal.reason;
+      if (thrown instanceof ProxyError) throw thrown;
+      throw progress.step === "handshake" ? toTlsFailure(thrown) : toConnectError(thrown);
+    } finally {
+      cancel();
+      signal.removeEventListener("abort", abort);
+    }
+  };
+}
+
+/** Reports whether a host of a URL, without brackets, is an address. */
+function isAddress(hostname: string): boolean {
+  return hostname.includes(":") || /^\d+(?:\.\d+){3}$/.test(hostname);
+}
