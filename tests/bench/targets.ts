@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { describeCell } from "./cells.ts";
+import { describeCell, type Scheme } from "./cells.ts";
 import type { IdleResult } from "./idle.ts";
 import { IDLE_STEPS } from "./idle.ts";
 import type { CellResult } from "./rounds.ts";
@@ -31,8 +31,19 @@ const SMALL_BYTES = 200;
 const LARGE_BYTES = 1_048_576;
 const IDLE_BYTES = 16 * 1024;
 
-const isSmall = ({ cell: { mode, bodyBytes } }: CellResult): boolean =>
-  mode === "buffered" && bodyBytes === SMALL_BYTES;
+const isKept = (
+  { cell }: CellResult,
+  what: Pick<CellResult["cell"], "scheme" | "mode" | "bodyBytes">,
+): boolean =>
+  cell.keepsAlive && cell.scheme === what.scheme && cell.mode === what.mode &&
+  cell.bodyBytes === what.bodyBytes;
+const isSmall = (result: CellResult, scheme: Scheme = "http"): boolean =>
+  isKept(result, { scheme, mode: "buffered", bodyBytes: SMALL_BYTES });
+/** Over https, with more than one exchange in flight over all connections. */
+const isSmallHttps = (result: CellResult): boolean =>
+  isSmall(result, "https") && result.cell.connections * result.cell.inFlight > 1;
+const isLarge = (result: CellResult, scheme: Scheme): boolean =>
+  isKept(result, { scheme, mode: "streamed", bodyBytes: LARGE_BYTES });
 
 const RULES: readonly Rule[] = [
   {
@@ -58,9 +69,7 @@ const RULES: readonly Rule[] = [
     limit: 1.25,
     isMost: true,
     measure: (result) =>
-      result.cell.mode === "streamed" && result.cell.bodyBytes === LARGE_BYTES
-        ? compare(result, ["ours", "bare"], toCpuMicros)
-        : NaN,
+      isLarge(result, "http") ? compare(result, ["ours", "bare"], toCpuMicros) : NaN,
   },
   {
     text: "through the client, 64 in flight, small: at least 0.6 × the throughput of fetch",
@@ -80,6 +89,27 @@ const RULES: readonly Rule[] = [
       isSmall(result) && result.cell.connections > 1
         ? compare(result, ["start", "ours"], toThroughput)
         : NaN,
+  },
+  {
+    text: "https, small buffered, more than one in flight: CPU at most 0.7 × the bare loop's",
+    limit: 0.7,
+    isMost: true,
+    measure: (result) =>
+      isSmallHttps(result) ? compare(result, ["ours", "bare"], toCpuMicros) : NaN,
+  },
+  {
+    text: "https, small buffered, more than one in flight: CPU at most 1.4 × the same over http",
+    limit: 1.4,
+    isMost: true,
+    measure: (result) =>
+      isSmallHttps(result) ? compare(result, ["ours", "http"], toCpuMicros) : NaN,
+  },
+  {
+    text: "https, 1 MiB streamed: CPU at most 0.6 × that of a bare loop that sends the chunks",
+    limit: 0.6,
+    isMost: true,
+    measure: (result) =>
+      isLarge(result, "https") ? compare(result, ["ours", "bare"], toCpuMicros) : NaN,
   },
 ];
 
