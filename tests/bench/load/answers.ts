@@ -8,8 +8,6 @@ import type { Message } from "./frames.ts";
 import { createHttpRequest, createResponseReader } from "./http.ts";
 import type { Dialect, LoadJob } from "./job.ts";
 
-// A streamed body up to this size comes in the response frame (PROTOCOL.md).
-const INLINE_BYTES = 16 * 1024;
 const FLAGS_AT = 4; // of a chunk: behind its id
 /** In front of the payload of a chunk. */
 export const CHUNK_HEAD_BYTES = 5;
@@ -73,7 +71,9 @@ function createTaker(
     if (opcode === TEXT) {
       const { exchange, failed } = readHead(head);
       if (exchange < 0) return; // hello
-      const follows = dialect === "v1-streamed" && bodyBytes > INLINE_BYTES;
+      streamed[exchange] = 0;
+      // A small streamed body that has come with its head is in the response frame (PROTOCOL.md).
+      const follows = dialect === "v1-streamed" && bytes < bodyBytes;
       if (failed || !follows) answered(exchange, failed || bytes < bodyBytes);
     } else if (dialect === "v1-streamed") {
       const view = new DataView(head.buffer);

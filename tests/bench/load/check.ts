@@ -84,8 +84,8 @@ function createTaker(
 
 /** The body of an answer as text, which JSON may have become a value; `undefined`: there is none in this message. */
 function toBody(
-  { body, json, content }: Readonly<Record<string, unknown>>,
+  { body, json, content, text }: Readonly<Record<string, unknown>>,
 ): string | undefined {
-  const found = body ?? json ?? content;
+  const found = body ?? json ?? content ?? text;
   return typeof found === "string" || found === undefined ? found : JSON.stringify(found);
 }
