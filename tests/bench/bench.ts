@@ -47,8 +47,11 @@ async function main(): Promise<void> {
 async function run(options: BenchOptions, folder: string): Promise<void> {
   const placement = placeProcesses();
   await using upstream = await startUpstream({ folder, cores: placement.upstream });
-  await using loader = startLoader({ cores: placement.loader, output: `${folder}/loader.log` });
-  const { peers, missing } = await findPeers({ ...options, folder, upstreamPort: upstream.port });
+  await using loader = startLoader(
+    { cores: placement.loader, output: `${folder}/loader.log` },
+    { DENO_CERT: upstream.certificates.ca },
+  );
+  const { peers, missing } = await findPeers({ ...options, folder, upstream });
   const environment = await describeEnvironment({ options, placement, upstream, peers, missing });
   print(formatEnvironment(environment));
 

@@ -38,7 +38,8 @@ export async function describeEnvironment(
     "left out": missing.join("; ") || "nothing",
     service: "as `deno task start` runs it, with its defaults (policy, header rules, limits on " +
       "sizes, a log line for each exchange as JSON into a file), and the upstream in ALLOW_HOSTS",
-    upstream: `${upstream.title}, bodies of JSON, over loopback`,
+    upstream: `${upstream.title}, bodies of JSON, over loopback; https: by TLS 1.3 with ` +
+      `${upstream.certificates.title}, which every server verifies`,
     placement: placement.note,
     rounds:
       `${rounds} over all servers in turn, ${seconds} s each after ${warmSeconds} s to warm ` +

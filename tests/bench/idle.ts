@@ -27,12 +27,12 @@ export async function measureIdle(
   for (const peer of peers) {
     const { name, title, idleDialect: dialect } = peer;
     if (dialect === undefined) continue;
-    await using server = await startPeer(peer, options);
+    await using server = await startPeer(peer, "http", options);
     if (server === undefined) continue;
     const job = {
       dialect,
       port: server.port,
-      target: upstream.url(SMALL_BYTES),
+      target: upstream.url({ scheme: "http", keepsAlive: true, bodyBytes: SMALL_BYTES }),
       serverPids: server.pids(),
     };
     // What exchanges need once is there before memory is compared.

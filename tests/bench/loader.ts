@@ -5,7 +5,7 @@
  */
 import type { IdleJob, IdleSample, LoadJob, Sample, TurnsJob, TurnsSample } from "./load/job.ts";
 import { readLines } from "./load/lines.ts";
-import { type RunOptions, startWorker } from "./processes.ts";
+import { type Program, type RunOptions, startWorker } from "./processes.ts";
 
 const PROGRAM = new URL("load/generator.ts", import.meta.url).pathname;
 
@@ -16,9 +16,9 @@ export interface Loader extends AsyncDisposable {
   hold(job: IdleJob): Promise<IdleSample>;
 }
 
-/** Starts the load generator. */
-export function startLoader(options: RunOptions): Loader {
-  const child = startWorker({ command: [Deno.execPath(), "run", "-A", PROGRAM] }, options);
+/** Starts the load generator, with these variables in its environment. */
+export function startLoader(options: RunOptions, env: Program["env"] = {}): Loader {
+  const child = startWorker({ command: [Deno.execPath(), "run", "-A", PROGRAM], env }, options);
   const writer = child.stdin.getWriter();
   const lines = readLines(child.stdout);
 

@@ -27,7 +27,8 @@ export const HELP = `Compares the service with its peers, side by side on this m
 
 Usage: deno task bench [options]
 
-  --cells LIST    quick (default), full, small, idle, or beginnings of names (buffered-200-1x64,streamed)
+  --cells LIST    quick (default), full, small, https, idle, or beginnings of names
+                  (buffered-200-1x64,https-streamed)
   --only LIST     of ${PEER_NAMES.join(", ")}
   --rounds N      rounds over all peers (3)
   --seconds N     of each peer in a round (1)
@@ -37,6 +38,15 @@ Usage: deno task bench [options]
   --start TASK    another task of deno.json that starts the service, beside the usual one, on two
                   cores; also as BENCH_START
   --json FILE     writes every sample and what follows from them
+
+Names of cells: [https-]KIND-BYTES-CONNECTIONSxIN_FLIGHT. With https- the destination is reached over
+TLS, with a certificate that every server verifies. KIND is buffered, plain (the dialect), streamed,
+client (through client.fetch), or close: buffered, with a destination that closes each connection
+after its response. The group https has every cell over TLS, and close over TCP to compare with.
+
+Servers: ours is the service; fetch is the service with HTTP_CLIENT=fetch; http, in cells over TLS, is
+the service with the same exchanges over TCP; bare is a loop around fetch; floor is a loop around
+TCP or TLS that sends the frames of the service, without its checks, limits and log.
 `;
 
 /**

@@ -3,18 +3,23 @@
  *
  * @module
  */
-import type { Mode } from "./cells.ts";
+import type { Mode, Scheme } from "./cells.ts";
 import type { Dialect } from "./load/job.ts";
 import { ask, type Program } from "./processes.ts";
-import { createService, SERVICE_DIALECTS } from "./service.ts";
-import { findNginx, nginxCommand } from "./upstream.ts";
+import { createFloor, createService, SERVICE_DIALECTS } from "./service.ts";
+import { findNginx, nginxCommand, type UpstreamPlace } from "./upstream.ts";
 
-/** The names that `--only` takes; "start" is the task of `--start`, "fetch" the service with HTTP_CLIENT=fetch. */
+/**
+ * The names that `--only` takes; "start" is the task of `--start`, "fetch" the service with HTTP_CLIENT=fetch, and
+ * "http", beside exchanges over https, the service with the same exchanges over http.
+ */
 export const PEER_NAMES = [
   "ours",
   "start",
   "fetch",
+  "http",
   "bare",
+  "floor",
   "direct",
   "node",
   "fastapi",
@@ -33,17 +38,19 @@ export interface Peer {
   readonly dialects: Readonly<Partial<Record<Mode, Dialect>>>;
   /** How idle connections are held; absent: they are not. */
   readonly idleDialect?: "v1" | "plain";
+  /** Takes part only in cells with another scheme, and makes their exchanges over this one. */
+  readonly scheme?: Scheme;
   /** Gets two cores, where the others get one. */
   readonly isMulti?: true;
-  /** The program that listens on this port; absent: exchanges go to the upstream themselves. */
-  readonly program?: (port: number) => Program;
+  /** The program that listens on this port, for exchanges over a scheme; absent: they go to the upstream themselves. */
+  readonly program?: (port: number, scheme: Scheme) => Program;
 }
 
 /** What peers have to know. */
 export interface PeerOptions {
   /** Where they may write. */
   readonly folder: string;
-  readonly upstreamPort: number;
+  readonly upstream: UpstreamPlace;
   /** Another task of deno.json that starts the service. */
   readonly start: string | undefined;
   readonly only: ReadonlySet<PeerName>;
@@ -60,10 +67,12 @@ export async function findPeers(
     ours: () => createOurs("ours", "start", options),
     start: () => createOurs("start", options.start, options),
     fetch: () => createOurs("fetch", "start", options),
-    bare: createBare,
+    http: () => createOurs("http", "start", options),
+    bare: () => createBare(options),
+    floor: () => createFloorPeer(options),
     direct: () => ({ name: "direct", title: "fetch itself", dialects: { client: "fetch" } }),
     node: () => findNode(options),
-    fastapi: findFastapi,
+    fastapi: () => findFastapi(options),
     nginx: () => findProxy(options),
   };
   const found = await Promise.all(
@@ -76,28 +85,30 @@ export async function findPeers(
 }
 
 function createOurs(
-  name: "ours" | "start" | "fetch",
+  name: "ours" | "start" | "fetch" | "http",
   task: string | undefined,
-  { upstreamPort }: PeerOptions,
+  { upstream }: PeerOptions,
 ): Peer | string {
   if (task === undefined) return "";
   const titles = {
     ours: "wsfetch",
     start: `wsfetch, task ${task}`,
     fetch: "wsfetch, HTTP_CLIENT=fetch",
+    http: "wsfetch, over http instead",
   };
   const settings = { HTTP_CLIENT: name === "fetch" ? "fetch" : "direct" };
   return {
     name,
     title: titles[name],
     dialects: SERVICE_DIALECTS,
-    ...(name !== "fetch" && { idleDialect: "v1" }),
+    ...((name === "ours" || name === "start") && { idleDialect: "v1" }),
+    ...(name === "http" && { scheme: "http" }),
     ...(name === "start" && { isMulti: true }),
-    program: (port) => createService(task, { port, upstreamPort, settings }),
+    program: (port) => createService(task, { port, upstream, settings }),
   };
 }
 
-function createBare(): Peer {
+function createBare({ upstream: { certificates } }: PeerOptions): Peer {
   return {
     name: "bare",
     title: "bare loop",
@@ -105,11 +116,23 @@ function createBare(): Peer {
     idleDialect: "plain",
     program: (port) => ({
       command: [Deno.execPath(), "run", "-A", `${ROOT}tests/bench/peers/bare_server.ts`, `${port}`],
+      env: { DENO_CERT: certificates.ca },
     }),
   };
 }
 
-async function findNode({ folder }: PeerOptions): Promise<Peer | string> {
+function createFloorPeer({ upstream }: PeerOptions): Peer {
+  return {
+    name: "floor",
+    title: "floor",
+    dialects: { buffered: "v1", plain: "plain" },
+    program: (port) => createFloor("start", { port, upstream }),
+  };
+}
+
+async function findNode(
+  { folder, upstream: { certificates } }: PeerOptions,
+): Promise<Peer | string> {
   const node = await ask(["node", "--version"]);
   if (node === undefined) return "Node.js is not installed: left out";
   const home = `${folder}/node`;
@@ -128,11 +151,14 @@ async function findNode({ folder }: PeerOptions): Promise<Peer | string> {
     program: (port) => ({
       command: ["node", `${ROOT}tests/bench/peers/node_server.mjs`, `${port}`],
       cwd: home,
+      env: { NODE_EXTRA_CA_CERTS: certificates.ca },
     }),
   };
 }
 
-async function findFastapi(): Promise<Peer | string> {
+async function findFastapi(
+  { upstream: { certificates } }: PeerOptions,
+): Promise<Peer | string> {
   const script = "import fastapi, uvicorn, requests, websockets; " +
     'print(f"FastAPI {fastapi.__version__}, requests {requests.__version__}")';
   // Debian's packages are for Debian's Python, which another may hide.
@@ -145,28 +171,35 @@ async function findFastapi(): Promise<Peer | string> {
       dialects: { buffered: "plain" },
       program: (port) => ({
         command: [python, `${ROOT}tests/bench/peers/fastapi_server.py`, `${port}`],
+        env: { REQUESTS_CA_BUNDLE: certificates.ca },
       }),
     };
   }
   return "FastAPI is left out; Debian has python3-fastapi python3-uvicorn python3-requests";
 }
 
-async function findProxy({ folder, upstreamPort }: PeerOptions): Promise<Peer | string> {
+async function findProxy(
+  { folder, upstream: { ports, certificates } }: PeerOptions,
+): Promise<Peer | string> {
   const title = await findNginx();
   if (title === undefined) return "nginx is not installed: left out as a proxy";
   return {
     name: "nginx",
     title: `${title}, HTTP`,
     dialects: { buffered: "http" },
-    program: (port) => ({
+    program: (port, scheme) => ({
       command: nginxCommand(
         folder,
         `proxy-${port}`,
         `access_log ${folder}/access.log;
-upstream bodies { server 127.0.0.1:${upstreamPort}; keepalive 1024; keepalive_requests 1000000000; }
+proxy_ssl_trusted_certificate ${certificates.ca}; proxy_ssl_verify on; proxy_ssl_name localhost;
+proxy_ssl_session_reuse on; proxy_ssl_protocols TLSv1.2 TLSv1.3;
+upstream bodies { server 127.0.0.1:${
+          ports[scheme]
+        }; keepalive 1024; keepalive_requests 1000000000; }
 server {
   listen 127.0.0.1:${port} backlog=4096;
-  location / { proxy_pass http://bodies; proxy_http_version 1.1; proxy_set_header Connection ""; }
+  location / { proxy_pass ${scheme}://bodies; proxy_http_version 1.1; proxy_set_header Connection ""; }
 }`,
       ),
     }),

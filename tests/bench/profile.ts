@@ -51,14 +51,14 @@ async function record({ cell, seconds, folder }: Recording): Promise<string> {
   const task = Deno.env.get("BENCH_START") || "start";
   const flags = ["--cpu-prof", `--cpu-prof-dir=${profiles}`];
   await using service = await startServer(
-    createService(task, { port, upstreamPort: upstream.port, flags }),
+    createService(task, { port, upstream, flags }),
     { port, cores: placement.server, output: `${folder}/service.log` },
   );
   const job = {
     ...cell,
     dialect: SERVICE_DIALECTS[cell.mode],
     port,
-    target: upstream.url(cell.bodyBytes),
+    target: upstream.url(cell),
     serverPids: service.pids(),
     upstreamPids: [],
   };

@@ -96,7 +96,7 @@ function formatWarnings(
   const isSpent = loaderLoad > BUSY || shared && loaderLoad + upstreamLoad > BUSY;
   return [
     ...(throughput > 0 ? [] : ["nothing was answered"]),
-    ...(failures > 0 ? [`${failures} answers failed or connections were lost`] : []),
+    ...(failures > 0 ? [`${failures} answers failed or were wrong, or connections were lost`] : []),
     ...(isSpent
       ? [
         `the load generator${shared ? " and the upstream" : ""} used more than 90 % of ` +

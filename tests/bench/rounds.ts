@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Cell } from "./cells.ts";
+import type { Cell, Scheme } from "./cells.ts";
 import type { Placement } from "./cores.ts";
 import type { Sample } from "./load/job.ts";
 import type { Loader } from "./loader.ts";
@@ -39,9 +39,11 @@ export interface RoundOptions {
 export async function measureCell(cell: Cell, options: RoundOptions): Promise<CellResult> {
   const { loader, upstream, rounds, seconds, warmSeconds } = options;
   await using stack = new AsyncDisposableStack();
-  const taking = options.peers.filter(({ dialects }) => dialects[cell.mode] !== undefined);
+  const taking = options.peers.filter(({ dialects, scheme }) =>
+    dialects[cell.mode] !== undefined && scheme !== cell.scheme
+  );
   const runners = await Promise.all(taking.map(async (peer) => {
-    const server = await startPeer(peer, options);
+    const server = await startPeer(peer, cell.scheme, options);
     if (server !== undefined) stack.use(server);
     return { peer, server, samples: [] as Sample[] }; // the literal alone would be `never[]`
   }));
@@ -51,7 +53,7 @@ export async function measureCell(cell: Cell, options: RoundOptions): Promise<Ce
     return loader.run({
       dialect: peer.dialects[cell.mode] ?? "v1",
       port: server?.port ?? 0,
-      target: upstream.url(cell.bodyBytes),
+      target: upstream.url({ ...cell, scheme: peer.scheme ?? cell.scheme }),
       bodyBytes: cell.bodyBytes,
       connections: cell.connections,
       inFlight: cell.inFlight,
@@ -77,11 +79,12 @@ export async function measureCell(cell: Cell, options: RoundOptions): Promise<Ce
 /** Starts a peer's program where it belongs; `undefined`: it has none. */
 export async function startPeer(
   { name, program, isMulti }: Peer,
+  scheme: Scheme,
   { placement, folder }: Pick<RoundOptions, "placement" | "folder">,
 ): Promise<ServerProcess | undefined> {
   if (program === undefined) return undefined;
   const port = findPort();
-  return await startServer(program(port), {
+  return await startServer(program(port, scheme), {
     port,
     cores: isMulti ? placement.twoCores : placement.server,
     output: `${folder}/${name}.log`,

@@ -7,6 +7,7 @@ import deno from "../../deno.json" with { type: "json" };
 import type { Mode } from "./cells.ts";
 import type { Dialect } from "./load/job.ts";
 import type { Program } from "./processes.ts";
+import type { UpstreamPlace } from "./upstream.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -32,12 +33,12 @@ export function findCommand(task: string): string {
 /** Gives several services in one process, by the command of a task but for its program, and its settings. */
 export function createServices(
   task: string,
-  { upstreamPort, settings }: {
-    readonly upstreamPort: number;
+  { upstream, settings }: {
+    readonly upstream: UpstreamPlace;
     readonly settings: readonly Readonly<Record<string, string>>[];
   },
 ): Program {
-  const { command, env, ...program } = createService(task, { port: 0, upstreamPort });
+  const { command, env, ...program } = createService(task, { port: 0, upstream });
   return {
     ...program,
     command: [
@@ -47,12 +48,24 @@ export function createServices(
   };
 }
 
+/** Returns the peer `floor`, under the flags of a task. */
+export function createFloor(
+  task: string,
+  options: { readonly port: number; readonly upstream: UpstreamPlace },
+): Program {
+  const { command, ...program } = createService(task, options);
+  return {
+    ...program,
+    command: command.map((word) => word === "main.ts" ? "tests/bench/peers/floor_server.ts" : word),
+  };
+}
+
 /** Gives the service as a task of deno.json starts it, with these flags of `deno run` and settings besides. */
 export function createService(
   task: string,
-  { port, upstreamPort, flags = [], settings = {} }: {
+  { port, upstream: { ports, certificates }, flags = [], settings = {} }: {
     readonly port: number;
-    readonly upstreamPort: number;
+    readonly upstream: UpstreamPlace;
     readonly flags?: readonly string[];
     readonly settings?: Readonly<Record<string, string>>;
   },
@@ -67,7 +80,8 @@ export function createService(
       ...Object.fromEntries(words.slice(0, first).map((word) => word.split("="))),
       HOST: "127.0.0.1",
       PORT: String(port),
-      ALLOW_HOSTS: `127.0.0.1:${upstreamPort}`,
+      ALLOW_HOSTS: `127.0.0.1:${ports.http},127.0.0.1:${ports.https}`,
+      DENO_CERT: certificates.ca,
       ...settings,
     },
   };

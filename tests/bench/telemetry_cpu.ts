@@ -47,7 +47,7 @@ async function measure(cell: Cell, rounds: number, folder: string): Promise<read
   );
   const ports = VARIANTS.map(findPort);
   const program = createServices("start", {
-    upstreamPort: upstream.port,
+    upstream,
     settings: VARIANTS.map(({ env }, index) => ({ ...env, PORT: String(ports[index]) })),
   });
   const service = stack.use(
@@ -61,7 +61,7 @@ async function measure(cell: Cell, rounds: number, folder: string): Promise<read
     ...cell,
     dialect: SERVICE_DIALECTS[cell.mode],
     ports,
-    target: upstream.url(cell.bodyBytes),
+    target: upstream.url(cell),
     warmMs: WARM_MS,
     turnMs: TURN_MS,
     rounds,

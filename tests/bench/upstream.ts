@@ -3,10 +3,10 @@
  *
  * @module
  */
+import { BODY_BYTES, createBody } from "./bodies.ts";
+import type { Cell, Scheme } from "./cells.ts";
+import { type Certificates, makeCertificates } from "./certificates.ts";
 import { ask, findPort, type ServerProcess, startServer } from "./processes.ts";
-
-/** The sizes of bodies, in bytes. */
-export const BODY_BYTES = [200, 10_240, 1_048_576] as const;
 
 /** Where an upstream finds its files, and runs. */
 export interface UpstreamOptions {
@@ -14,33 +14,44 @@ export interface UpstreamOptions {
   readonly cores: readonly number[] | undefined;
 }
 
+/** Where an upstream is, and which authority proves it. */
+export interface UpstreamPlace {
+  readonly ports: Readonly<Record<Scheme, number>>;
+  readonly certificates: Certificates;
+}
+
 /** An upstream that runs. */
-export interface Upstream extends AsyncDisposable {
+export interface Upstream extends AsyncDisposable, UpstreamPlace {
   /** Its name and version. */
   readonly title: string;
   readonly process: ServerProcess;
-  readonly port: number;
-  /** The URL of a body of so many bytes of JSON. */
-  url(bodyBytes: number): string;
+  /** Returns the URL of what exchanges of a cell ask for. */
+  url(cell: Pick<Cell, "scheme" | "keepsAlive" | "bodyBytes">): string;
 }
 
-/** Starts the upstream. */
+/** Starts the upstream: over TCP and over TLS, on a port each, with HTTP/1.1. */
 export async function startUpstream({ folder, cores }: UpstreamOptions): Promise<Upstream> {
   const files = `${folder}/bodies`;
   Deno.mkdirSync(files);
   for (const size of BODY_BYTES) Deno.writeTextFileSync(`${files}/${size}.json`, createBody(size));
-  const port = findPort();
+  const certificates = await makeCertificates(folder);
+  const place = { ports: { http: findPort(), https: findPort() }, certificates };
   const nginx = await findNginx();
   const own = new URL("peers/upstream_server.ts", import.meta.url).pathname;
+  const { http: port, https: tlsPort } = place.ports;
   const command = nginx === undefined
-    ? [Deno.execPath(), "run", "-A", own, String(port), files]
-    : nginxCommand(folder, "upstream", formatUpstream(port, files));
+    ? [
+      ...[Deno.execPath(), "run", "-A", own, `${port}`, files],
+      ...[`${tlsPort}`, certificates.certificate, certificates.key],
+    ]
+    : nginxCommand(folder, "upstream", formatUpstream(place, files));
   const process = await startServer({ command }, { port, cores, output: `${folder}/upstream.log` });
   return {
+    ...place,
     title: nginx ?? "Deno.serve",
     process,
-    port,
-    url: (bodyBytes) => `http://127.0.0.1:${port}/${bodyBytes}.json`,
+    url: ({ scheme, keepsAlive, bodyBytes }) =>
+      `${scheme}://127.0.0.1:${place.ports[scheme]}${keepsAlive ? "" : "/close"}/${bodyBytes}.json`,
     [Symbol.asyncDispose]: () => process[Symbol.asyncDispose](),
   };
 }
@@ -68,16 +79,14 @@ ${http} }
   return ["nginx", "-e", `${home}/error.log`, "-p", home, "-c", `${home}/nginx.conf`];
 }
 
-function formatUpstream(port: number, files: string): string {
+/** Session tickets are on: who keeps them may resume. */
+function formatUpstream({ ports, certificates }: UpstreamPlace, files: string): string {
   return `access_log off; open_file_cache max=16; sendfile on; tcp_nopush on;
-server { listen 127.0.0.1:${port} backlog=4096; root ${files}; }`;
-}
-
-/** A JSON array of such records as an API gives, filled up to the size. */
-function createBody(size: number): string {
-  const record = (id: number): string =>
-    JSON.stringify({ id, name: `Item ${id}`, price: 12.5, tags: ["a", "b"], available: true });
-  let text = `[${record(0)}`;
-  for (let id = 1; text.length + record(id).length + 20 < size; id++) text += `,${record(id)}`;
-  return `${text},"${"x".repeat(size - text.length - 4)}"]`;
+server {
+  listen 127.0.0.1:${ports.http} backlog=4096; listen 127.0.0.1:${ports.https} ssl backlog=4096;
+  ssl_protocols TLSv1.2 TLSv1.3;
+  ssl_certificate ${certificates.certificate}; ssl_certificate_key ${certificates.key};
+  root ${files};
+  location /close/ { alias ${files}/; keepalive_timeout 0; }
+}`;
 }

@@ -8,13 +8,14 @@ import type { Message } from "./frames.ts";
 import { createHttpRequest, createResponseReader } from "./http.ts";
 import type { Dialect, LoadJob } from "./job.ts";
 
-// A streamed body up to this size comes in the response frame (PROTOCOL.md).
-const INLINE_BYTES = 16 * 1024;
 const FLAGS_AT = 4; // of a chunk: behind its id
+/** In front of the payload of a chunk. */
+export const CHUNK_HEAD_BYTES = 5;
 const FIN = 1;
 
 /** Takes what has come. Exchanges are counted from 0. */
 export interface AnswerHandler {
+  /** An exchange is complete; it has failed if it says so, or if the size of its body cannot be right. */
   answered(exchange: number, failed: boolean): void;
   /** Bytes that the server wants back. */
   pinged(pong: Uint8Array<ArrayBuffer>): void;
@@ -42,7 +43,9 @@ export function createAnswerReader(
   handler: AnswerHandler,
 ): (bytes: Uint8Array) => void {
   if (what.dialect === "http") {
-    return createResponseReader((status) => handler.answered(0, status !== 200));
+    return createResponseReader((status, bytes) =>
+      handler.answered(0, status !== 200 || bytes !== what.bodyBytes)
+    );
   }
   const take = createTaker(what, handler);
   return createFrameReader((message) => {
@@ -62,22 +65,29 @@ function createTaker(
   { dialect, bodyBytes }: What,
   { answered }: AnswerHandler,
 ): (message: Message) => void {
-  let received = 0;
+  let received = 0; // of bare chunks
+  const streamed: number[] = []; // by exchange
   return ({ opcode, bytes, head }) => {
     if (opcode === TEXT) {
       const { exchange, failed } = readHead(head);
       if (exchange < 0) return; // hello
-      const follows = dialect === "v1-streamed" && bodyBytes > INLINE_BYTES;
-      if (failed || !follows) answered(exchange, failed);
+      streamed[exchange] = 0;
+      // A small streamed body that has come with its head is in the response frame (PROTOCOL.md).
+      const follows = dialect === "v1-streamed" && bytes < bodyBytes;
+      if (failed || !follows) answered(exchange, failed || bytes < bodyBytes);
     } else if (dialect === "v1-streamed") {
       const view = new DataView(head.buffer);
-      if ((view.getUint8(FLAGS_AT) & FIN) !== 0) answered(view.getUint32(0) - 1, false);
+      const exchange = view.getUint32(0) - 1;
+      const total = (streamed[exchange] ?? 0) + bytes - CHUNK_HEAD_BYTES;
+      const isLast = (view.getUint8(FLAGS_AT) & FIN) !== 0;
+      streamed[exchange] = isLast ? 0 : total;
+      if (isLast) answered(exchange, total !== bodyBytes);
     } else {
       // Bare chunks do not say whose they are: there is one exchange at a time.
       received += bytes;
       if (received < bodyBytes) return;
-      received -= bodyBytes;
-      answered(0, false);
+      answered(0, received > bodyBytes);
+      received = 0;
     }
   };
 }

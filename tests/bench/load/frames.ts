@@ -11,8 +11,8 @@ export const CLOSE = 8;
 export const PING = 9;
 export const PONG = 10;
 
-/** So much of a message is kept to be looked at. */
-export const HEAD_BYTES = 128;
+/** So much of a message is kept to be looked at, unless more is asked for. */
+const HEAD_BYTES = 128;
 
 const MASK = [0x37, 0xfa, 0x21, 0x3d];
 const FIN = 0x80;
@@ -44,13 +44,16 @@ export function createFrame(opcode: number, payload: Uint8Array): Uint8Array<Arr
 /**
  * Creates what takes the bytes of a server as they come, and tells of each message that is complete. No payload
  * is copied but for its head.
+ *
+ * @param keptBytes The size of the head.
  */
 export function createFrameReader(
   onMessage: (message: Message) => void,
+  keptBytes = HEAD_BYTES,
 ): (bytes: Uint8Array) => void {
   const header = new Uint8Array(10);
   const view = new DataView(header.buffer);
-  const head = new Uint8Array(HEAD_BYTES);
+  const head = new Uint8Array(keptBytes);
   let headerBytes = 0;
   let headBytes = 0;
   let payloadBytes = 0; // of the message so far
@@ -77,8 +80,8 @@ export function createFrameReader(
   }
 
   function takePayload(bytes: Uint8Array): void {
-    if (headBytes < HEAD_BYTES) {
-      const kept = bytes.subarray(0, HEAD_BYTES - headBytes);
+    if (headBytes < keptBytes) {
+      const kept = bytes.subarray(0, keptBytes - headBytes);
       head.set(kept, headBytes);
       headBytes += kept.length;
     }

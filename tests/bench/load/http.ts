@@ -13,15 +13,17 @@ export function createHttpRequest(url: string): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Creates what takes the bytes of a server as they come, and tells the status of each response that is complete.
+ * Creates what takes the bytes of a server as they come, and tells the status of each response that is complete, and
+ * the size of its body.
  * Responses have to have a `content-length`.
  */
 export function createResponseReader(
-  onResponse: (status: number) => void,
+  onResponse: (status: number, bodyBytes: number) => void,
 ): (bytes: Uint8Array) => void {
   const decoder = new TextDecoder("latin1");
   let head = "";
   let missing = -1; // of the body; -1: the head is not complete
+  let length = 0; // of the body
   let status = 0;
 
   /** Gives how many of the bytes belong to the head. */
@@ -31,9 +33,9 @@ export function createResponseReader(
     const end = head.indexOf(HEAD_END);
     if (end < 0) return bytes.length;
     status = Number(head.slice(9, 12)); // behind "HTTP/1.1 "
-    const length = /\r\ncontent-length: *(\d+)/i.exec(head.slice(0, end))?.[1];
-    if (length === undefined) throw new Error("The response has no content-length");
-    missing = Number(length);
+    const field = /\r\ncontent-length: *(\d+)/i.exec(head.slice(0, end))?.[1];
+    if (field === undefined) throw new Error("The response has no content-length");
+    length = missing = Number(field);
     head = "";
     return end + HEAD_END.length - before;
   }
@@ -48,7 +50,7 @@ export function createResponseReader(
       missing -= part;
       if (missing > 0) continue;
       missing = -1;
-      onResponse(status);
+      onResponse(status, length);
     }
   };
 }

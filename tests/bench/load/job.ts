@@ -33,7 +33,7 @@ export interface LoadJob {
 export interface Sample {
   /** Complete answers inside the time measured. */
   readonly exchanges: number;
-  /** Answers that say that something failed, and connections that were lost. */
+  /** Answers that say that something failed or have a wrong body, and connections that were lost. */
   readonly failures: number;
   readonly seconds: number;
   readonly p50Ms: number;

@@ -6,6 +6,7 @@
 import { countCpu, readPeakBytes, resetPeak } from "../proc.ts";
 import { quantile } from "../statistics.ts";
 import { wait } from "../wait.ts";
+import { hasRightBody } from "./check.ts";
 import type { LoadJob, Sample } from "./job.ts";
 
 // Until every connection has its exchanges in flight and the server is busy.
@@ -19,13 +20,17 @@ export interface Meter {
   lost(): void;
 }
 
-/** Runs a load, which goes on until its signal is aborted, and measures it in between. */
+/**
+ * Makes one exchange to see whether its body is right, then runs a load, which goes on until its signal is aborted,
+ * and measures it in between.
+ */
 export async function measure(
-  { seconds, serverPids, upstreamPids }: LoadJob,
+  job: LoadJob,
   run: (meter: Meter, signal: AbortSignal) => Promise<void>,
 ): Promise<Sample> {
+  const { seconds, serverPids, upstreamPids } = job;
   let times: number[] = [];
-  let failures = 0;
+  let failures = await hasRightBody(job) ? 0 : 1;
   const meter: Meter = {
     answered(milliseconds, failed): void {
       times.push(milliseconds);
