@@ -40,6 +40,20 @@ export function findField(headers: HeaderPairs, name: string): string | undefine
 }
 
 /**
+ * Returns the name of a field as a server may read it. CGI knows neither case nor a difference between `-` and `_`
+ * (RFC 3875 §4.1.18), and some servers replace every other character too: `x_api.key` is `x-api-key` there.
+ */
+export function toComparableName(name: string): string {
+  const lower = name.toLowerCase();
+  for (let at = 0; at < lower.length; at++) {
+    const code = lower.charCodeAt(at);
+    const isUsual = code >= 0x61 && code <= 0x7a || code === 0x2d || code >= 0x30 && code <= 0x39;
+    if (!isUsual) return lower.replace(/[^a-z\d]/g, "-");
+  }
+  return lower;
+}
+
+/**
  * Returns a text from `start` on without the optional whitespace around it: spaces and tabs (RFC 9110 §5.6.3), unlike
  * `trim`, which also removes the byte A0.
  */
