@@ -34,7 +34,7 @@ const REQUEST_PREFIXES = [
   "sec-websocket-", // belong to a WebSocket handshake, RFC 6455 §11.3
   "x-aws-ec2-metadata-", // open the metadata service of AWS
 ];
-
+const REQUEST_PREFIX = new RegExp(`^(?:${REQUEST_PREFIXES.join("|")})`);
 // Not sent to clients. The same holds for the fields that `connection` names.
 const RESPONSE_FIELDS: ReadonlySet<string> = new Set([
   "connection",
@@ -105,12 +105,12 @@ const NONE: ReadonlySet<string> = new Set();
 
 /** Returns the fields of a client's request that are sent to the destination. */
 export function filterRequestHeaders(headers: HeaderPairs): HeaderPairs {
+  if (headers.length === 0) return headers;
   const named = connectionOptions(headers);
-  const isSent = ([name]: HeaderPairs[number]): boolean => {
-    const key = toComparableName(name);
-    if (REQUEST_FIELDS.has(key) || named !== NONE && named.has(key)) return false;
-    for (const prefix of REQUEST_PREFIXES) if (key.startsWith(prefix)) return false;
-    return true;
+  const isSent = (field: HeaderPairs[number]): boolean => {
+    const key = toComparableName(field[0]);
+    return !REQUEST_FIELDS.has(key) && (named === NONE || !named.has(key)) &&
+      !REQUEST_PREFIX.test(key);
   };
   return headers.every(isSent) ? headers : headers.filter(isSent);
 }

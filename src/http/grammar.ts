@@ -44,13 +44,14 @@ export function findField(headers: HeaderPairs, name: string): string | undefine
  * (RFC 3875 §4.1.18), and some servers replace every other character too: `x_api.key` is `x-api-key` there.
  */
 export function toComparableName(name: string): string {
-  const lower = name.toLowerCase();
-  for (let at = 0; at < lower.length; at++) {
-    const code = lower.charCodeAt(at);
-    const isUsual = code >= 0x61 && code <= 0x7a || code === 0x2d || code >= 0x30 && code <= 0x39;
-    if (!isUsual) return lower.replace(/[^a-z\d]/g, "-");
+  let hasCapital = false;
+  for (let at = 0; at < name.length; at++) {
+    const code = name.charCodeAt(at);
+    if (code >= 0x61 && code <= 0x7a || code === 0x2d || code >= 0x30 && code <= 0x39) continue;
+    if (code < 0x41 || code > 0x5a) return name.toLowerCase().replace(/[^a-z\d]/g, "-");
+    hasCapital = true;
   }
-  return lower;
+  return hasCapital ? name.toLowerCase() : name;
 }
 
 /**

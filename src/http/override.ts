@@ -11,6 +11,7 @@ const METHOD_FIELDS: readonly string[] = [
   "x-http-method", // OData, SharePoint
   "x-method-override",
 ];
+const MIN_LENGTH = "x-http-method".length;
 
 const NONE: readonly string[] = [];
 
@@ -21,7 +22,8 @@ const NONE: readonly string[] = [];
 export function overridingMethods(headers: HeaderPairs): readonly string[] {
   let methods = NONE;
   for (const [name, value] of headers) {
-    if (!METHOD_FIELDS.some(({ length }) => length === name.length)) continue;
+    // Most names are told apart by their length or their first letter.
+    if (name.length < MIN_LENGTH || (name[0] !== "x" && name[0] !== "X")) continue;
     if (!METHOD_FIELDS.includes(toComparableName(name))) continue;
     const method = trimOws(value).toUpperCase();
     if (method !== "") methods = [...methods, method];
