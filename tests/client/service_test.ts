@@ -180,7 +180,7 @@ for (const HTTP_CLIENT of ["direct", "fetch"]) {
       const coded = new Uint8Array(code("text"));
       const headers = { "content-encoding": coding };
       await using upstream = startHttp(() => new Response(coded, { headers }));
-      await using service = startService({ HTTP_CLIENT });
+      await using service = startService({ ...LOOPBACK, HTTP_CLIENT });
       await using client = createClient(service.url);
       const decoded = await client.fetch(upstream.origin);
       assertEquals([decoded.headers.get("content-encoding"), await decoded.text()], [null, "text"]);
