@@ -19,6 +19,11 @@ export interface WsfetchInit {
    * to a body that is a stream. Default `false`.
    */
   readonly retry?: boolean;
+  /**
+   * Whether the server decodes the content codings of the response (`content-encoding`), as `fetch` does. With `false`
+   * the body has the bytes that the destination has sent. Default `true`.
+   */
+  readonly decode?: boolean;
 }
 
 /** The platform's `RequestInit` with the options of wsfetch. */

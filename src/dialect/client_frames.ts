@@ -83,6 +83,12 @@ const request = new FrameSchema<RequestFrame>(
       "follow",
       "How to handle redirects.",
     ),
+    decode: memberWithDefault(
+      oneOfValues(true, false),
+      true,
+      "Whether the server decodes the content codings of the response, so that its body and fields are " +
+        "those of the decoded body.",
+    ),
     stream: memberWithDefault(
       oneOfValues(false, true, "events", "lines"),
       false,

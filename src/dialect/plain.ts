@@ -97,6 +97,7 @@ function toRequest(frame: PlainFrame, text: string): ProxyRequest {
     body: null,
     redirect: "follow",
     stream: false,
+    decode: true,
     bodyFollows: false,
   } as const;
   const { data } = frame;

@@ -6,6 +6,7 @@
  */
 import { abortable } from "@std/async/abortable";
 import type { Check, Route } from "../forward/hop.ts";
+import { overridingMethods } from "../http/override.ts";
 import type { Decision, Policy } from "../policy/policy.ts";
 import { ProxyError } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
@@ -25,10 +26,20 @@ export function createCheck(
   upstream: Upstream | undefined,
   { policy, telemetry }: { readonly policy: Policy; readonly telemetry: Telemetry },
 ): Check {
+  const overriding = upstream && overridingMethods(exchange.request.headers);
   let isAtUpstream = upstream !== undefined;
 
+  /** Decides on the method of the hop, and on each that the upstream may use instead. */
+  function decide(url: URL, method: string): UpstreamDecision | undefined {
+    for (const each of overriding ?? []) {
+      const decision = upstream?.decide(each, url);
+      if (decision?.allow === false) return decision;
+    }
+    return upstream?.decide(method, url);
+  }
+
   function checkUpstream(url: URL, method: string): Route | undefined {
-    const decision = isAtUpstream ? upstream?.decide(method, url) : undefined;
+    const decision = isAtUpstream ? decide(url, method) : undefined;
     isAtUpstream = decision !== undefined;
     if (decision === undefined) return undefined;
     note(exchange, url, decision, telemetry);

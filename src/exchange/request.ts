@@ -5,6 +5,7 @@
  * @module
  */
 import type { Forward, ForwardResponse } from "../forward/forward.ts";
+import { overridingMethods } from "../http/override.ts";
 import type { Policy } from "../policy/policy.ts";
 import { ProxyError, type ProxyRequest, timeoutTooLong } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
@@ -58,7 +59,7 @@ const MAX_QUOTED_LENGTH = 32;
 export function createMakeRequest(limits: RequestLimits, deps: RequestDeps): MakeRequest {
   return async function makeRequest(exchange, { url, upstream }): Promise<ForwardResponse> {
     const { request, upload, signal, record } = exchange;
-    const { method, headers, redirect } = request;
+    const { method, headers, redirect, decode } = request;
     const ownTimeoutMs = upstream?.timeoutMs ?? limits.timeoutMs;
     const maxTimeoutMs = upstream?.timeoutMs ?? limits.maxTimeoutMs;
     const timeoutMs = Math.min(request.timeoutMs ?? ownTimeoutMs, maxTimeoutMs);
@@ -68,7 +69,7 @@ export function createMakeRequest(limits: RequestLimits, deps: RequestDeps): Mak
     // An upload may be late because its client is, and a client may allow the upstream less time than it needs.
     const countsTimeouts = upload === undefined && timeoutMs >= ownTimeoutMs;
     const response = await deps.forward(
-      { method, url, headers, redirect, body: upload ?? request.body },
+      { method, url, headers, redirect, decode, body: upload ?? request.body },
       { check, signal, resilience: upstream && { send: upstream.send, countsTimeouts } },
     );
     exchange.stage = "body";
@@ -104,21 +105,17 @@ export function findFirstHop(
 }
 
 /**
- * Refuses a request whose method, body or time-out is not allowed.
+ * Refuses a request whose method, body or time-out is not allowed. A method counts, too, if a header field asks the
+ * destination to use it instead.
  *
  * @throws {ProxyError} `unsupported_method`, `request_too_large`, `bad_request`
  */
 export function refuseRequest(
-  { method, body, timeoutMs }: ProxyRequest,
+  { method, headers, body, timeoutMs }: ProxyRequest,
   { allowMethods, maxRequestBytes, maxTimeoutMs }: RequestLimits,
 ): void {
-  if (!allowMethods.includes(method)) {
-    const quoted = JSON.stringify(method.slice(0, MAX_QUOTED_LENGTH));
-    throw new ProxyError(
-      "unsupported_method",
-      `The method ${quoted} is not supported; use one of ${allowMethods.join(", ")}`,
-    );
-  }
+  refuseMethod(method, allowMethods);
+  for (const each of overridingMethods(headers)) refuseMethod(each, allowMethods);
   if (body !== null && body.byteLength > maxRequestBytes) {
     throw new ProxyError(
       "request_too_large",
@@ -128,4 +125,13 @@ export function refuseRequest(
   if (timeoutMs !== undefined && timeoutMs > maxTimeoutMs) {
     throw timeoutTooLong(maxTimeoutMs);
   }
+}
+
+function refuseMethod(method: string, allowMethods: readonly string[]): void {
+  if (allowMethods.includes(method)) return;
+  const quoted = JSON.stringify(method.slice(0, MAX_QUOTED_LENGTH));
+  throw new ProxyError(
+    "unsupported_method",
+    `The method ${quoted} is not supported; use one of ${allowMethods.join(", ")}`,
+  );
 }

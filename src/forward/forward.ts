@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { STATUS_CODE } from "@std/http/status";
 import { type Body, mapErrors } from "../http/body.ts";
-import { contentCoding, gunzipBody } from "../http/coding.ts";
+import { contentCodings, decodeCodings } from "../http/coding.ts";
 import { NULL_BODY_STATUS } from "../http/grammar.ts";
 import type { HopRequest, Transport, TransportResponse } from "../http/transport.ts";
 import { isIdempotent, ProxyError, type RedirectMode, type ResponseHead } from "../protocol/mod.ts";
@@ -21,7 +22,7 @@ export interface ForwardRequest extends HopRequest {
 /** A response whose head has arrived and whose body has not been read. */
 export interface ForwardResponse {
   readonly head: ResponseHead;
-  /** `null` when the response cannot have a body. A gzip coding that the transport left is decoded. */
+  /** `null` when the response cannot have a body. Decoded unless the request says otherwise, or a coding is unknown. */
   readonly body: Body | null;
 }
 
@@ -69,16 +70,19 @@ function toForwardResponse(
   const { status, statusText, headers, body } = response;
   const hasBody = hop.method !== "HEAD" && !NULL_BODY_STATUS.has(status);
   if (!hasBody) body.discard();
-  const isGzip = hasBody && !response.decoded && contentCoding(hop.headers, headers) === "gzip";
+  // A part of a coded body cannot be decoded.
+  const isCoded = hasBody && !response.decoded && hop.decode !== false &&
+    status !== STATUS_CODE.PartialContent;
+  const codings = isCoded ? contentCodings(headers) : [];
   return {
     head: {
       status,
       statusText,
       url: withoutFragment(hop.url),
       redirected,
-      headers: filterResponseHeaders(headers, hasBody && (isGzip || response.decoded)),
+      headers: filterResponseHeaders(headers, hasBody && (response.decoded || codings.length > 0)),
     },
-    body: !hasBody ? null : isGzip ? gunzipBody(body) : body,
+    body: !hasBody ? null : codings.length > 0 ? decodeCodings(body, codings) : body,
   };
 }
 

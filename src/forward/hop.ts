@@ -5,12 +5,13 @@
  */
 import type { HopRequest, Transport, TransportResponse } from "../http/transport.ts";
 import type { HeaderPairs } from "../protocol/mod.ts";
+import { filterUpstreamHeaders, replaceFields } from "./headers.ts";
 
 /** The outcome of a check that allows a hop. {@linkcode MakeHop} carries it out. */
 export interface Route {
   /** The addresses that were checked, in the order to try them; absent when the transport looks the host up. */
   readonly addresses?: readonly string[];
-  /** Fields for this hop alone; they replace the request's fields of the same name. */
+  /** Fields for this hop alone; they replace those of the request that a server may take for them. */
   readonly headers?: HeaderPairs;
   /** Whether the hop goes to the named upstream, so that its resilience applies. */
   readonly isAtUpstream?: boolean;
@@ -68,18 +69,14 @@ export type MakeHop = (hop: HopRequest, options: HopOptions) => Promise<Transpor
 export function createMakeHop(transport: Transport): MakeHop {
   function sendHop(
     hop: HopRequest,
-    { addresses, headers, isAtUpstream }: Route,
+    route: Route,
     { resilience, signal }: HopOptions,
   ): Promise<TransportResponse> {
     signal.throwIfAborted();
-    const { method, url, body } = hop;
-    const request = {
-      method,
-      url,
-      headers: headers === undefined ? hop.headers : override(hop.headers, headers),
-      body,
-      addresses,
-    };
+    const { method, url, body, decode } = hop;
+    const { addresses, isAtUpstream } = route;
+    const headers = toHopHeaders(hop.headers, route);
+    const request = { method, url, headers, body, addresses, decode };
     // The place of a cache and of merging identical requests: after the check, around the resilience.
     if (resilience === undefined || isAtUpstream !== true) return transport(request, signal);
     const { send, countsTimeouts } = resilience;
@@ -95,8 +92,7 @@ export function createMakeHop(transport: Transport): MakeHop {
   };
 }
 
-/** Returns fields, with others instead of those of the same name. */
-function override(fields: HeaderPairs, others: HeaderPairs): HeaderPairs {
-  const names = new Set(others.map(([name]) => name.toLowerCase()));
-  return [...fields.filter(([name]) => !names.has(name.toLowerCase())), ...others];
+function toHopHeaders(headers: HeaderPairs, { headers: others, isAtUpstream }: Route): HeaderPairs {
+  const sent = isAtUpstream === true ? filterUpstreamHeaders(headers) : headers;
+  return others === undefined ? sent : replaceFields(sent, others);
 }

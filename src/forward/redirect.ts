@@ -17,12 +17,19 @@ import { filterBodyHeaders, filterCrossOriginHeaders } from "./headers.ts";
 
 const MAX_REDIRECTS = 10;
 
+// A byte that is not ASCII, in a value with one character per byte.
+const HIGH_BYTE = /[\u0080-\u00ff]/g;
+
 /**
  * Returns the value of the `location` of a redirect, or `undefined` when the response is not one (Fetch, "location
- * URL").
+ * URL"). Bytes that are not ASCII are percent-encoded, as in Chromium: a URL in UTF-8 stays what it is.
  */
 export function redirectLocation(status: number, headers: HeaderPairs): string | undefined {
-  return REDIRECT_STATUS.has(status) ? findField(headers, "location") : undefined;
+  if (!REDIRECT_STATUS.has(status)) return undefined;
+  return findField(headers, "location")?.replace(
+    HIGH_BYTE,
+    (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 /**
@@ -66,7 +73,7 @@ export function followRedirect(hop: HopRequest, status: number, location: string
     ? hop.headers
     : filterCrossOriginHeaders(hop.headers);
   if (becomesGet(hop.method, status)) {
-    return { method: "GET", url, headers: filterBodyHeaders(headers), body: null };
+    return { ...hop, method: "GET", url, headers: filterBodyHeaders(headers), body: null };
   }
   if (hop.body instanceof ReadableStream) {
     const message = "The redirect needs the request body again, which was streamed";

@@ -57,10 +57,10 @@ export class ByteLimit {
  */
 export function mapChunks(
   body: Body,
-  toChunks: (chunks: AsyncIterable<Bytes>) => AsyncIterable<Bytes>,
+  toChunks: (chunks: AsyncIterable<Bytes>, maxBytes: number) => AsyncIterable<Bytes>,
 ): Body {
   const read = (maxBytes: number): AsyncIterable<Bytes> =>
-    limitChunks(toChunks(body.chunks(Infinity)), maxBytes);
+    limitChunks(toChunks(body.chunks(Infinity), maxBytes), maxBytes);
   return {
     length: undefined,
     isHere: false,

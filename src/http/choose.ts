@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { asksForBrotli } from "./coding.ts";
 import type { Transport } from "./transport.ts";
 
 /** The transports to choose from. */
@@ -15,13 +14,10 @@ export interface Transports {
 }
 
 /**
- * Returns a transport that makes requests to `http:` URLs directly and all others with `fetch`. Only `fetch` decodes
- * `br`, so it also makes the requests that ask for that coding.
+ * Returns a transport that makes requests to `http:` URLs directly and all others with `fetch`.
  */
 export function chooseTransport({ direct, viaFetch }: Transports): Transport {
   if (direct === undefined) return viaFetch;
-  return (request, signal) => {
-    const isDirect = request.url.protocol === "http:" && !asksForBrotli(request.headers);
-    return isDirect ? direct(request, signal) : viaFetch(request, signal);
-  };
+  return (request, signal) =>
+    request.url.protocol === "http:" ? direct(request, signal) : viaFetch(request, signal);
 }

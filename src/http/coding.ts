@@ -1,79 +1,124 @@
 /**
- * Content codings (RFC 9110 §8.4): which coding is decoded, and how.
+ * Content codings (RFC 9110 §8.4): which codings a body has, and the body without them.
  *
  * @module
  */
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { createGunzip } from "node:zlib";
+import { createBrotliDecompress, createInflate, createInflateRaw } from "node:zlib";
 import { type HeaderPairs, ProxyError } from "../protocol/mod.ts";
-import { type Body, type Bytes, mapChunks } from "./body.ts";
+import { type Body, type Bytes, limitChunks, mapChunks } from "./body.ts";
+import { decodeGzip } from "./decoder/gzip.ts";
+import { CodedInput, decodeMember } from "./decoder/input.ts";
+import { decodeZstd } from "./decoder/zstd.ts";
 import { miscoded } from "./failures.ts";
-import { findField, trimOws } from "./grammar.ts";
+import { splitList } from "./grammar.ts";
 
-/** A content coding that can be decoded. */
-export type Coding = "gzip" | "br";
+/** A content coding that can be decoded: one that Chromium decodes. */
+export type Coding = "gzip" | "deflate" | "br" | "zstd";
+
+type Decode = (chunks: AsyncIterable<Bytes>) => AsyncIterable<Bytes>;
+
+// Names in lower case; "x-gzip" is another name of gzip (RFC 9110 §8.4.1.3).
+const CODINGS: ReadonlyMap<string, Coding> = new Map(
+  Object.entries({ gzip: "gzip", "x-gzip": "gzip", deflate: "deflate", br: "br", zstd: "zstd" }),
+);
+const DECODERS: Readonly<Record<Coding, Decode>> = {
+  gzip: decodeGzip,
+  deflate: decodeDeflate,
+  br: decodeBrotli,
+  zstd: decodeZstd,
+};
+
+// Each coding can multiply the work for a small body. curl and undici have the same limit.
+const MAX_CODINGS = 5;
+// How much larger coded bytes may be than what is decoded from them.
+const OVERHEAD_BYTES = 65_536;
+// RFC 1950 §2.2: the method in the first byte of zlib data. No encoder begins raw data like this.
+const [METHOD_BITS, ZLIB_METHOD] = [0x0f, 8] as const;
+
+const NONE: readonly Coding[] = [];
 
 /**
- * Returns the content coding of a response that is to be decoded, as `fetch` does: gzip or br alone. After a request
- * with `range`, or whose first `accept-encoding` is `identity`, bodies stay coded. Of several `content-encoding` fields
- * `fetch` decodes the first; they cannot be told from one field with a list, for which this returns `undefined`.
+ * Returns the content codings of a body in the order in which they were applied. Empty when there are none, and when
+ * the body is not decoded, as in Chromium: one of the codings is unknown. The same holds for more than five codings.
  *
- * @param request The fields of the request, in any case.
- * @param response The fields of the response, in lower case.
+ * @param headers The fields of the response. Names in lower case.
  */
-export function contentCoding(request: HeaderPairs, response: HeaderPairs): Coding | undefined {
-  const coding = findField(response, "content-encoding")?.toLowerCase();
-  if (coding !== "gzip" && coding !== "br") return undefined;
-  if (response.filter(([name]) => name === "content-encoding").length > 1) return undefined;
-  const field = (wanted: string) => request.find(([name]) => name.toLowerCase() === wanted)?.[1];
-  const staysCoded = field("range") !== undefined ||
-    trimOws(field("accept-encoding") ?? "").toLowerCase() === "identity";
-  return staysCoded ? undefined : coding;
+export function contentCodings(headers: HeaderPairs): readonly Coding[] {
+  let codings = NONE;
+  for (const [name, value] of headers) {
+    if (name !== "content-encoding") continue;
+    for (const member of splitList(value)) {
+      const coding = CODINGS.get(member.toLowerCase());
+      if (coding === undefined) return NONE;
+      codings = [...codings, coding];
+      if (codings.length > MAX_CODINGS) return NONE;
+    }
+  }
+  return codings;
 }
 
-/** Reports whether the fields of a request accept `br` (RFC 9110 §12.5.3). */
-export function asksForBrotli(request: HeaderPairs): boolean {
-  return request.some(([name, value]) =>
-    name.length === "accept-encoding".length && name.toLowerCase() === "accept-encoding" &&
-    /(?:^|[\t ,])br(?:$|[\t ,;])/i.test(value)
-  );
+/**
+ * Returns a body without its codings. Little more is decoded than is requested, however much a small body expands to.
+ *
+ * @param codings In the order in which they were applied.
+ */
+export function decodeCodings(body: Body, codings: readonly Coding[]): Body {
+  return mapChunks(body, (chunks, maxBytes) => decode(chunks, { body, codings, maxBytes }));
 }
 
-/** Returns a body with its gzip coding (RFC 9110 §8.4.1.3) decoded. */
-export function gunzipBody(body: Body): Body {
-  return mapChunks(body, (chunks) => gunzip(chunks, body));
+/** A body to decode. */
+interface CodedBody {
+  readonly body: Body;
+  readonly codings: readonly Coding[];
+  /** How many bytes it may have when it is decoded. */
+  readonly maxBytes: number;
 }
 
-/** Decodes little more than is requested, however much a small body expands to. */
-async function* gunzip(chunks: AsyncIterable<Bytes>, body: Body): AsyncGenerator<Bytes> {
-  const decoder = createGunzip();
-  let isEmpty = true;
+async function* decode(
+  chunks: AsyncIterable<Bytes>,
+  { body, codings, maxBytes }: CodedBody,
+): AsyncGenerator<Bytes> {
   let failure: unknown;
 
-  /** A chunk is valid until the next is requested, but a stream keeps those that it has not written yet. */
-  async function* copied(): AsyncGenerator<Bytes> {
+  async function* source(): AsyncGenerator<Bytes> {
     try {
-      for await (const chunk of chunks) {
-        isEmpty = false;
-        yield chunk.slice();
-      }
+      yield* chunks;
     } catch (thrown) {
       failure = thrown;
       throw thrown;
     }
   }
 
-  pipeline(Readable.from(copied()), decoder).catch(() => {}); // the iteration below throws it as well
+  let decoded: AsyncIterable<Bytes> = source();
+  for (const [stage, coding] of codings.toReversed().entries()) {
+    // Bytes between two codings could expand to nothing, and so be decoded for ever without reaching a limit.
+    const coded = stage === 0 ? decoded : limitChunks(decoded, maxBytes + OVERHEAD_BYTES);
+    decoded = DECODERS[coding](coded);
+  }
   try {
-    for await (const chunk of decoder) {
-      yield new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    }
+    yield* decoded;
   } catch (thrown) {
     if (failure !== undefined) throw failure;
-    if (isEmpty) return; // not valid gzip, but fetch takes it for an empty body
     throw thrown instanceof ProxyError ? thrown : miscoded({ cause: thrown });
   } finally {
     body.discard();
   }
+}
+
+/** Decodes data of zlib (RFC 1950), as the coding should be, or without its head (RFC 1951), as some servers send it. */
+async function* decodeDeflate(chunks: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
+  const input = new CodedInput(chunks);
+  const [first] = await input.peek(1);
+  if (first === undefined) return;
+  const isZlib = (first & METHOD_BITS) === ZLIB_METHOD;
+  yield* decodeMember(input, isZlib ? createInflate() : createInflateRaw());
+  await input.next(); // ignored, as browsers do; what matters is the end of the body
+}
+
+/** RFC 7932 */
+async function* decodeBrotli(chunks: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
+  const input = new CodedInput(chunks);
+  if ((await input.peek(1)).byteLength === 0) return;
+  yield* decodeMember(input, createBrotliDecompress(), { acceptsEarlyEnd: true });
+  await input.next(); // as above
 }

@@ -51,6 +51,21 @@ export function findField(headers: HeaderPairs, name: string): string | undefine
 }
 
 /**
+ * Returns the name of a field as a server may read it. CGI knows neither case nor a difference between `-` and `_`
+ * (RFC 3875 §4.1.18), and some servers replace every other character too: `x_api.key` is `x-api-key` there.
+ */
+export function toComparableName(name: string): string {
+  let hasCapital = false;
+  for (let at = 0; at < name.length; at++) {
+    const code = name.charCodeAt(at);
+    if (code >= 0x61 && code <= 0x7a || code === 0x2d || code >= 0x30 && code <= 0x39) continue;
+    if (code < 0x41 || code > 0x5a) return name.toLowerCase().replace(/[^a-z\d]/g, "-");
+    hasCapital = true;
+  }
+  return hasCapital ? name.toLowerCase() : name;
+}
+
+/**
  * Returns a text from `start` on without the optional whitespace around it: spaces and tabs (RFC 9110 §5.6.3), unlike
  * `trim`, which also removes the byte A0.
  */

@@ -15,6 +15,8 @@ export interface HopRequest {
   readonly headers: HeaderPairs;
   /** A stream may still be arriving while the request is made. */
   readonly body: Bytes | ReadableStream<Bytes> | null;
+  /** `false`: the content codings of the response are to be left as they are. Default: `true`. */
+  readonly decode?: boolean | undefined;
 }
 
 /** A request to one server at known addresses. */
@@ -75,7 +77,7 @@ export interface TransportResponse {
   readonly statusText: string;
   /** Names in lower case. */
   readonly headers: HeaderPairs;
-  /** Whether the transport decodes the content coding of the body; the fields name the coding all the same. */
+  /** Whether the transport has decoded all content codings of the body; the fields name them all the same. */
   readonly decoded: boolean;
   readonly body: Body;
 }

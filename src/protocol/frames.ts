@@ -65,6 +65,11 @@ export interface RequestFrame {
   readonly timeoutMs?: number;
   /** How to handle redirects. Default: `follow`. */
   readonly redirect?: RedirectMode;
+  /**
+   * Whether the server decodes the content codings of the response, so that its body and fields are those of the
+   * decoded body. Default: `true`.
+   */
+  readonly decode?: boolean;
   /** How to send the body of the response. Default: `false`. */
   readonly stream?: StreamMode;
   /** With `stream: true`: the initial credit in payload bytes. Absent: the server needs no credit. */

@@ -44,6 +44,8 @@ export interface RequestOptions {
   /** Default: `false`. */
   readonly stream?: StreamMode;
   readonly windowBytes?: number;
+  /** Whether the content codings of the response are decoded. Default: `true`. */
+  readonly decode?: boolean;
   /** Whether the body follows in chunks; `body` is `null` then. Default: `false`. */
   readonly bodyFollows?: boolean;
 }
@@ -63,6 +65,7 @@ export interface UpstreamTarget {
 export interface ProxyRequest extends RequestContent, RequestOptions {
   readonly target: Target;
   readonly redirect: RedirectMode;
+  readonly decode: boolean;
   readonly stream: StreamMode;
   readonly bodyFollows: boolean;
 }
@@ -86,7 +89,7 @@ export interface ProxyRequest extends RequestContent, RequestOptions {
  * ```
  */
 export function encodeRequest(id: number, request: HttpRequest & RequestOptions): string {
-  const { method, url, headers, body, timeoutMs, redirect, stream, windowBytes } = request;
+  const { method, url, headers, body, timeoutMs, redirect, decode, stream, windowBytes } = request;
   // JSON.stringify() leaves out members that are undefined.
   return JSON.stringify({
     type: "request",
@@ -96,6 +99,7 @@ export function encodeRequest(id: number, request: HttpRequest & RequestOptions)
     headers,
     timeoutMs,
     redirect,
+    decode,
     stream,
     windowBytes,
     bodyFollows: request.bodyFollows || undefined,
@@ -127,6 +131,7 @@ export function decodeRequest(frame: RequestFrame, text: string): ProxyRequest {
     headers: frame.json === undefined ? headers : withJsonType(headers),
     body,
     redirect: frame.redirect ?? "follow",
+    decode: frame.decode ?? true,
     stream: frame.stream ?? false,
     bodyFollows,
   };

@@ -11,6 +11,8 @@ const REQUESTS: readonly { name: string; init: FetchInit; expected: object }[] =
   { name: "headers", init: { headers: { A: " b " } }, expected: { headers: [["a", "b"]] } },
   { name: "redirect", init: { redirect: "manual" }, expected: { redirect: "manual" } },
   { name: "timeoutMs", init: { wsfetch: { timeoutMs: 7 } }, expected: { timeoutMs: 7 } },
+  { name: "no decode", init: {}, expected: { decode: undefined } },
+  { name: "decode", init: { wsfetch: { decode: false } }, expected: { decode: false } },
   { name: "credit", init: {}, expected: { stream: true, windowBytes: 262_144 } },
   {
     name: "a string",

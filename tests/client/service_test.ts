@@ -2,6 +2,7 @@
  * The client with the service: backpressure, cancellation and draining from end to end.
  */
 import { assert, assertEquals } from "@std/assert";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import { type Client, createClient, type FetchInit } from "../../src/client/mod.ts";
 import { LOOPBACK, startService } from "../helpers/service.ts";
 import { startHttp, startRaw } from "../helpers/upstream.ts";
@@ -172,3 +173,20 @@ Deno.test("while the service drains, an open stream finishes and new calls rejec
   assertEquals(await response.text(), "AB");
   await drained;
 });
+
+for (const HTTP_CLIENT of ["direct", "fetch"]) {
+  Deno.test(`fetch() decodes a body unless wsfetch.decode is false (HTTP_CLIENT=${HTTP_CLIENT})`, async () => {
+    for (const [coding, code] of [["gzip", gzipSync], ["zstd", zstdCompressSync]] as const) {
+      const coded = new Uint8Array(code("text"));
+      const headers = { "content-encoding": coding };
+      await using upstream = startHttp(() => new Response(coded, { headers }));
+      await using service = startService({ ...LOOPBACK, HTTP_CLIENT });
+      await using client = createClient(service.url);
+      const decoded = await client.fetch(upstream.origin);
+      assertEquals([decoded.headers.get("content-encoding"), await decoded.text()], [null, "text"]);
+      const left = await client.fetch(upstream.origin, { wsfetch: { decode: false } });
+      assertEquals(left.headers.get("content-length"), `${coded.length}`);
+      assertEquals([left.headers.get("content-encoding"), await left.bytes()], [coding, coded]);
+    }
+  });
+}

@@ -24,6 +24,7 @@ Deno.test("plain.decode() gives the request that a frame describes", () => {
       body: utf8('{"c" : 1.0}'),
       redirect: "follow",
       stream: false,
+      decode: true,
       bodyFollows: false,
     },
   });

@@ -26,6 +26,7 @@ Deno.test("v1.decode() gives the request that a frame describes", () => {
       body: new TextEncoder().encode('{"e" : 1.0}'),
       redirect: "manual",
       stream: true,
+      decode: true,
       bodyFollows: false,
       timeoutMs: 5,
       windowBytes: 0,

@@ -4,8 +4,8 @@ import type { Exchange } from "../../src/exchange/exchange.ts";
 import { createWheel } from "../../src/exchange/wheel.ts";
 import type { Check } from "../../src/forward/hop.ts";
 import type { Decision, Policy } from "../../src/policy/policy.ts";
-import { ProxyError } from "../../src/protocol/mod.ts";
-import type { Upstream } from "../../src/upstream/registry.ts";
+import { type HeaderPairs, ProxyError } from "../../src/protocol/mod.ts";
+import type { Upstream, UpstreamDecision } from "../../src/upstream/registry.ts";
 import { createFakeClock, type FakeClock } from "../helpers/clock.ts";
 import {
   createBlankExchange,
@@ -34,13 +34,14 @@ interface Bench {
 
 function createBench(
   decide: Policy["decide"] = () => ({ allow: true, reason: "public" }),
-  { upstream, wantsAllowedHops = false }: {
+  { upstream, headers = [], wantsAllowedHops = false }: {
     readonly upstream?: Upstream;
+    readonly headers?: HeaderPairs;
     readonly wantsAllowedHops?: boolean;
   } = {},
 ): Bench {
   const clock = createFakeClock();
-  const exchange = createBlankExchange({}, { wheel: createWheel(clock) });
+  const exchange = createBlankExchange({ headers }, { wheel: createWheel(clock) });
   const telemetry = recordTelemetry({ wantsAllowedHops });
   const asked: string[] = [];
   const policy: Policy = {
@@ -169,6 +170,29 @@ Deno.test("check() tells the upstream the method and the URL of the hop", () => 
   });
   createBench(undefined, { upstream }).check(AT_UPSTREAM, "PUT");
   assertEquals(told, [["PUT", AT_UPSTREAM.href]]);
+});
+
+Deno.test("check() asks the upstream about methods that it may use instead, before every hop", () => {
+  const told: string[] = [];
+  const upstream = createFakeUpstream({
+    decide(method): UpstreamDecision {
+      told.push(method);
+      const isAllowed = method !== "DELETE";
+      return isAllowed
+        ? { allow: true, reason: "upstream:shop", headers: [] }
+        : { allow: false, reason: "method", message: "no DELETE" };
+    },
+  });
+  const allowed = createBench(undefined, { upstream, headers: [["X-HTTP-Method", "patch"]] });
+  for (let hops = 0; hops < 2; hops++) allowed.check(AT_UPSTREAM, "POST");
+  assertEquals(told, ["PATCH", "POST", "PATCH", "POST"]);
+  const denied = createBench(undefined, { upstream, headers: [["x_http_method", "DELETE"]] });
+  const { code, message } = assertThrows(() => denied.check(AT_UPSTREAM, "POST"), ProxyError);
+  assertEquals([code, message, denied.exchange.record.reason], [
+    "http_request_denied",
+    "no DELETE",
+    "method",
+  ]);
 });
 
 Deno.test("check() throws http_request_denied where the upstream forbids a hop", () => {

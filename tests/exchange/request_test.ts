@@ -74,6 +74,7 @@ Deno.test("makeRequest() forwards the request of an exchange and returns its res
     headers: [["a", "b"]],
     body: new Uint8Array(3),
     redirect: "manual",
+    decode: false,
   } as const;
   const { exchange, clock, forwarded, make } = createBench(request);
   const making = make();
@@ -285,6 +286,18 @@ const REFUSED = [
     message: `The method "${"B".repeat(32)}" is not supported; use one of GET, POST, PUT`,
   },
   {
+    name: "another method that the destination may use instead",
+    request: { method: "POST", headers: [["a", "b"], ["x_http_method-OVERRIDE", "delete"]] },
+    code: "unsupported_method",
+    message: 'The method "DELETE" is not supported; use one of GET, POST, PUT',
+  },
+  {
+    name: "two of them",
+    request: { headers: [["x-http-method", "GET"], ["x-method-override", "PATCH"]] },
+    code: "unsupported_method",
+    message: 'The method "PATCH" is not supported; use one of GET, POST, PUT',
+  },
+  {
     name: "a body of one byte more than it may have",
     request: { body: new Uint8Array(11) },
     code: "request_too_large",
@@ -312,4 +325,5 @@ Deno.test("refuseRequest() lets pass what is exactly at the limits", () => {
   const request = { method: "PUT", body: new Uint8Array(10), timeoutMs: 30_000 };
   refuseRequest({ ...BLANK_REQUEST, ...request }, RUNNER_LIMITS);
   refuseRequest(BLANK_REQUEST, RUNNER_LIMITS);
+  refuseRequest({ ...BLANK_REQUEST, headers: [["x-http-method", "put"]] }, RUNNER_LIMITS);
 });

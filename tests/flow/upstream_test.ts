@@ -42,6 +42,15 @@ Deno.test("an upstream's header fields are put into the request, and win over th
     },
     {
       headers: {
+        x_api_key: "mine",
+        "X_Api-Key": "mine",
+        x_inline: "mine",
+        "x.basic": "mine",
+        "x-other": "kept",
+      },
+    },
+    {
+      headers: {
         connection: "authorization, x-api-key, X-Inline, x-basic",
         authorization: "mine",
         "x-other": "kept",
@@ -51,6 +60,8 @@ Deno.test("an upstream's header fields are put into the request, and win over th
   for (const fields of tries) {
     for (const answer of await askEach(service, "/x", fields)) {
       assertEquals(pick(bodyOf(answer)), INJECTED);
+      const spelt = Object.keys(bodyOf(answer)).filter((name) => /[_.]/.test(name));
+      assertEquals(spelt, [], "no spelling that a server may take for a field of ours");
       assertEquals(bodyOf(answer)["x-other"], "headers" in fields ? "kept" : undefined);
     }
   }
@@ -378,6 +389,48 @@ Deno.test("methods and paths that are not listed are denied, logged, and not sen
     assertEquals(line.upstream, "api");
     assertEquals(server.requests.length, made, where);
   }
+});
+
+const OVERRIDES = ["x-http-method-override", "X-HTTP-Method", "x_method_override", "X_Http_Method"];
+
+Deno.test("a method that an upstream may use instead has to be allowed", async () => {
+  await using server = startEcho();
+  const api = { baseUrl: server.origin, methods: ["GET", "POST"] };
+  await using service = startWith({ api });
+  await using client = await connectV1(service.url);
+  for (const name of OVERRIDES) {
+    for (const [value, code] of [["get", undefined], ["DELETE", "http_request_denied"]]) {
+      const made = server.requests.length;
+      const answer = await client.ask(request("/", { method: "POST", headers: { [name]: value } }));
+      assertEquals([name, answer.code], [name, code]);
+      assertEquals(server.requests.length, code === undefined ? made + 1 : made);
+    }
+  }
+});
+
+Deno.test("a method that a destination may use instead has to be one of ALLOW_METHODS", async () => {
+  await using server = startEcho();
+  const settings = { ALLOW_HOSTS: "127.0.0.1:*", ALLOW_METHODS: "GET,POST" };
+  await using service = startWith({}, settings);
+  await using client = await connectV1(service.url);
+  for (const name of OVERRIDES) {
+    const frame = { type: "request", id: 1, url: server.origin, method: "POST" };
+    const answer = await client.ask({ ...frame, headers: { [name]: "DELETE" } });
+    assertEquals([answer.code, server.requests.length], ["unsupported_method", 0]);
+  }
+});
+
+Deno.test("fields that name another path are not sent to an upstream", async () => {
+  await using server = startEcho();
+  const settings = { ALLOW_HOSTS: "127.0.0.1:*" };
+  await using service = startWith({ api: { baseUrl: `${server.origin}/v1` } }, settings);
+  await using client = await connectV1(service.url);
+  const headers = { "X-Original-URL": "/admin", x_rewrite_url: "/admin", "x-url": "/x" };
+  const answer = await client.ask(request("/x", { headers }));
+  assertEquals(Object.keys(bodyOf(answer)).filter((name) => /url/i.test(name)), ["x-url"]);
+  const elsewhere = { type: "request", id: 2, url: server.origin, headers };
+  const names = Object.keys(bodyOf(await client.ask(elsewhere)));
+  assertEquals(names.filter((name) => /url/i.test(name)).length, 3);
 });
 
 Deno.test("an upstream's methods do not widen those of the service", async () => {

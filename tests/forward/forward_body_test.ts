@@ -78,7 +78,8 @@ function bombOf(...codings: readonly string[]): Uint8Array<ArrayBuffer> {
   return concat([latin1(`${OK}${fields}content-length: ${ZEROS.length}\r\n\r\n`), ZEROS]);
 }
 
-// Fetch decodes by the first of several fields, and leaves a content-length that is far too small.
+// Fetch decodes by the first of several fields, and leaves a content-length that is far too small. The body is not
+// coded twice.
 for (const codings of [["gzip"], ["gzip", "x"], ["gzip", ""], ["gzip", "gzip"]]) {
   testEach(
     `bytes() limits the decoded body with content-encoding ${codings.join(" and ")}`,
@@ -86,15 +87,16 @@ for (const codings of [["gzip"], ["gzip", "x"], ["gzip", ""], ["gzip", "gzip"]])
       await using upstream = startWaiting(bombOf(...codings));
       using client = createForwardClient(by);
       const response = await requestHead(client, upstream.origin);
-      if (by === "direct" && codings.length > 1) {
-        // This client distinguishes several fields from one, and decodes none of them.
+      if (by === "direct" && codings.length > 1 && codings[1] !== "gzip") {
+        // One of the codings is unknown; this client distinguishes several fields from one.
         assertEquals(await readBytes(response, MIB), ZEROS);
         const { headers } = response.head;
         assertEquals(headers.filter(([name]) => name === "content-encoding").length, 2);
         return;
       }
       const error = await assertRejects(() => readBytes(response, MIB), ProxyError);
-      assertEquals(error.code, "http_response_body_size");
+      const isTwice = codings[1] === "gzip";
+      assertEquals(error.code, `http_response_${isTwice ? "content_coding" : "body_size"}`);
       // The coded body has arrived completely here, so that a direct connection can be reused.
       if (by === "fetch") await upstream.peerClosed;
     },

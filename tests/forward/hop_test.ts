@@ -94,7 +94,7 @@ Deno.test("makeHop() checks a hop and then makes it, with the addresses of the c
   const given = options({ addresses: ["192.0.2.1"] });
   const response = await makeHop(hop, given);
   assertEquals([log, response.status], [[`check POST ${URL_TEXT}`, "transport"], 200]);
-  assertEquals(requests, [{ ...hop, addresses: ["192.0.2.1"] }]);
+  assertEquals(requests, [{ ...hop, addresses: ["192.0.2.1"], decode: undefined }]);
   assertStrictEquals(requests[0]?.headers, hop.headers);
   assertStrictEquals(requests[0]?.body, hop.body);
   assertEquals([signals.length, signals[0] === given.signal], [1, true]);

@@ -74,6 +74,19 @@ Deno.test("redirectLocation() returns the first location, for the five statuses 
   assertEquals(redirectLocation(302, [["x", "y"]]), undefined);
 });
 
+const LOCATIONS = [
+  { name: "UTF-8", input: "/caf\xc3\xa9?x=\xc3\xa9", expected: "/caf%C3%A9?x=%C3%A9" },
+  { name: "Latin-1", input: "/caf\xe9", expected: "/caf%E9" },
+  { name: "bytes that are no text", input: "/\xff\x80", expected: "/%FF%80" },
+  { name: "escapes and spaces, which stay", input: "/a%c3%a9 b", expected: "/a%c3%a9 b" },
+];
+
+for (const { name, input, expected } of LOCATIONS) {
+  Deno.test(`redirectLocation() encodes bytes of ${name}`, () => {
+    assertEquals(redirectLocation(302, [["location", input]]), expected);
+  });
+}
+
 Deno.test("refuseRedirect() refuses any redirect as an error, and the eleventh that is followed", () => {
   const { code, message, sent } = assertThrows(() => refuseRedirect("error", 0), ProxyError);
   assertEquals([code, sent], ["too_many_redirects", "yes"]);
@@ -97,6 +110,7 @@ Deno.test("followRedirect() drops the body and the fields that describe it when 
   const hop = { method: "POST", url: new URL("http://a.test/"), headers, body: new Uint8Array(3) };
   const { url: _, ...within } = followRedirect(hop, 303, "/y");
   assertEquals(within, { method: "GET", headers: headers.slice(1), body: null });
+  assertEquals(followRedirect({ ...hop, decode: false }, 303, "/y").decode, false);
   const { headers: left } = followRedirect(hop, 303, "http://b.test/");
   assertEquals(left, [["accept", "x"]]);
 });

@@ -33,6 +33,7 @@ export const BLANK_REQUEST: ProxyRequest = {
   body: null,
   redirect: "follow",
   stream: false,
+  decode: true,
   bodyFollows: false,
 };
 

@@ -7,6 +7,7 @@ import {
   NULL_BODY_STATUS,
   REDIRECT_STATUS,
   splitList,
+  toComparableName,
   trimOws,
 } from "../../src/http/grammar.ts";
 
@@ -88,3 +89,19 @@ Deno.test("splitList() returns the members without whitespace around them", () =
   assertEquals(splitList(" a ,b\t,, \xa0c,"), ["a", "b", "", "\xa0c", ""]);
   assertEquals(splitList(""), [""]);
 });
+
+const NAMES = [
+  { input: "x-api-key", expected: "x-api-key" },
+  { input: "X-API-Key2", expected: "x-api-key2" },
+  { input: "x_api_key", expected: "x-api-key" },
+  { input: "X.Api~Key", expected: "x-api-key" },
+  { input: "x--api_-key", expected: "x--api--key" },
+  { input: "!#$%&'*+.^`|", expected: "------------" },
+  { input: "", expected: "" },
+];
+
+for (const { input, expected } of NAMES) {
+  Deno.test(`toComparableName() of "${input}" is "${expected}"`, () => {
+    assertEquals(toComparableName(input), expected);
+  });
+}

@@ -36,6 +36,7 @@ const requests: fc.Arbitrary<HttpRequest & RequestOptions> = fc.tuple(
     redirect: fc.constantFrom("follow", "manual", "error"),
     stream: fc.constantFrom<StreamMode>(true, false, "events", "lines"),
     windowBytes: fc.maxSafeNat(),
+    decode: fc.boolean(),
   }, { requiredKeys: [] }),
   fc.oneof(
     fc.record({ method: fc.constantFrom("GET", "HEAD"), body: fc.constant(null) }),
@@ -58,6 +59,7 @@ Deno.test("decodeRequest() gives what encodeRequest() was given", () => {
       ...rest,
       target,
       redirect: request.redirect ?? "follow",
+      decode: request.decode ?? true,
       stream: request.stream ?? false,
       bodyFollows: request.bodyFollows ?? false,
     });
@@ -164,7 +166,7 @@ for (const { name, frame, expected } of HEADERS) {
 
 Deno.test("decodeRequest() gives no body, no time, no stream and following where the frame says nothing", () => {
   const target = new URL(ITEMS.url);
-  const options = { redirect: "follow", stream: false, bodyFollows: false } as const;
+  const options = { redirect: "follow", decode: true, stream: false, bodyFollows: false } as const;
   assertEquals(decode(ITEMS), { method: "GET", target, headers: [], body: null, ...options });
 });
 

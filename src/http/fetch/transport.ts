@@ -6,10 +6,10 @@
 import { STATUS_CODE } from "@std/http/status";
 import { type HeaderPairs, ProxyError } from "../../protocol/mod.ts";
 import { mapErrors } from "../body.ts";
-import { contentCoding } from "../coding.ts";
 import { noAddress, switchedProtocols } from "../failures.ts";
 import type { HopRequest, Transport, TransportRequest, TransportResponse } from "../transport.ts";
 import { FetchBody } from "./body.ts";
+import { fetchCoding, toUndecoded } from "./coding.ts";
 import { toBodyError, toRequestError } from "./failure.ts";
 
 /** The part of Deno's `fetch` that the transport uses. */
@@ -71,7 +71,10 @@ export function createFetchTransport(
     throw failure ?? noAddress();
   }
 
-  return async function request(request: TransportRequest, signal): Promise<TransportResponse> {
+  return async function request(given: TransportRequest, signal): Promise<TransportResponse> {
+    const request = given.decode === false
+      ? { ...given, headers: toUndecoded(given.headers) }
+      : given;
     const { addresses, url, headers } = request;
     // The certificate has to match the name, so a request to a name that was rebound fails in the handshake.
     const response = addresses === undefined || url.protocol === "https:"
@@ -90,11 +93,12 @@ function toTransportResponse(
   request: TransportRequest,
   signal: AbortSignal,
 ): TransportResponse {
-  const headers: HeaderPairs = [...response.headers];
-  const decoded = contentCoding(request.headers, headers) !== undefined;
+  const { headers, decoded, mayBeDecoded } = fetchCoding(request.headers, [...response.headers]);
   const toError = (thrown: unknown): unknown => {
     if (signal.aborted) return signal.reason;
-    return thrown instanceof ProxyError ? thrown : toBodyError(thrown, request.method, decoded);
+    return thrown instanceof ProxyError
+      ? thrown
+      : toBodyError(thrown, request.method, mayBeDecoded);
   };
   return {
     status: response.status,

@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
+import {
+  brotliCompressSync,
+  deflateRawSync,
+  deflateSync,
+  gzipSync,
+  zstdCompressSync,
+} from "node:zlib";
 import { latin1 } from "../../helpers/upstream.ts";
 import { MIB, OK_LINE, type Row } from "./row.ts";
 
@@ -36,8 +42,12 @@ const CODINGS: readonly Row[] = [
   { name: "coding gzip", ...coded("gzip", GZIP) },
   { name: "coding br", ...coded("br", BR) },
   { name: "coding GZIP", ...coded("GZIP", GZIP) },
-  { name: "coding x-gzip", ...coded("x-gzip", GZIP) },
-  { name: "coding deflate", ...coded("deflate", deflateSync(PLAIN)) },
+  { name: "coding x-gzip", ...coded("x-gzip", GZIP), decoded: PLAIN },
+  { name: "coding deflate", ...coded("deflate", deflateSync(PLAIN)), decoded: PLAIN },
+  { name: "coding raw deflate", ...coded("deflate", deflateRawSync(PLAIN)), decoded: PLAIN },
+  { name: "coding zstd", ...coded("zstd", zstdCompressSync(PLAIN)), decoded: PLAIN },
+  { name: "codings gzip, br", ...coded("gzip, br", brotliCompressSync(GZIP)), decoded: PLAIN },
+  { name: "codings gzip, x", ...coded("gzip, x", latin1(PLAIN)) },
   { name: "coding identity", ...coded("identity", latin1(PLAIN)) },
   { name: "an unknown coding", ...coded("x-unknown", latin1(PLAIN)) },
   { name: "coding gzip, 1 MiB", ...coded("gzip", gzipSync(MIB)) },
@@ -53,11 +63,13 @@ const CODINGS: readonly Row[] = [
     name: "coding gzip although identity was requested",
     ...coded("gzip", GZIP),
     init: () => ({ headers: { "accept-encoding": "identity" } }),
+    decoded: PLAIN,
   },
   {
     name: "coding gzip of a range",
     ...coded("gzip", GZIP),
     init: () => ({ headers: { range: "bytes=0-" } }),
+    decoded: PLAIN,
   },
 ];
 

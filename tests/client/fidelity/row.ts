@@ -18,6 +18,8 @@ export interface Row {
   /** Default `/`. */
   readonly path?: string;
   readonly init?: () => FetchInit;
+  /** The body that browsers return without its coding, which Deno's `fetch` leaves. */
+  readonly decoded?: string;
   /** Replaces the call. Its result is compared instead of the response. */
   readonly use?: (fetch: Fetch, url: string, arrived: Promise<void>) => Promise<unknown>;
 }
@@ -47,6 +49,18 @@ function fieldsOf({ headers }: Response): [string, string][] {
   return [...headers].filter(([name]) =>
     !HOP_FIELDS.has(name) && !name.startsWith("proxy-") && !(isDecoded && CODING_FIELDS.has(name))
   );
+}
+
+/** Returns what a browser observes where Deno's `fetch` leaves the coding of a body. */
+export function decodedAs(text: string, result: unknown): unknown {
+  if (typeof result !== "object" || result === null || !("headers" in result)) return result;
+  const { headers } = result;
+  if (!Array.isArray(headers)) return result;
+  return {
+    ...result,
+    headers: headers.filter(([name]) => !CODING_FIELDS.has(name)),
+    body: [text.length, text],
+  };
 }
 
 /** Returns a short body as text and a long one as its FNV-1a hash. */
