@@ -8,7 +8,7 @@ import { createAuthentication } from "./auth/authentication.ts";
 import { CLIENT_SOURCES } from "./client_sources.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
-import { toAcceptedCredentials, toLimiterOptions } from "./config/options.ts";
+import { toAcceptedCredentials, toConnectLimits, toLimiterOptions } from "./config/options.ts";
 import type { Connection } from "./connection/connection.ts";
 import { CONSOLE_PARTS } from "./console_sources.ts";
 import { createForward } from "./forward/forward.ts";
@@ -62,6 +62,8 @@ export interface AppDeps {
   readonly telemetry?: Telemetry;
   readonly resolver?: Resolver;
   readonly client?: Deno.HttpClient;
+  /** Certificates of authorities that destinations are trusted by, in addition to those of the platform, in PEM. */
+  readonly caCerts?: readonly string[];
   /** Where named upstreams and their secrets are read from. Default: nothing can be read. */
   readonly sources?: UpstreamSources;
   /** What this isolate shares with the others of the service. Default: it is the only one. */
@@ -126,10 +128,15 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   const telemetry = metrics === undefined ? logger : combine(logger, metrics.telemetry);
   const tracing = createTracing(deno.version);
 
-  const http1 = createHttp1Client();
+  const http1 = createHttp1Client({
+    ...toConnectLimits(config),
+    caCerts: deps.caCerts,
+    lookup: async (hostname) => (await resolver.resolve(hostname)).map(String),
+  });
   const client = deps.client ?? Deno.createHttpClient({
     allowHost: true,
     poolMaxIdlePerHost: MAX_IDLE_CONNECTIONS_PER_HOST,
+    caCerts: [...deps.caCerts ?? []],
   });
   // With tracing, requests go through fetch, whose spans are part of the trace.
   const isDirect = config.HTTP_CLIENT !== "fetch" && tracing === undefined;

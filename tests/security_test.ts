@@ -141,7 +141,37 @@ Deno.test("a name that is rebound after the check is not followed: http goes to 
   assertEquals(canary.requests.length, 0);
 });
 
-Deno.test("a name that is rebound after the check fails its TLS handshake before a byte is sent", async () => {
+Deno.test("a name that is rebound after the check is not followed: https goes to the checked address", async () => {
+  const read = (name: string): string =>
+    Deno.readTextFileSync(new URL(`helpers/certificates/${name}`, import.meta.url));
+  const [cert, key, ca] = ["localhost.pem", "localhost.key", "ca.pem"].map(read) as [
+    string,
+    string,
+    string,
+  ];
+  await using honest = startHttp((request) => new Response(request.headers.get("host")), {
+    cert,
+    key,
+    hostname: "127.0.0.2",
+  });
+  const { port } = honest;
+  // The check sees 127.0.0.2; the system's resolver would lead to 127.0.0.1, where this counts connections.
+  let connections = 0;
+  using canary = Deno.listen({ hostname: "127.0.0.1", port });
+  (async () => {
+    for await (const connection of canary) {
+      connections++;
+      connection.close();
+    }
+  })().catch(() => {});
+  const resolver = createResolver({ lookup: () => Promise.resolve(["127.0.0.2"]), ttlMs: 0 });
+  const settings = { ALLOW_HOSTS: `127.0.0.2/32:${port}` };
+  await using service = startService(settings, { resolver, caCerts: [ca] });
+  const answer = await ask(service, { url: `https://localhost:${port}/` });
+  assertEquals([answer.content, connections], [`localhost:${port}`, 0]);
+});
+
+Deno.test("a name that is rebound after the check fails its TLS handshake before a byte is sent (fetch)", async () => {
   const read = (name: string): string =>
     Deno.readTextFileSync(new URL(`helpers/certificates/${name}`, import.meta.url));
   // The check sees 127.0.0.9; the connection, by the system's resolver, goes to 127.0.0.1, whose
@@ -151,7 +181,8 @@ Deno.test("a name that is rebound after the check fails its TLS handshake before
     key: read("localhost.key"),
   });
   const resolver = createResolver({ lookup: () => Promise.resolve(["127.0.0.9"]) });
-  await using service = startService({ ALLOW_HOSTS: "127.0.0.9:*" }, { resolver });
+  const settings = { ALLOW_HOSTS: "127.0.0.9:*", HTTP_CLIENT: "fetch" };
+  await using service = startService(settings, { resolver });
   const answer = await ask(service, { url: `https://localhost:${canary.port}/` });
   assertEquals(answer.code, "tls_certificate_error");
   assertEquals(canary.requests.length, 0);

@@ -6,6 +6,7 @@
 import type { AcceptedCredentials } from "../auth/authentication.ts";
 import type { DeliverLimits } from "../exchange/deliver.ts";
 import type { RequestLimits } from "../exchange/request.ts";
+import type { Http1Limits } from "../http/h1/client.ts";
 import type { LimiterOptions } from "../limits/limiter.ts";
 import type { Limits } from "../protocol/mod.ts";
 import type { Config } from "./settings.ts";
@@ -36,6 +37,11 @@ export function toLimiterOptions(config: Config): LimiterOptions {
     requestBurst: config.LIMIT_REQUEST_BURST,
     bytesPerMinute: config.LIMIT_BYTES_PER_MINUTE,
   };
+}
+
+/** Returns the limits of connections to destinations. */
+export function toConnectLimits(config: Config): Http1Limits {
+  return { maxTlsPerHost: config.HOST_CONNECTIONS, connectTimeoutMs: config.CONNECT_TIMEOUT_MS };
 }
 
 /** Returns the limits of each exchange. */

@@ -74,6 +74,16 @@ export const configSchema = z.object({
       "`HTTP_PROXY` or `ALL_PROXY` is set, which only `fetch` obeys. With OpenTelemetry on: always `fetch`",
     oneOfOrEmpty(["direct", "fetch"]),
   ),
+  CONNECT_TIMEOUT_MS: setting(
+    "10000",
+    "Time to connect to a destination, TLS handshake included",
+    whole(1, MAX_MS),
+  ),
+  HOST_CONNECTIONS: setting(
+    "256",
+    "Connections to one host for `https:` URLs; further requests wait for one that becomes free. Not with `fetch`",
+    whole(1, 65_535),
+  ),
   UPSTREAMS: setting(
     "",
     "Named upstreams: JSON, or the path of a JSON file. Read again on SIGHUP",

@@ -18,6 +18,8 @@ const NAMES = { queued: "queued", waiting: "wait", receiving: "transfer" } as co
 const SERVICE_NAMES: Readonly<Record<string, string>> = {
   queueMs: "Queued in the service",
   dnsMs: "Name resolution",
+  connectMs: "Connecting",
+  tlsMs: "TLS handshake",
   waitMs: "To the response head",
   transferMs: "Transfer of the body",
   totalMs: "To the response frame",

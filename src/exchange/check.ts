@@ -16,7 +16,7 @@ import { shorten } from "./record.ts";
 
 /**
  * Creates the {@linkcode Check} of one exchange. The check sets the stage of the exchange: `lookup` while a name is
- * looked up, `head` once the hop may be made.
+ * looked up, `head` once the hop may be made. A transport that waits for a connection sets `connect` in between.
  *
  * @param upstream The upstream that the request names. Once a redirect has led elsewhere, the policy decides on the
  * host of the upstream too.
@@ -45,7 +45,7 @@ export function createCheck(
     note(exchange, url, decision, telemetry);
     if (!decision.allow) throw new ProxyError("http_request_denied", decision.message);
     exchange.stage = "head";
-    return { headers: decision.headers, isAtUpstream: true };
+    return { headers: decision.headers, upstream: decision.route };
   }
 
   function toRoute(url: URL, decision: Decision): Route {

@@ -151,11 +151,13 @@ async function sendBytes(chunks: AsyncIterable<Bytes>, outlet: Outlet): Promise<
 
 /** Returns the times that a response reports. */
 function toTiming(exchange: Exchange, isWhole: boolean): Timing {
-  const { queueMs, dnsMs, waitMs } = exchange;
+  const { queueMs, dnsMs, waitMs, record: { connectMs, tlsMs } } = exchange;
   const totalMs = exchange.elapsedMs();
   return {
     queueMs,
     ...(dnsMs !== undefined && { dnsMs }),
+    ...(connectMs !== undefined && { connectMs }),
+    ...(tlsMs !== undefined && { tlsMs }),
     waitMs,
     ...(isWhole && { transferMs: roundMs(totalMs - waitMs) }),
     totalMs,

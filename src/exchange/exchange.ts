@@ -4,6 +4,7 @@
  * @module
  */
 import { withSentOf } from "../http/sent.ts";
+import type { ConnectTimes, TransportObserver } from "../http/transport.ts";
 import type { ProxyError, ProxyRequest, Sent } from "../protocol/mod.ts";
 import { timedOut } from "./errors.ts";
 import type { Place } from "./pace.ts";
@@ -23,7 +24,7 @@ export interface ExchangeInit extends ExchangeNumber {
 }
 
 /** One request and its response. It knows neither a socket nor a frame. */
-export class Exchange implements DeadlineOwner {
+export class Exchange implements DeadlineOwner, TransportObserver {
   readonly caller: Caller;
   /** Replaced once when the exchange is traced: the trace's own header fields are left out. */
   request: ProxyRequest;
@@ -104,6 +105,20 @@ export class Exchange implements DeadlineOwner {
   uploadTaken(): void {
     const isSending = this.stage === "lookup" || this.stage === "head";
     if (isSending && this.#deadline !== undefined) this.setDeadline(this.#timeoutMs);
+  }
+
+  /** Called by the transport: nothing of the request is sent until {@linkcode sending}. */
+  connecting(): void {
+    this.stage = "connect";
+  }
+
+  /** Called by the transport when it is about to send the request. */
+  sending(times: ConnectTimes | undefined): void {
+    this.stage = "head";
+    if (times === undefined) return;
+    const { record } = this;
+    record.connectMs = roundMs((record.connectMs ?? 0) + times.connectMs);
+    if (times.tlsMs !== undefined) record.tlsMs = roundMs((record.tlsMs ?? 0) + times.tlsMs);
   }
 
   /** Called by the wheel when the deadline has passed. */

@@ -71,6 +71,8 @@ export function createRecord(
     code: undefined,
     requestBytes,
     responseBytes: 0,
+    connectMs: undefined,
+    tlsMs: undefined,
     waitMs: undefined,
     totalMs: 0,
   };

@@ -70,7 +70,13 @@ export function createMakeRequest(limits: RequestLimits, deps: RequestDeps): Mak
     const countsTimeouts = upload === undefined && timeoutMs >= ownTimeoutMs;
     const response = await deps.forward(
       { method, url, headers, redirect, decode, body: upload ?? request.body },
-      { check, signal, resilience: upstream && { send: upstream.send, countsTimeouts } },
+      {
+        check,
+        signal,
+        resilience: upstream && { send: upstream.send, countsTimeouts },
+        owner: exchange.caller.connection,
+        observer: exchange,
+      },
     );
     exchange.stage = "body";
     record.waitMs = exchange.waitMs = exchange.elapsedMs();

@@ -22,6 +22,12 @@ export const STAGES = {
   place: { code: "http_response_timeout", late: "The request could not be made", sent: "no" },
   /** The host of the next hop is looked up. */
   lookup: { code: "dns_timeout", late: "The host could not be resolved", sent: "no" },
+  /** The request waits for a connection; nothing of it was sent. */
+  connect: {
+    code: "connection_timeout",
+    late: "There was no connection to the destination",
+    sent: "no",
+  },
   /** The request is made; the head of the response has not arrived. */
   head: { code: "http_response_timeout", late: "There was no response", sent: "maybe" },
   /** The body is read whole. */

@@ -3,7 +3,14 @@
  *
  * @module
  */
-import type { HopRequest, Transport, TransportResponse } from "../http/transport.ts";
+import type {
+  HopRequest,
+  Transport,
+  TransportObserver,
+  TransportRequest,
+  TransportResponse,
+  UpstreamRoute,
+} from "../http/transport.ts";
 import type { HeaderPairs } from "../protocol/mod.ts";
 import { filterUpstreamHeaders, replaceFields } from "./headers.ts";
 
@@ -13,8 +20,8 @@ export interface Route {
   readonly addresses?: readonly string[];
   /** Fields for this hop alone; they replace those of the request that a server may take for them. */
   readonly headers?: HeaderPairs;
-  /** Whether the hop goes to the named upstream, so that its resilience applies. */
-  readonly isAtUpstream?: boolean;
+  /** How to connect to the named upstream; absent when the hop does not go to it. Its resilience applies then only. */
+  readonly upstream?: UpstreamRoute;
 }
 
 /**
@@ -28,10 +35,10 @@ export type Check = (url: URL, method: string) => Route | Promise<Route>;
 export interface HopResilience {
   /**
    * Makes the hop with any number of attempts, including none, and returns the response of the last one. An attempt
-   * returns a response whose body has not been read.
+   * returns a response whose body has not been read. It asks `mayRepeat` before it sends the request once more itself.
    */
   readonly send: (
-    attempt: () => Promise<TransportResponse>,
+    attempt: (mayRepeat?: () => boolean) => Promise<TransportResponse>,
     hop: AttemptedHop,
   ) => Promise<TransportResponse>;
   /** Whether a time-out counts as a failure of the upstream. */
@@ -54,6 +61,10 @@ export interface HopOptions {
   readonly check: Check;
   /** Absent when each hop is attempted once. */
   readonly resilience?: HopResilience | undefined;
+  /** Names on whose behalf the request is made. */
+  readonly owner?: string | undefined;
+  /** Told how far each hop has come. */
+  readonly observer?: TransportObserver | undefined;
   /** Aborts the request and the response's body; its reason is then thrown. */
   readonly signal: AbortSignal;
 }
@@ -70,18 +81,32 @@ export function createMakeHop(transport: Transport): MakeHop {
   function sendHop(
     hop: HopRequest,
     route: Route,
-    { resilience, signal }: HopOptions,
+    { resilience, signal, owner, observer }: HopOptions,
   ): Promise<TransportResponse> {
     signal.throwIfAborted();
     const { method, url, body, decode } = hop;
-    const { addresses, isAtUpstream } = route;
+    const { addresses, upstream } = route;
     const headers = toHopHeaders(hop.headers, route);
-    const request = { method, url, headers, body, addresses, decode };
+    const request: TransportRequest = {
+      method,
+      url,
+      headers,
+      body,
+      decode,
+      addresses,
+      route: upstream,
+      owner,
+      observer,
+    };
     // The place of a cache and of merging identical requests: after the check, around the resilience.
-    if (resilience === undefined || isAtUpstream !== true) return transport(request, signal);
+    if (resilience === undefined || upstream === undefined) return transport(request, signal);
     const { send, countsTimeouts } = resilience;
     const replayable = !(body instanceof ReadableStream);
-    return send(() => transport(request, signal), { method, replayable, countsTimeouts, signal });
+    return send(
+      (mayRepeat) =>
+        transport(mayRepeat === undefined ? request : { ...request, mayRepeat }, signal),
+      { method, replayable, countsTimeouts, signal },
+    );
   }
 
   return function makeHop(hop, options): Promise<TransportResponse> {
@@ -92,7 +117,7 @@ export function createMakeHop(transport: Transport): MakeHop {
   };
 }
 
-function toHopHeaders(headers: HeaderPairs, { headers: others, isAtUpstream }: Route): HeaderPairs {
-  const sent = isAtUpstream === true ? filterUpstreamHeaders(headers) : headers;
+function toHopHeaders(headers: HeaderPairs, { headers: others, upstream }: Route): HeaderPairs {
+  const sent = upstream !== undefined ? filterUpstreamHeaders(headers) : headers;
   return others === undefined ? sent : replaceFields(sent, others);
 }

@@ -13,11 +13,9 @@ export interface Transports {
   readonly viaFetch: Transport;
 }
 
-/**
- * Returns a transport that makes requests to `http:` URLs directly and all others with `fetch`.
- */
+/** Returns a transport that makes requests directly, except those to a named upstream that asks for `fetch`. */
 export function chooseTransport({ direct, viaFetch }: Transports): Transport {
   if (direct === undefined) return viaFetch;
   return (request, signal) =>
-    request.url.protocol === "http:" ? direct(request, signal) : viaFetch(request, signal);
+    request.route?.client !== "fetch" ? direct(request, signal) : viaFetch(request, signal);
 }

@@ -159,6 +159,13 @@ export interface Timing {
   readonly queueMs?: number;
   /** The part of the time after `queueMs` that host name lookups took. Absent: there was no lookup. */
   readonly dnsMs?: number;
+  /**
+   * The part of the time after `queueMs` until there were connections, without TLS handshakes: TCP connecting, or waiting
+   * for a connection that becomes free. Absent: idle connections were used, or the transport does not tell.
+   */
+  readonly connectMs?: number;
+  /** The part of the time after `queueMs` that TLS handshakes took. Absent: there was none, or the transport does not tell. */
+  readonly tlsMs?: number;
   /** From the request frame to the response head. */
   readonly waitMs: number;
   /** From the response head to the end of the body. Absent: the body follows. */

@@ -21,6 +21,8 @@ interface UpstreamSeries {
   readonly upstream: string;
   readonly requestBytes: CounterCell;
   readonly responseBytes: CounterCell;
+  readonly observeConnect: ObserveSeconds;
+  readonly observeTls: ObserveSeconds;
   readonly observeHead: ObserveSeconds;
   readonly observeWhole: ObserveSeconds;
   /** By method, then by error code or outcome. */
@@ -61,6 +63,17 @@ export function createExchangeMetrics(registry: Registry): ExchangeMetrics {
     help: "Bytes of response bodies",
     labelNames: ["upstream"],
   }, registry);
+  const connect = createDurationHistogram<"upstream">({
+    name: "wsfetch_connect_seconds",
+    help:
+      "Time until an exchange had its connections, without TLS handshakes, where no idle ones were used",
+    buckets: BUCKETS,
+  }, registry);
+  const tls = createDurationHistogram<"upstream">({
+    name: "wsfetch_tls_handshake_seconds",
+    help: "Time of the TLS handshakes of an exchange, where there were any",
+    buckets: BUCKETS,
+  }, registry);
   const head = createDurationHistogram<"upstream">({
     name: "wsfetch_exchange_head_seconds",
     help: "Time from the request to the head of its response",
@@ -97,6 +110,8 @@ export function createExchangeMetrics(registry: Registry): ExchangeMetrics {
       upstream,
       requestBytes: requestBytes.cell({ upstream }),
       responseBytes: responseBytes.cell({ upstream }),
+      observeConnect: connect.series({ upstream }),
+      observeTls: tls.series({ upstream }),
       observeHead: head.series({ upstream }),
       observeWhole: whole.series({ upstream }),
       exchanges: new Map(),
@@ -138,11 +153,13 @@ export function createExchangeMetrics(registry: Registry): ExchangeMetrics {
   return {
     count(event): void {
       const series = findSeries(toUpstream(event));
-      const { status, waitMs, totalMs } = event;
+      const { status, connectMs, tlsMs, waitMs, totalMs } = event;
       series.requestBytes.count += event.requestBytes;
       series.responseBytes.count += event.responseBytes;
       findExchanges(series, event).count++;
       if (status !== undefined) findResponses(series, status).count++;
+      if (connectMs !== undefined) series.observeConnect(connectMs / 1000);
+      if (tlsMs !== undefined) series.observeTls(tlsMs / 1000);
       if (waitMs !== undefined) series.observeHead(waitMs / 1000);
       // The duration of an exchange that was refused before it began means nothing.
       if (totalMs > 0) series.observeWhole(totalMs / 1000);

@@ -41,6 +41,8 @@ const TRACE_ID = encode(',"traceId":');
 const ID = encode(',"id":');
 const REQUEST_BYTES = encode(',"requestBytes":');
 const RESPONSE_BYTES = encode(',"responseBytes":');
+const CONNECT_MS = encode(',"connectMs":');
+const TLS_MS = encode(',"tlsMs":');
 const WAIT_MS = encode(',"waitMs":');
 const TOTAL_MS = encode(',"totalMs":');
 const END = encode("}\n");
@@ -95,7 +97,7 @@ export function createWriteExchanged(
   return (event, lines) => {
     if (redaction.version !== version) forget();
     const { connection, requestId, exchange, id } = event;
-    const { requestBytes, responseBytes, waitMs, totalMs } = event;
+    const { requestBytes, responseBytes, connectMs, tlsMs, waitMs, totalMs } = event;
     // Everything that may throw comes first: a line that has begun cannot be removed.
     const epochMs = clock.epochMs();
     const isNamed = requestId.startsWith(connection);
@@ -121,6 +123,14 @@ export function createWriteExchanged(
     lines.jsonNumber(requestBytes);
     lines.shortBytes(RESPONSE_BYTES);
     lines.jsonNumber(responseBytes);
+    if (connectMs !== undefined) {
+      lines.shortBytes(CONNECT_MS);
+      lines.jsonThousandths(connectMs);
+    }
+    if (tlsMs !== undefined) {
+      lines.shortBytes(TLS_MS);
+      lines.jsonThousandths(tlsMs);
+    }
     if (waitMs !== undefined) {
       lines.shortBytes(WAIT_MS);
       lines.jsonThousandths(waitMs);

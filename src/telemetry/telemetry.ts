@@ -129,6 +129,10 @@ export interface ExchangedEvent {
   readonly requestBytes: number;
   /** For a body delivered as events: the bytes in the events; an event id counts again for each event that repeats it. */
   readonly responseBytes: number;
+  /** Milliseconds until there were connections, without TLS handshakes; absent when idle ones were used. */
+  readonly connectMs?: number | undefined;
+  /** Milliseconds of TLS handshakes; absent when there was none. */
+  readonly tlsMs?: number | undefined;
   /** Milliseconds until the response head arrived; absent when none did. */
   readonly waitMs?: number | undefined;
   readonly totalMs: number;

@@ -4,11 +4,13 @@
  * @module
  */
 import { ConfigError } from "../config_error.ts";
+import type { UpstreamRoute, UpstreamTls } from "../http/transport.ts";
 import type { HeaderPairs } from "../protocol/mod.ts";
 import type { BreakerOptions } from "./breaker.ts";
-import { checkFields, type FieldProblem } from "./definition_fields.ts";
+import { checkFields, type FieldProblem, type ParsedFields } from "./definition_fields.ts";
 import type { RetryOptions } from "./retry.ts";
 import { parseHeaders, type UpstreamSources } from "./secrets.ts";
+import { parseTls } from "./tls.ts";
 
 export type { UpstreamSources };
 
@@ -19,6 +21,8 @@ export interface UpstreamDefinition {
   readonly baseUrl: URL;
   /** Header fields that are added to every request. Names are in lower case. */
   readonly headers: HeaderPairs;
+  /** How connections are made. Each definition has an object of its own. */
+  readonly route: UpstreamRoute;
   /** Texts that must not be shown to clients or written to the log. */
   readonly secrets: readonly string[];
   /** The methods that may be used, in upper case. Absent: the methods that the service allows. */
@@ -87,20 +91,39 @@ function parseUpstream(name: string, value: unknown, sources: UpstreamSources): 
     "headers" in fields ? fields["headers"] : {},
     sources,
   );
+  const { tls, problems: tlsProblems } = parseTls(
+    "tls" in fields ? fields["tls"] : undefined,
+    sources,
+  );
   const all = [
     ...findNameProblems(name),
     ...fieldProblems,
     ...problems.map(({ path, message }) => ({ path: ["headers", ...path], message })),
+    ...tlsProblems.map(({ path, message }) => ({ path: ["tls", ...path], message })),
     ...("health" in fields && !("breaker" in fields)
       ? [{ path: ["health"], message: "has no effect without breaker; add one" }]
       : []),
+    ...(tls !== undefined && parsed?.baseUrl.protocol === "http:"
+      ? [{ path: ["tls"], message: "has no effect with an http: base URL; use https:" }]
+      : []),
   ];
   return {
-    ...(parsed !== undefined && { definition: { ...parsed, name, headers, secrets } }),
+    ...(parsed !== undefined &&
+      { definition: toDefinition(parsed, { name, headers, secrets, tls }) }),
     problems: all.map(({ path, message }) =>
       `UPSTREAMS: ${quote(name, "an upstream")}${path.map(quoteStep).join("")} ${message}`
     ),
   };
+}
+
+function toDefinition(
+  { client, tls: _, ...fields }: ParsedFields,
+  { tls, ...others }: Pick<UpstreamDefinition, "name" | "headers" | "secrets"> & {
+    readonly tls: UpstreamTls | undefined;
+  },
+): UpstreamDefinition {
+  const route = { ...(client !== undefined && { client }), ...(tls !== undefined && { tls }) };
+  return { ...fields, ...others, route };
 }
 
 function parseJson(text: string, sources: UpstreamSources): Readonly<Record<string, unknown>> {

@@ -1,5 +1,5 @@
 /**
- * The fields of an upstream's definition: their forms and defaults, except those of its header fields.
+ * The fields of an upstream's definition: their forms and defaults, except those of its header fields and of TLS.
  *
  * @module
  */
@@ -25,6 +25,8 @@ const text = z.string(must("be a string"));
 const fieldsSchema = z.strictObject({
   baseUrl: text.transform(orIssue(parseBaseUrl)),
   headers: z.unknown().exactOptional(),
+  tls: z.unknown().exactOptional(),
+  client: z.literal("fetch", 'must be "fetch"').exactOptional(),
   methods: list(text.transform(orIssue(parseMethod))).transform((methods) => [...new Set(methods)])
     .exactOptional(),
   paths: list(text.transform(orIssue(parsePattern))).exactOptional(),
@@ -43,9 +45,12 @@ const fieldsSchema = z.strictObject({
   health: text.transform(orIssue(parseHealth)).exactOptional(),
 }, "must be an object, or a base URL");
 
+/** The fields of a definition, parsed. */
+export type ParsedFields = z.output<typeof fieldsSchema>;
+
 /** Checks the fields of a definition. Returns them parsed if there are no problems. */
 export function checkFields(value: unknown): {
-  readonly parsed?: z.output<typeof fieldsSchema>;
+  readonly parsed?: ParsedFields;
   readonly problems: readonly FieldProblem[];
 } {
   const { data, error } = fieldsSchema.safeParse(value);

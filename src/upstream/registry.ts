@@ -6,6 +6,7 @@
 import { type Clock, systemClock } from "../clock.ts";
 import { type HeaderPairs, ProxyError, type ResponseHead } from "../protocol/mod.ts";
 import type { UpstreamDefinition } from "./definition.ts";
+import type { UpstreamRoute } from "../http/transport.ts";
 import { buildUpstreamUrl, isBelow, pathBelow, readingsOf } from "./path.ts";
 import { createRedactor } from "./redact.ts";
 import { createResilience, type ProtectedSender, type Resilience } from "./resilience.ts";
@@ -30,7 +31,12 @@ export interface Upstream extends ProtectedSender {
 
 /** Whether a hop may be made, and the header fields to send with it. */
 export type UpstreamDecision =
-  | { readonly allow: true; readonly reason: string; readonly headers: HeaderPairs }
+  | {
+    readonly allow: true;
+    readonly reason: string;
+    readonly headers: HeaderPairs;
+    readonly route: UpstreamRoute;
+  }
   | { readonly allow: false; readonly reason: string; readonly message: string };
 
 /** All named upstreams. */
@@ -48,7 +54,11 @@ export interface Registry extends Disposable {
 }
 
 /** Makes a GET request and returns the status of the response: for health checks. */
-export type GetStatus = (url: URL, headers: HeaderPairs, signal: AbortSignal) => Promise<number>;
+export type GetStatus = (
+  url: URL,
+  upstream: { readonly headers: HeaderPairs; readonly route: UpstreamRoute },
+  signal: AbortSignal,
+) => Promise<number>;
 
 // How many characters of a name errors quote at most.
 const MAX_QUOTED_LENGTH = 64;
@@ -68,8 +78,9 @@ export function createRegistry(
 
   /** Checks the health of an upstream, by its current definition. */
   async function probe(name: string, signal: AbortSignal): Promise<boolean> {
-    const { definition: { baseUrl, headers, health = "/" } } = entries.get(name) ?? noEntry(name);
-    const status = await getStatus(buildUpstreamUrl(baseUrl, health), headers, signal);
+    const { definition } = entries.get(name) ?? noEntry(name);
+    const { baseUrl, health = "/" } = definition;
+    const status = await getStatus(buildUpstreamUrl(baseUrl, health), definition, signal);
     return status >= 200 && status <= 299;
   }
 
@@ -111,7 +122,7 @@ export function createRegistry(
 }
 
 function createUpstream(
-  { name, baseUrl, headers, secrets, methods, paths, timeoutMs }: UpstreamDefinition,
+  { name, baseUrl, headers, route, secrets, methods, paths, timeoutMs }: UpstreamDefinition,
   { send, within }: Resilience,
 ): Upstream {
   const redact = createRedactor(secrets);
@@ -131,7 +142,7 @@ function createUpstream(
         const message = `The path is not one that may be requested of the upstream "${name}"`;
         return { allow: false, reason: "path", message };
       }
-      return { allow: true, reason: `upstream:${name}`, headers };
+      return { allow: true, reason: `upstream:${name}`, headers, route };
     },
     conceal<Head extends ResponseHead>(head: Head): Head {
       const url = toPublicUrl(head.url, { name, baseUrl });

@@ -29,13 +29,14 @@ export interface ProtectedSender {
   within<T>(run: () => Promise<T>): Promise<T>;
   /**
    * Sends a request, again if that is allowed and may help. An attempt returns a response whose body has not
-   * been read, or throws a {@linkcode ProxyError} or the signal's reason.
+   * been read, or throws a {@linkcode ProxyError} or the signal's reason. Where attempts are counted, it asks `mayRepeat`
+   * before it sends the request once more itself.
    *
    * @throws {ProxyError} `destination_unavailable`, as a rejection, if the breaker is open; else the error of
    * the last attempt, or the signal's reason.
    */
   send<Given extends AttemptResponse>(
-    attempt: () => Promise<Given>,
+    attempt: (mayRepeat?: () => boolean) => Promise<Given>,
     traits: RequestTraits,
   ): Promise<Given>;
 }
@@ -66,7 +67,8 @@ export function createResilience(
     within: maxInFlight === undefined ? (run) => run() : createWithin(maxInFlight),
     send: retry === undefined
       ? sendOnce
-      : (attempt, traits) => retry(() => sendOnce(attempt, traits), traits),
+      : (attempt, traits) =>
+        retry((mayRepeat) => sendOnce(() => attempt(mayRepeat), traits), traits),
     [Symbol.dispose]: () => breaker?.[Symbol.dispose](),
   };
 }

@@ -23,10 +23,11 @@ export interface RetryOptions {
 
 /**
  * Makes attempts until one succeeds, fails for good, or is the last one. Returns the response of the last
- * attempt, or throws its error, whose `sent` covers all attempts.
+ * attempt, or throws its error, whose `sent` covers all attempts. What an attempt sends once more itself is counted:
+ * it asks `mayRepeat` before.
  */
 export type Retry = <Given extends AttemptResponse>(
-  attempt: () => Promise<Given>,
+  attempt: (mayRepeat?: () => boolean) => Promise<Given>,
   traits: RequestTraits,
 ) => Promise<Given>;
 
@@ -63,14 +64,17 @@ export function createRetry(
   });
 
   return async function send<Given extends AttemptResponse>(
-    attempt: () => Promise<Given>,
+    attempt: (mayRepeat?: () => boolean) => Promise<Given>,
     { method, replayable, signal }: RequestTraits,
   ): Promise<Given> {
     if (!replayable || !isIdempotent(method)) return await attempt();
     let backoff = backoffs.next();
     let sent: Sent = "no";
-    for (let left = attempts - 1;; left--) {
-      const [outcome] = await Promise.allSettled([attempt()]);
+    let left = attempts;
+    const mayRepeat = (): boolean => left > 0 && left-- > 0;
+    for (;;) {
+      left--;
+      const [outcome] = await Promise.allSettled([attempt(mayRepeat)]);
       const minWaitMs = readWaitMs(outcome, clock.epochMs());
       const isLast = signal.aborted || left <= 0 || !isTemporary(outcome) || isRefusing() ||
         minWaitMs > maxBackoffMs;

@@ -153,7 +153,7 @@ Deno.test("check() asks the upstream about its hops, and not the policy", () => 
   const { check, exchange, asked } = createBench(() => DENIAL, { upstream });
   for (let hops = 0; hops < 2; hops++) {
     const route = check(AT_UPSTREAM, "GET");
-    assertEquals(route as object, { headers: [["x-key", "k"]], isAtUpstream: true });
+    assertEquals(route as object, { headers: [["x-key", "k"]], upstream: {} });
   }
   const { host, decision, reason } = exchange.record;
   assertEquals([host, decision, reason], ["upstream.test", "allow", "upstream:shop"]);
@@ -179,7 +179,7 @@ Deno.test("check() asks the upstream about methods that it may use instead, befo
       told.push(method);
       const isAllowed = method !== "DELETE";
       return isAllowed
-        ? { allow: true, reason: "upstream:shop", headers: [] }
+        ? { allow: true, reason: "upstream:shop", headers: [], route: {} }
         : { allow: false, reason: "method", message: "no DELETE" };
     },
   });

@@ -244,7 +244,7 @@ Deno.test("makeRequest() checks the hops of an upstream by what its operator say
   const check = forwarded[0]?.options.check;
   assertEquals(check?.(new URL("http://upstream.test/"), "GET") as object, {
     headers: [["x-key", "k"]],
-    isAtUpstream: true,
+    upstream: {},
   });
   assertEquals(exchange.record.reason, "upstream:shop");
 });

@@ -86,6 +86,9 @@ Deno.test("forward() returns the transport's own body, and does nothing to it", 
     body: null,
     addresses: undefined,
     decode: undefined,
+    route: undefined,
+    owner: undefined,
+    observer: undefined,
   });
 });
 

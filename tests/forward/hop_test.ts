@@ -86,7 +86,7 @@ function hopOf(more: Partial<HopRequest> = {}): HopRequest {
 }
 
 const CHECK = `check GET ${URL_TEXT}`;
-const AT_UPSTREAM = { isAtUpstream: true } as const;
+const AT_UPSTREAM = { upstream: {} } as const;
 
 Deno.test("makeHop() checks a hop and then makes it, with the addresses of the check", async () => {
   const { makeHop, log, requests, signals, options } = start();
@@ -94,7 +94,14 @@ Deno.test("makeHop() checks a hop and then makes it, with the addresses of the c
   const given = options({ addresses: ["192.0.2.1"] });
   const response = await makeHop(hop, given);
   assertEquals([log, response.status], [[`check POST ${URL_TEXT}`, "transport"], 200]);
-  assertEquals(requests, [{ ...hop, addresses: ["192.0.2.1"], decode: undefined }]);
+  assertEquals(requests, [{
+    ...hop,
+    addresses: ["192.0.2.1"],
+    decode: undefined,
+    route: undefined,
+    owner: undefined,
+    observer: undefined,
+  }]);
   assertStrictEquals(requests[0]?.headers, hop.headers);
   assertStrictEquals(requests[0]?.body, hop.body);
   assertEquals([signals.length, signals[0] === given.signal], [1, true]);
@@ -168,7 +175,7 @@ Deno.test("makeHop() asks the check even if the signal was aborted before", () =
 
 const RESILIENCE: readonly { name: string; route: Route; isUsed: boolean }[] = [
   { name: "at the upstream", route: AT_UPSTREAM, isUsed: true },
-  { name: "elsewhere", route: { isAtUpstream: false }, isUsed: false },
+  { name: "elsewhere", route: {}, isUsed: false },
   { name: "when the check does not say so", route: {}, isUsed: false },
 ];
 

@@ -262,7 +262,7 @@ export function createFakeUpstream(members: Partial<Upstream> = {}): Upstream {
     resolve: (path) => new URL(path, "http://upstream.test/"),
     decide: (_method, { origin }) =>
       origin === "http://upstream.test"
-        ? { allow: true, reason: "upstream:shop", headers: [["x-key", "k"]] }
+        ? { allow: true, reason: "upstream:shop", headers: [["x-key", "k"]], route: {} }
         : undefined,
     conceal: (head) => head,
     send: (attempt) => attempt(),

@@ -35,7 +35,7 @@ export function createForwardClient(
   caCerts: readonly string[] = [],
 ): ForwardClient {
   const client = Deno.createHttpClient({ allowHost: true, caCerts: [...caCerts] });
-  const http1 = createHttp1Client();
+  const http1 = createHttp1Client({ caCerts });
   const transport = chooseTransport({
     direct: by === "direct" ? http1.request : undefined,
     viaFetch: createFetchTransport(client),

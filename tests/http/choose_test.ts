@@ -1,6 +1,11 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { chooseTransport } from "../../src/http/choose.ts";
-import type { Transport, TransportRequest, TransportResponse } from "../../src/http/transport.ts";
+import type {
+  Transport,
+  TransportRequest,
+  TransportResponse,
+  UpstreamRoute,
+} from "../../src/http/transport.ts";
 import type { HeaderPairs } from "../../src/protocol/mod.ts";
 import { fakeBody } from "./fake_body.ts";
 
@@ -39,19 +44,21 @@ const CHOICES: readonly {
   readonly name: string;
   readonly url?: string;
   readonly headers?: HeaderPairs;
+  readonly route?: UpstreamRoute;
   readonly isDirect: boolean;
 }[] = [
   { name: "an http URL", isDirect: true },
-  { name: "an https URL", url: "https://a.invalid/", isDirect: false },
-  { name: "another scheme", url: "ftp://a.invalid/", isDirect: false },
+  { name: "an https URL", url: "https://a.invalid/", isDirect: true },
+  { name: "an upstream that asks for fetch", route: { client: "fetch" }, isDirect: false },
+  { name: "an upstream that does not", route: {}, isDirect: true },
   { name: "br", headers: [["accept-encoding", "br"]], isDirect: true },
 ];
 
-for (const { name, url = "http://a.invalid/", headers = [], isDirect } of CHOICES) {
+for (const { name, url = "http://a.invalid/", headers = [], route, isDirect } of CHOICES) {
   Deno.test(`chooseTransport() makes a request with ${name} ${isDirect ? "directly" : "with fetch"}`, () => {
     const [direct, viaFetch] = [createTransport(), createTransport()];
     const transport = chooseTransport({ direct: direct.transport, viaFetch: viaFetch.transport });
-    const request = requestOf(url, headers);
+    const request = { ...requestOf(url, headers), route };
     const { signal } = new AbortController();
     const [chosen, other] = isDirect ? [direct, viaFetch] : [viaFetch, direct];
     // No promise is added.

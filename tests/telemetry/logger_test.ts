@@ -121,6 +121,8 @@ const members = {
   code: text,
   requestBytes: count,
   responseBytes: count,
+  connectMs: durationMs,
+  tlsMs: durationMs,
   waitMs: durationMs,
   totalMs: durationMs,
 } satisfies { readonly [Name in keyof Fields]-?: fc.Arbitrary<Fields[Name]> };

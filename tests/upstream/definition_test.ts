@@ -59,6 +59,7 @@ Deno.test("parseUpstreams() returns all fields of a definition", () => {
   assertEquals(plain, {
     name: "github",
     headers: [["authorization", "Bearer ghp_abc"], ["accept", "application/json"]],
+    route: {},
     secrets: ["ghp_abc", "Bearer ghp_abc"],
     methods: ["GET", "POST"],
     identities: ["alice", "bob"],
@@ -71,7 +72,8 @@ Deno.test("parseUpstreams() returns all fields of a definition", () => {
 });
 
 Deno.test("parseUpstreams() takes a string as a base URL, and leaves out absent fields", () => {
-  const expected = [{ name: "a", baseUrl: new URL("http://a.test/"), headers: [], secrets: [] }];
+  const baseUrl = new URL("http://a.test/");
+  const expected = [{ name: "a", baseUrl, headers: [], route: {}, secrets: [] }];
   assertEquals(parse({ a: "http://a.test" }), expected);
   assertEquals(parse({ a: { baseUrl: "http://a.test" } }), expected);
 });

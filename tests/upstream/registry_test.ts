@@ -112,6 +112,7 @@ Deno.test("decide() allows URLs below the base, with the header fields, and does
     allow: true,
     reason: "upstream:api",
     headers: [["x-key", TOKEN], ["accept", "a/b"]],
+    route: {},
   };
   const cases = [
     ["https://api.example.com/v1", allowed],
@@ -328,7 +329,7 @@ function createProbes(): { readonly getStatus: GetStatus; readonly probes: reado
   const probes: Probe[] = [];
   return {
     probes,
-    getStatus(url, headers, signal): Promise<number> {
+    getStatus(url, { headers }, signal): Promise<number> {
       const { promise, resolve } = Promise.withResolvers<number>();
       probes.push({ url: url.href, headers, signal, respond: resolve });
       return promise;

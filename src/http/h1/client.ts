@@ -26,10 +26,16 @@ export interface Http1Client extends Disposable {
   readonly request: Transport;
 }
 
+/** The limits of connections. */
+export interface Http1Limits {
+  /** Connections with TLS to one host. Default: 256. */
+  readonly maxTlsPerHost?: number;
+  /** The time until a connection is ready, in milliseconds. Default: 10 s. */
+  readonly connectTimeoutMs?: number;
+}
+
 /** How a client connects, and which connections it keeps. */
-export interface Http1Options extends Partial<DialDeps> {
-  /** Connections to one host. Default: 256. */
-  readonly maxPerHost?: number;
+export interface Http1Options extends Partial<DialDeps>, Http1Limits {
   /** Idle connections without TLS. Default: 2048; each takes a file descriptor and 20 KB. */
   readonly maxIdle?: number;
   /** Idle connections with TLS. Default: 256; each takes a file descriptor and 120 KB. */
@@ -52,7 +58,7 @@ interface OutgoingRequest {
 
 const DEFAULT_PORTS = { http: 80, https: 443 };
 const CONNECT_TIMEOUT_MS = 10_000;
-const MAX_PER_HOST = 256;
+const MAX_TLS_PER_HOST = 256;
 const MAX_IDLE = 2048;
 const MAX_IDLE_TLS = 256;
 const IDLE_MS = 30_000;
@@ -67,7 +73,7 @@ const INPUT_MICROTASKS = 4;
 /** Creates an {@linkcode Http1Client}. */
 export function createHttp1Client(
   {
-    maxPerHost = MAX_PER_HOST,
+    maxTlsPerHost = MAX_TLS_PER_HOST,
     maxIdle = MAX_IDLE,
     maxIdleTls = MAX_IDLE_TLS,
     idleMs,
@@ -78,13 +84,13 @@ export function createHttp1Client(
 ): Http1Client {
   const dial = createDial({ clock, connectTimeoutMs, ...others });
   const plain = new Pool({
-    maxPerHost,
-    maxDialsPerHost: maxPerHost,
+    maxPerHost: Infinity,
+    maxDialsPerHost: Infinity,
     maxIdle,
     idleMs: idleMs ?? IDLE_MS,
   }, { clock, dial, isTls: false });
   const secure = new Pool({
-    maxPerHost,
+    maxPerHost: maxTlsPerHost,
     maxDialsPerHost: MAX_HANDSHAKES,
     maxIdle: maxIdleTls,
     idleMs: idleMs ?? IDLE_TLS_MS,

@@ -5,7 +5,6 @@
  */
 import type { ProxyError } from "../../protocol/mod.ts";
 import { connectTimedOut, refused, unreachable, unresolved } from "../failures.ts";
-import type { UpstreamTls } from "../transport.ts";
 
 // WHATWG Fetch, "bad port": the ports of services that might take the text of a request for their own protocol.
 const BAD_PORTS: ReadonlySet<number> = new Set([
@@ -35,7 +34,16 @@ export interface TcpAddress {
 export interface TlsServer {
   /** The name or address that the certificate has to be valid for; a name is also sent (RFC 6066 §3). */
   readonly serverName: string;
-  readonly tls?: UpstreamTls | undefined;
+  /** Certificates of authorities that are trusted in addition to those of the platform, in PEM. */
+  readonly trusted: readonly string[];
+}
+
+/** The certificate that the service presents to a server, and the authorities that the server is trusted by. */
+export interface ClientCertificate {
+  readonly trusted: readonly string[];
+  /** With its chain, in PEM. */
+  readonly cert: string;
+  readonly key: string;
 }
 
 /**
@@ -68,13 +76,13 @@ export async function connectTcp(
  */
 export async function startTls(
   tcp: Deno.TcpConn,
-  { serverName, tls }: TlsServer,
+  { serverName, trusted }: TlsServer,
   signal: AbortSignal,
 ): Promise<Deno.TlsConn> {
   const connection = await Deno.startTls(tcp, {
     hostname: serverName,
     alpnProtocols: ALPN,
-    ...(tls?.ca !== undefined && { caCerts: [tls.ca] }),
+    ...(trusted.length > 0 && { caCerts: [...trusted] }),
   });
   await shakeHands(connection, signal);
   return connection;
@@ -88,15 +96,16 @@ export async function startTls(
  */
 export async function connectWithCertificate(
   { hostname, port, signal }: TcpAddress,
-  { ca, cert, key }: UpstreamTls,
+  { trusted, cert, key }: ClientCertificate,
 ): Promise<Deno.TlsConn> {
   signal.throwIfAborted();
   const connection = await Deno.connectTls({
     hostname,
     port,
     alpnProtocols: ALPN,
-    ...(ca !== undefined && { caCerts: [ca] }),
-    ...(cert !== undefined && key !== undefined && { cert, key }),
+    cert,
+    key,
+    ...(trusted.length > 0 && { caCerts: [...trusted] }),
   });
   if (signal.aborted) {
     connection.close();

@@ -54,6 +54,8 @@ export interface DialDeps {
   readonly connectTimeoutMs: number;
   /** Looks up a name that was not checked. Absent: the system does, when it connects. */
   readonly lookup?: Lookup | undefined;
+  /** Certificates of authorities that are trusted in addition to those of the platform, in PEM. */
+  readonly caCerts?: readonly string[] | undefined;
   /** Makes connections without TLS. Default: {@linkcode connectTcp}. */
   readonly connect?: ((address: TcpAddress) => Promise<Tcp>) | undefined;
 }
@@ -70,7 +72,7 @@ const LATE = { lookup: lookupTimedOut, connect: connectTimedOut, handshake: hand
 
 /** Creates a {@linkcode Dial}. */
 export function createDial(
-  { clock, connectTimeoutMs, lookup, connect = connectTcp }: DialDeps,
+  { clock, connectTimeoutMs, lookup, caCerts = [], connect = connectTcp }: DialDeps,
 ): Dial {
   async function findAddresses(
     { addresses, hostname }: DialTarget,
@@ -105,22 +107,24 @@ export function createDial(
     progress: Progress,
   ): Promise<Dialed> {
     const { hostname, port, isTls, tls } = target;
+    const trusted = tls?.ca === undefined ? caCerts : [...caCerts, tls.ca];
     const startedAt = clock.now();
     if (!isTls) {
       const won = await connectToAny(target, { signal, progress, by: connect });
       const times = { connectMs: clock.now() - startedAt, tlsMs: undefined };
       return { tcp: won.connection, address: won.address, times };
     }
-    if (tls?.cert === undefined) {
+    if (tls?.cert === undefined || tls.key === undefined) {
       const won = await connectToAny(target, { signal, progress, by: connectTcp });
       const connectedAt = clock.now();
       progress.step = "handshake";
-      const connection = await startTls(won.connection, { serverName: hostname, tls }, signal);
+      const connection = await startTls(won.connection, { serverName: hostname, trusted }, signal);
       const times = { connectMs: connectedAt - startedAt, tlsMs: clock.now() - connectedAt };
       return { tcp: connection, address: won.address, times };
     }
     progress.step = "connect";
-    const connecting = connectWithCertificate({ hostname, port, signal }, tls);
+    const { cert, key } = tls;
+    const connecting = connectWithCertificate({ hostname, port, signal }, { trusted, cert, key });
     const connection = await abortable(connecting, signal);
     const connectedAt = clock.now();
     progress.step = "handshake";

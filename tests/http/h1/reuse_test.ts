@@ -292,19 +292,20 @@ Deno.test("request() reuses a connection to an IPv6 address", async () => {
   assertEquals(connects, 1);
 });
 
-Deno.test("concurrent requests have a connection each, up to the limit of the host; the others wait for one that becomes free", async () => {
-  const arrived = Promise.withResolvers<void>();
-  let open = 0;
-  await using server = startServer(async (_, { request }) => {
-    if (++open === 2) arrived.resolve();
-    await arrived.promise;
+Deno.test("concurrent requests have a connection each, all of which are used again", async () => {
+  const arrived = Array.from({ length: 4 }, () => Promise.withResolvers<void>());
+  const all = Promise.all(arrived.map(({ promise }) => promise));
+  await using server = startServer(async (_, { connection, request }) => {
+    if (request === 1) arrived[connection - 1]?.resolve();
+    await all;
     return ok(String(request));
   });
-  using client = createTestClient({ maxPerHost: 2 });
-  const requests = Array.from({ length: 6 }, () => client.fetch(server.origin));
-  const texts = await Promise.all(requests);
-  assertEquals(texts.map(({ text }) => text).toSorted(), ["1", "1", "2", "2", "3", "3"]);
-  assertEquals(server.connections(), 2);
+  using client = createTestClient();
+  for (const text of ["1", "2"]) {
+    const responses = await Promise.all(arrived.map(() => client.fetch(server.origin)));
+    assertEquals(responses.map((response) => response.text), [text, text, text, text]);
+  }
+  assertEquals(server.connections(), 4);
 });
 
 Deno.test("an idle connection that the server half closes is closed, and not used", async () => {
