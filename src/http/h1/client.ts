@@ -9,6 +9,7 @@ import { isIdempotent, ProxyError } from "../../protocol/mod.ts";
 import { badPort, terminated } from "../failures.ts";
 import { hasConnectionAuthentication } from "../grammar.ts";
 import { withSentOf } from "../sent.ts";
+import { toLateTlsFailure } from "../tls_failure.ts";
 import type { Transport, TransportRequest, TransportResponse } from "../transport.ts";
 import { ChunkedBodyWriter } from "./chunked_body_writer.ts";
 import { isBadPort } from "./connect.ts";
@@ -143,7 +144,10 @@ export function createHttp1Client(
       close();
       if (signal.aborted) throw signal.reason;
       if (thrown instanceof ProxyError) throw thrown;
-      throw terminated({ method, cause: writer?.failure ?? thrown });
+      const cause = writer?.failure ?? thrown;
+      throw url.protocol === "https:"
+        ? toLateTlsFailure(cause, method)
+        : terminated({ method, cause });
     }
   }
 
