@@ -5,7 +5,7 @@
  */
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGunzip } from "node:zlib";
+import { createGunzip, createInflate } from "node:zlib";
 import { type HeaderPairs, ProxyError } from "../protocol/mod.ts";
 import { type Body, type Bytes, mapChunks } from "./body.ts";
 import { miscoded } from "./failures.ts";
@@ -42,12 +42,24 @@ export function asksForBrotli(request: HeaderPairs): boolean {
 
 /** Returns a body with its gzip coding (RFC 9110 §8.4.1.3) decoded. */
 export function gunzipBody(body: Body): Body {
-  return mapChunks(body, (chunks) => gunzip(chunks, body));
+  return decodeCodings(body, ["gzip"]);
+}
+
+/** Returns a body without its codings, which are given in the order in which they were applied. */
+export function decodeCodings(body: Body, codings: readonly ("gzip" | "deflate")[]): Body {
+  return codings.reduceRight(
+    (coded, coding) => mapChunks(coded, (chunks) => decode(chunks, coded, coding)),
+    body,
+  );
 }
 
 /** Decodes little more than is requested, however much a small body expands to. */
-async function* gunzip(chunks: AsyncIterable<Bytes>, body: Body): AsyncGenerator<Bytes> {
-  const decoder = createGunzip();
+async function* decode(
+  chunks: AsyncIterable<Bytes>,
+  body: Body,
+  coding: "gzip" | "deflate",
+): AsyncGenerator<Bytes> {
+  const decoder = coding === "gzip" ? createGunzip() : createInflate();
   let isEmpty = true;
   let failure: unknown;
 

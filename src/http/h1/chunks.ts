@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { CR, LF, SEMICOLON, SPACE, TAB } from "./ascii.ts";
+import { isToken } from "../grammar.ts";
+import { COLON, CR, DELETE, LF, SEMICOLON, SPACE, TAB } from "./ascii.ts";
 
 type Stage =
   | "size"
@@ -14,7 +15,8 @@ type Stage =
   | "data end"
   | "data end LF"
   | "line"
-  | "trailer"
+  | "trailer name"
+  | "trailer value"
   | "trailer end"
   | "last LF"
   | "end"
@@ -23,8 +25,14 @@ type Stage =
 // Both are ignored. As much in total as Deno's `fetch` accepts.
 const MAX_EXTENSION_BYTES = 16_384;
 const MAX_TRAILER_BYTES = 16_384;
-// Bounds leading zeros.
+// As many as the largest size has, with some zeros; more zeros count as an extension.
 const MAX_SIZE_DIGITS = 16;
+
+const WRONG_SIZE = "a chunk size is not valid";
+const WRONG_END = "a chunk has a wrong end";
+const WRONG_TRAILER = "a trailer field is not valid";
+const LONG_EXTENSIONS = `its chunk extensions are longer than ${MAX_EXTENSION_BYTES} bytes`;
+const LONG_TRAILERS = `its trailer fields are longer than ${MAX_TRAILER_BYTES} bytes`;
 
 /** Parses the framing of one body. */
 export class ChunkParser {
@@ -33,6 +41,7 @@ export class ChunkParser {
   #digits = 0;
   #extensionBytes = 0;
   #trailerBytes = 0;
+  #problem: string | undefined = undefined;
 
   /** Bytes of the current chunk that have not been taken. */
   get missing(): number {
@@ -44,9 +53,9 @@ export class ChunkParser {
     return this.#stage === "end" || this.#stage === "broken";
   }
 
-  /** Whether the input is not a chunked body. */
-  get isBroken(): boolean {
-    return this.#stage === "broken";
+  /** What is wrong with the input, as a clause; `undefined` as long as it is a chunked body. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   /** Notes that bytes of the current chunk were taken: at most as many as are missing. */
@@ -74,20 +83,22 @@ export class ChunkParser {
         return this.#readExtension(byte);
       case "size end":
         this.#digits = 0;
-        if (byte !== LF) return "broken";
+        if (byte !== LF) return this.#break(WRONG_SIZE);
         return this.#missing === 0 ? "line" : "data end";
       case "data end":
-        return byte === CR ? "data end LF" : "broken";
+        return byte === CR ? "data end LF" : this.#break(WRONG_END);
       case "data end LF":
-        return byte === LF ? "size" : "broken";
+        return byte === LF ? "size" : this.#break(WRONG_END);
       case "line":
-        return byte === CR ? "last LF" : this.#readTrailer(byte);
-      case "trailer":
-        return this.#readTrailer(byte);
+        return byte === CR ? "last LF" : this.#readTrailerName(byte);
+      case "trailer name":
+        return byte === COLON ? this.#count("trailer value") : this.#readTrailerName(byte);
+      case "trailer value":
+        return this.#readTrailerValue(byte);
       case "trailer end":
-        return byte === LF ? "line" : "broken";
+        return byte === LF ? "line" : this.#break(WRONG_TRAILER);
       case "last LF":
-        return byte === LF ? "end" : "broken";
+        return byte === LF ? "end" : this.#break(WRONG_TRAILER);
       case "end":
       case "broken":
         return this.#stage;
@@ -96,27 +107,46 @@ export class ChunkParser {
 
   #readSize(byte: number): Stage {
     const digit = toDigit(byte);
-    if (digit < 0) return this.#digits === 0 ? "broken" : this.#readAfterSize(byte);
+    if (digit < 0) return this.#digits === 0 ? this.#break(WRONG_SIZE) : this.#readAfterSize(byte);
     this.#missing = this.#missing * 16 + digit;
-    const isTooLong = ++this.#digits > MAX_SIZE_DIGITS;
-    return isTooLong || this.#missing > Number.MAX_SAFE_INTEGER ? "broken" : "size";
+    if (this.#missing > Number.MAX_SAFE_INTEGER) return this.#break(WRONG_SIZE);
+    return ++this.#digits > MAX_SIZE_DIGITS ? this.#extend("size") : "size";
   }
 
   #readAfterSize(byte: number): Stage {
     if (byte === CR) return "size end";
     if (byte === SEMICOLON) return "extension";
-    if (byte !== SPACE && byte !== TAB) return "broken";
-    return ++this.#extensionBytes > MAX_EXTENSION_BYTES ? "broken" : "blank";
+    return byte === SPACE || byte === TAB ? this.#extend("blank") : this.#break(WRONG_SIZE);
   }
 
   #readExtension(byte: number): Stage {
     if (byte === CR) return "size end";
-    return byte === LF || ++this.#extensionBytes > MAX_EXTENSION_BYTES ? "broken" : "extension";
+    return byte === LF ? this.#break(WRONG_SIZE) : this.#extend("extension");
   }
 
-  #readTrailer(byte: number): Stage {
+  #extend(next: Stage): Stage {
+    return ++this.#extensionBytes > MAX_EXTENSION_BYTES ? this.#break(LONG_EXTENSIONS) : next;
+  }
+
+  /** Reads a byte of a name, of which a line has at least one: so no line begins with whitespace, as a folded one does. */
+  #readTrailerName(byte: number): Stage {
+    const isValid = isToken(String.fromCharCode(byte));
+    return isValid ? this.#count("trailer name") : this.#break(WRONG_TRAILER);
+  }
+
+  #readTrailerValue(byte: number): Stage {
     if (byte === CR) return "trailer end";
-    return byte === LF || ++this.#trailerBytes > MAX_TRAILER_BYTES ? "broken" : "trailer";
+    const isValid = byte >= SPACE && byte !== DELETE || byte === TAB;
+    return isValid ? this.#count("trailer value") : this.#break(WRONG_TRAILER);
+  }
+
+  #count(next: Stage): Stage {
+    return ++this.#trailerBytes > MAX_TRAILER_BYTES ? this.#break(LONG_TRAILERS) : next;
+  }
+
+  #break(problem: string): Stage {
+    this.#problem = problem;
+    return "broken";
   }
 }
 

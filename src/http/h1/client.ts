@@ -14,7 +14,7 @@ import { type Tcp, TcpConnection } from "./connection.ts";
 import { Pool } from "./pool.ts";
 import { createReadHead } from "./read_head.ts";
 import { encodeRequestHead } from "./request_head.ts";
-import { framingOf, Http1Body } from "./response.ts";
+import { createHttp1Body } from "./response.ts";
 import type { Http1Head } from "./response_head.ts";
 
 /** An HTTP/1.1 client. Disposing of it closes its idle connections. */
@@ -132,7 +132,7 @@ export function createHttp1Client(
         else close();
       };
       const { status, statusText, headers } = response;
-      const responseBody = new Http1Body(framingOf(method, response), {
+      const responseBody = createHttp1Body(response, {
         connection,
         method,
         signal,

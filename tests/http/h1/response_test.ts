@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ProxyError } from "../../../src/protocol/mod.ts";
 import { TcpConnection } from "../../../src/http/h1/connection.ts";
 import { framingOf, Http1Body } from "../../../src/http/h1/response.ts";
-import type { Framing } from "../../../src/http/h1/response_head.ts";
+import type { Framing } from "../../../src/http/h1/framing.ts";
 import { READINGS, readText } from "./test_client.ts";
 import { createWire } from "./wire.ts";
 
