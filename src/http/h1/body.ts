@@ -111,7 +111,7 @@ class ChunkedReader implements BodyReader {
       connection.start = parser.advance(memory, stop, end);
     }
     if (until > from) return view(connection, from, until); // if the rest is broken, the next call throws
-    if (parser.problem !== undefined) throw misframed(parser.problem, { method: this.#method });
+    if (parser.isBroken) throw misframed(parser.problem, { method: this.#method });
     return undefined;
   }
 

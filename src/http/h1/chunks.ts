@@ -25,12 +25,25 @@ type Stage =
 // Both are ignored. As much in total as Deno's `fetch` accepts.
 const MAX_EXTENSION_BYTES = 16_384;
 const MAX_TRAILER_BYTES = 16_384;
-// As many as the largest size has, with some zeros; more zeros count as an extension.
+// The largest size has fewer. Further leading zeros count as an extension.
 const MAX_SIZE_DIGITS = 16;
 
-const WRONG_SIZE = "a chunk size is not valid";
-const WRONG_END = "a chunk has a wrong end";
-const WRONG_TRAILER = "a trailer field is not valid";
+/** What is wrong when a stage meets a byte that it does not expect. */
+const PROBLEMS: Readonly<Record<Stage, string>> = {
+  "size": "a chunk has no valid size",
+  "blank": "a chunk has no valid size",
+  "extension": "a chunk extension is not valid",
+  "size end": "a chunk has no valid size",
+  "data end": "a chunk is longer than its size",
+  "data end LF": "a chunk is longer than its size",
+  "line": "a trailer field is not valid",
+  "trailer name": "a trailer field is not valid",
+  "trailer value": "a trailer field is not valid",
+  "trailer end": "a trailer field is not valid",
+  "last LF": "a trailer field is not valid",
+  "end": "",
+  "broken": "",
+};
 const LONG_EXTENSIONS = `its chunk extensions are longer than ${MAX_EXTENSION_BYTES} bytes`;
 const LONG_TRAILERS = `its trailer fields are longer than ${MAX_TRAILER_BYTES} bytes`;
 
@@ -41,7 +54,8 @@ export class ChunkParser {
   #digits = 0;
   #extensionBytes = 0;
   #trailerBytes = 0;
-  #problem: string | undefined = undefined;
+  /** The stage at which the input was found to be broken. */
+  #brokenAt: Stage = "broken";
 
   /** Bytes of the current chunk that have not been taken. */
   get missing(): number {
@@ -53,9 +67,16 @@ export class ChunkParser {
     return this.#stage === "end" || this.#stage === "broken";
   }
 
-  /** What is wrong with the input, as a clause; `undefined` as long as it is a chunked body. */
-  get problem(): string | undefined {
-    return this.#problem;
+  /** Whether the input is not a chunked body. */
+  get isBroken(): boolean {
+    return this.#stage === "broken";
+  }
+
+  /** What is wrong with the input when it is broken, as a clause. */
+  get problem(): string {
+    if (this.#extensionBytes > MAX_EXTENSION_BYTES) return LONG_EXTENSIONS;
+    if (this.#trailerBytes > MAX_TRAILER_BYTES) return LONG_TRAILERS;
+    return PROBLEMS[this.#brokenAt];
   }
 
   /** Notes that bytes of the current chunk were taken: at most as many as are missing. */
@@ -66,15 +87,20 @@ export class ChunkParser {
   /** Parses what surrounds data. Returns the index where data begins, or `end` when more input is needed. */
   advance(bytes: Uint8Array, start: number, end: number): number {
     let at = start;
-    while (at < end && this.#stage !== "end" && this.#stage !== "broken") {
-      if (this.#stage === "data end" && this.#missing > 0) break;
-      this.#stage = this.#read(bytes[at++] ?? 0);
+    let stage = this.#stage;
+    let before = stage;
+    while (at < end && stage !== "end" && stage !== "broken") {
+      if (stage === "data end" && this.#missing > 0) break;
+      before = stage;
+      stage = this.#read(stage, bytes[at++] ?? 0);
     }
+    this.#stage = stage;
+    if (stage === "broken" && before !== "broken") this.#brokenAt = before;
     return at;
   }
 
-  #read(byte: number): Stage {
-    switch (this.#stage) {
+  #read(stage: Stage, byte: number): Stage {
+    switch (stage) {
       case "size":
         return this.#readSize(byte);
       case "blank":
@@ -83,70 +109,60 @@ export class ChunkParser {
         return this.#readExtension(byte);
       case "size end":
         this.#digits = 0;
-        if (byte !== LF) return this.#break(WRONG_SIZE);
+        if (byte !== LF) return "broken";
         return this.#missing === 0 ? "line" : "data end";
       case "data end":
-        return byte === CR ? "data end LF" : this.#break(WRONG_END);
+        return byte === CR ? "data end LF" : "broken";
       case "data end LF":
-        return byte === LF ? "size" : this.#break(WRONG_END);
+        return byte === LF ? "size" : "broken";
       case "line":
         return byte === CR ? "last LF" : this.#readTrailerName(byte);
       case "trailer name":
-        return byte === COLON ? this.#count("trailer value") : this.#readTrailerName(byte);
+        return byte === COLON ? "trailer value" : this.#readTrailerName(byte);
       case "trailer value":
         return this.#readTrailerValue(byte);
       case "trailer end":
-        return byte === LF ? "line" : this.#break(WRONG_TRAILER);
+        return byte === LF ? "line" : "broken";
       case "last LF":
-        return byte === LF ? "end" : this.#break(WRONG_TRAILER);
+        return byte === LF ? "end" : "broken";
       case "end":
       case "broken":
-        return this.#stage;
+        return stage;
     }
   }
 
   #readSize(byte: number): Stage {
     const digit = toDigit(byte);
-    if (digit < 0) return this.#digits === 0 ? this.#break(WRONG_SIZE) : this.#readAfterSize(byte);
+    if (digit < 0) return this.#digits === 0 ? "broken" : this.#readAfterSize(byte);
     this.#missing = this.#missing * 16 + digit;
-    if (this.#missing > Number.MAX_SAFE_INTEGER) return this.#break(WRONG_SIZE);
-    return ++this.#digits > MAX_SIZE_DIGITS ? this.#extend("size") : "size";
+    if (++this.#digits > MAX_SIZE_DIGITS) this.#extensionBytes++;
+    const isTooLong = this.#extensionBytes > MAX_EXTENSION_BYTES;
+    return isTooLong || this.#missing > Number.MAX_SAFE_INTEGER ? "broken" : "size";
   }
 
   #readAfterSize(byte: number): Stage {
     if (byte === CR) return "size end";
     if (byte === SEMICOLON) return "extension";
-    return byte === SPACE || byte === TAB ? this.#extend("blank") : this.#break(WRONG_SIZE);
+    if (byte !== SPACE && byte !== TAB) return "broken";
+    return ++this.#extensionBytes > MAX_EXTENSION_BYTES ? "broken" : "blank";
   }
 
   #readExtension(byte: number): Stage {
     if (byte === CR) return "size end";
-    return byte === LF ? this.#break(WRONG_SIZE) : this.#extend("extension");
+    return byte === LF || ++this.#extensionBytes > MAX_EXTENSION_BYTES ? "broken" : "extension";
   }
 
-  #extend(next: Stage): Stage {
-    return ++this.#extensionBytes > MAX_EXTENSION_BYTES ? this.#break(LONG_EXTENSIONS) : next;
-  }
-
-  /** Reads a byte of a name, of which a line has at least one: so no line begins with whitespace, as a folded one does. */
+  /** Reads a byte of a name. A line has at least one, so none begins with whitespace, as a folded line does. */
   #readTrailerName(byte: number): Stage {
     const isValid = isToken(String.fromCharCode(byte));
-    return isValid ? this.#count("trailer name") : this.#break(WRONG_TRAILER);
+    return !isValid || ++this.#trailerBytes > MAX_TRAILER_BYTES ? "broken" : "trailer name";
   }
 
+  /** Reads a byte of a value (RFC 9110 §5.5). */
   #readTrailerValue(byte: number): Stage {
     if (byte === CR) return "trailer end";
     const isValid = byte >= SPACE && byte !== DELETE || byte === TAB;
-    return isValid ? this.#count("trailer value") : this.#break(WRONG_TRAILER);
-  }
-
-  #count(next: Stage): Stage {
-    return ++this.#trailerBytes > MAX_TRAILER_BYTES ? this.#break(LONG_TRAILERS) : next;
-  }
-
-  #break(problem: string): Stage {
-    this.#problem = problem;
-    return "broken";
+    return !isValid || ++this.#trailerBytes > MAX_TRAILER_BYTES ? "broken" : "trailer value";
   }
 }
 

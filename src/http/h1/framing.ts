@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { malformed } from "../failures.ts";
+import { headTooLarge, malformed } from "../failures.ts";
 import { splitList } from "../grammar.ts";
 
 /** Where a body ends (RFC 9112 §6.3): after a number of bytes, after the last chunk, or with the connection. */
@@ -12,49 +12,49 @@ export type Framing = number | "chunked" | "close";
 /** What the fields of a head say about its body. */
 export interface BodyFraming {
   readonly framing: Framing;
-  /** The transfer codings beside `chunked`, in lower case and in the order in which they were applied. */
+  /** The transfer codings in lower case, in the order in which they were applied. */
   readonly codings: readonly string[];
 }
 
-const NO_CODINGS: readonly string[] = [];
-const CHUNKED: BodyFraming = { framing: "chunked", codings: NO_CODINGS };
-const CLOSE: BodyFraming = { framing: "close", codings: NO_CODINGS };
+/** The transfer codings of a body that has none. */
+export const NO_CODINGS: readonly string[] = [];
+const CHUNKED = "chunked";
+const ONLY_CHUNKED: readonly string[] = [CHUNKED];
 const DIGITS = /^\d+$/;
-// Each takes a decoder. As many as curl accepts.
+// Each takes a decoder. curl accepts as many.
 const MAX_CODINGS = 5;
 
 /**
- * Returns the framing of a body: the transfer codings decide, and without one the length.
+ * Returns the transfer codings of a body.
  *
  * @param transfer The values of `transfer-encoding`, joined by commas.
- * @param length The values of `content-length`, joined by commas.
  * @param minor The minor version of HTTP.
- * @throws {ProxyError} `http_protocol_error` when the end of the body cannot be determined for certain.
+ * @throws {ProxyError} `http_protocol_error` when it is uncertain where the body ends.
  */
-export function toBodyFraming(
-  transfer: string | undefined,
-  length: string | undefined,
-  minor: string | undefined,
-): BodyFraming {
-  if (transfer === undefined) return ofLength(length);
-  // "identity" means no coding (RFC 2616 §3.6, no longer part of HTTP), and members of a list may be empty.
-  const all = splitList(transfer.toLowerCase()).filter((it) => it !== "" && it !== "identity");
-  if (all.length === 0) return ofLength(length);
-  if (minor === "0") throw malformed("it has a transfer-encoding, which HTTP/1.0 does not have");
-  const codings = all.filter((coding) => coding !== "chunked");
-  if (codings.length > MAX_CODINGS) {
-    throw malformed(`it has more than ${MAX_CODINGS} transfer codings`);
-  }
-  if (codings.length === all.length) return { framing: "close", codings };
-  // Servers that send "chunked" twice have applied it once, and every client reads it so.
-  if (all.indexOf("chunked") < codings.length || /(?:^|,)[\t ]*identity[\t ]*$/i.test(transfer)) {
-    throw malformed('"chunked" is not the last of its transfer codings');
-  }
-  return codings.length === 0 ? CHUNKED : { framing: "chunked", codings };
+export function toCodings(transfer: string, minor: string | undefined): readonly string[] {
+  if (transfer === CHUNKED && minor === "1") return ONLY_CHUNKED;
+  const named = splitList(transfer.toLowerCase()).filter((coding) => coding !== "");
+  // "identity" stands for no coding (RFC 2616 §3.6). HTTP no longer has it, but servers do.
+  const codings = named.filter((coding) => coding !== "identity");
+  if (codings.length === 0) return NO_CODINGS;
+  if (minor === "0") throw malformed("HTTP/1.0 has no transfer-encoding");
+  // Servers that name "chunked" twice have applied it once: every client takes it so.
+  while (codings.at(-1) === CHUNKED && codings.at(-2) === CHUNKED) codings.pop();
+  if (codings.length > MAX_CODINGS) throw headTooLarge(`${MAX_CODINGS} transfer codings`);
+  const isLast = codings.indexOf(CHUNKED) === codings.length - 1 && named.at(-1) === CHUNKED;
+  if (!isLast && codings.includes(CHUNKED)) throw malformed('"chunked" is not its last coding');
+  return codings;
 }
 
-function ofLength(length: string | undefined): BodyFraming {
-  return length === undefined ? CLOSE : { framing: toLength(length), codings: NO_CODINGS };
+/**
+ * Returns the framing of a body: the transfer codings decide, and without any the length.
+ *
+ * @param length The values of `content-length`, joined by commas.
+ * @throws {ProxyError} `http_protocol_error` when the length is not valid.
+ */
+export function toFraming(codings: readonly string[], length: string | undefined): Framing {
+  if (codings.length > 0) return codings.at(-1) === CHUNKED ? CHUNKED : "close";
+  return length === undefined ? "close" : toLength(length);
 }
 
 /** Returns the length that a field or several equal ones declare (RFC 9110 §8.6). */

@@ -43,7 +43,8 @@ export function createHttp1Body(
   source: ResponseSource,
 ): Body {
   const body = new Http1Body(framingOf(source.method, { status, framing }), source);
-  return codings.length === 0 || body.length === 0 ? body : decodeTransfer(body, codings);
+  const isPlain = codings[0] === undefined || codings[0] === "chunked"; // the body itself removes chunks
+  return isPlain || body.length === 0 ? body : decodeTransfer(body, codings);
 }
 
 /** The body of a response, on its connection. */

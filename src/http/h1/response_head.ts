@@ -8,7 +8,7 @@ import type { HeaderPairs } from "../../protocol/mod.ts";
 import { headTooLarge, malformed, notHttp } from "../failures.ts";
 import { isToken, splitList, trimOws } from "../grammar.ts";
 import { CR, DELETE, LF, SPACE, TAB } from "./ascii.ts";
-import { type BodyFraming, toBodyFraming } from "./framing.ts";
+import { type BodyFraming, NO_CODINGS, toCodings, toFraming } from "./framing.ts";
 
 /** The head of a response. */
 export interface Http1Head extends BodyFraming {
@@ -89,6 +89,7 @@ export function createParseHead(): ParseHead {
   function toName(text: string): string {
     const known = names.get(text);
     if (known !== undefined) return known;
+    if (text.length === 0) throw malformed("a header field has no name");
     const token = trimOws(text); // a proxy removes whitespace before the colon (RFC 9112 §5.1)
     const name = token.toLowerCase();
     const isDoubtful = token !== text && FRAMING_FIELDS.has(name); // not every recipient has removed it
@@ -113,26 +114,26 @@ export function createParseHead(): ParseHead {
     let connection: string | undefined;
     let keepAlive: string | undefined;
     for (let next = text.indexOf("\n", at) + 1; next > 0; next = text.indexOf("\n", at) + 1) {
-      const line = lineOf(text, at, next);
-      at = next;
-      if (line === "") break;
-      const colon = line.indexOf(":");
-      if (colon < 0) throw malformed("a header field has no colon");
+      const lineEnd = text.charCodeAt(next - 2) === CR ? next - 2 : next - 1;
+      if (lineEnd === at) break;
+      const colon = text.indexOf(":", at);
+      if (colon < 0 || colon > lineEnd) throw malformed("a header field has no colon");
       if (headers.length >= MAX_FIELDS) throw headTooLarge(`${MAX_FIELDS} header fields`);
-      const name = toName(line.slice(0, colon));
-      const value = trimOws(line, colon + 1);
+      const name = toName(text.slice(at, colon));
+      const value = trimOws(text, colon + 1, lineEnd);
+      at = next;
       headers.push([name, value]);
       if (name === "content-length") length = join(length, value);
       else if (name === "transfer-encoding") transfer = join(transfer, value);
       else if (name === "connection") connection = join(connection, value);
       else if (name === "keep-alive") keepAlive = join(keepAlive, value);
     }
-    const { framing, codings } = toBodyFraming(transfer, length, minor);
+    const codings = transfer === undefined ? NO_CODINGS : toCodings(transfer, minor);
     return {
       status: Number(status),
       statusText,
       headers,
-      framing,
+      framing: toFraming(codings, length),
       codings,
       // A length as well as chunks may be an attempt to smuggle a response (RFC 9112 §6.3).
       keepAlive: isKept(connection, minor) && (transfer === undefined || length === undefined),

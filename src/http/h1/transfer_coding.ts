@@ -18,12 +18,13 @@ const MAX_SHOWN_LENGTH = 32;
 /**
  * Returns a body without its transfer codings.
  *
- * @param codings In lower case and in the order in which they were applied, without `chunked`.
+ * @param codings In lower case and in the order in which they were applied. A last `chunked` is ignored.
  * @throws {ProxyError} `http_protocol_error` when a coding is not supported; the error names it. Reading the body throws
  * the same when the body is not coded so.
  */
 export function decodeTransfer(body: Body, codings: readonly string[]): Body {
-  const known = codings.map((coding) => {
+  const coded = codings.at(-1) === "chunked" ? codings.slice(0, -1) : codings;
+  const known = coded.map((coding) => {
     const decodable = DECODABLE.get(coding);
     if (decodable === undefined) throw undecodable(nameOf(coding));
     return decodable;
