@@ -142,6 +142,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   const isDirect = config.HTTP_CLIENT !== "fetch" && tracing === undefined;
   const forward = createForward(chooseTransport({
     direct: isDirect ? http1.request : undefined,
+    isOverloaded: http1.isOverloaded,
     viaFetch: createFetchTransport(client),
   }));
 

@@ -48,13 +48,13 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, string>> = {
   http_response_timeout:
     "The response took longer than the timeout. Raise the timeout or request less. Find out whether the request took effect before you repeat one that changes something.",
   http_response_incomplete:
-    "The destination closed the connection during the body, so that the body is incomplete. Send again if the method is idempotent.",
+    "The destination closed the connection during the body, or its chunks are not valid, so that the body is incomplete. Send again if the method is idempotent.",
   http_response_body_size:
     "The body is larger than the service allows in one frame. Choose a response in chunks, or request less. The operator can raise MAX_RESPONSE_BYTES.",
   http_response_content_coding:
     "The body does not match its content-encoding. Send the header accept-encoding: identity to get it without a coding.",
   http_protocol_error:
-    "The response is not valid HTTP, or its head is too long. Check the port, which may speak another protocol.",
+    "The response is not valid HTTP, or its head is too long; the message says what is wrong. Check the port, which may speak another protocol.",
   too_many_redirects: "Choose “Show redirects” to see where each redirect leads.",
   flow_control_error:
     "More of the body was sent than the service had granted credit for. If this page sent it, that is a bug: report it with the frame log.",

@@ -9,13 +9,21 @@ import type { Transport } from "./transport.ts";
 export interface Transports {
   /** HTTP/1.1 over the service's own connections; `undefined` when every request is made with `fetch`. */
   readonly direct: Transport | undefined;
+  /** Reports whether `direct` should make no requests to `https:` URLs for now. Absent: it always may. */
+  readonly isOverloaded?: (() => boolean) | undefined;
   /** The platform's `fetch`. */
   readonly viaFetch: Transport;
 }
 
-/** Returns a transport that makes requests directly, except those to a named upstream that asks for `fetch`. */
-export function chooseTransport({ direct, viaFetch }: Transports): Transport {
+/**
+ * Returns a transport that makes requests directly, except those to a named upstream that asks for `fetch`, and those to
+ * `https:` URLs while direct connections are overloaded.
+ */
+export function chooseTransport({ direct, viaFetch, isOverloaded }: Transports): Transport {
   if (direct === undefined) return viaFetch;
-  return (request, signal) =>
-    request.route?.client !== "fetch" ? direct(request, signal) : viaFetch(request, signal);
+  return (request, signal) => {
+    const isDirect = request.route?.client !== "fetch" &&
+      !(request.url.protocol === "https:" && isOverloaded?.() === true);
+    return isDirect ? direct(request, signal) : viaFetch(request, signal);
+  };
 }

@@ -82,6 +82,32 @@ export function notHttp(options?: ProxyErrorOptions): ProxyError {
   return new ProxyError("http_protocol_error", message, options);
 }
 
+/**
+ * The response is HTTP but breaks one of its rules.
+ *
+ * @param problem What is wrong, as a clause; it quotes nothing that the destination sent.
+ */
+export function malformed(problem: string): ProxyError {
+  return new ProxyError("http_protocol_error", `The response is not valid HTTP: ${problem}`);
+}
+
+/** The head of the response exceeds a limit. */
+export function headTooLarge(limit: string): ProxyError {
+  return new ProxyError("http_protocol_error", `The response has more than ${limit}`);
+}
+
+/** The body of the response has a transfer coding that is not decoded. */
+export function undecodable(coding: string): ProxyError {
+  const message = `The response body has a transfer coding that is not supported: ${coding}`;
+  return new ProxyError("http_protocol_error", message);
+}
+
+/** The body of the response is not coded as its `transfer-encoding` says. */
+export function mistransferred(options?: ProxyErrorOptions): ProxyError {
+  const message = "The response body is not coded as its transfer-encoding says";
+  return new ProxyError("http_protocol_error", message, options);
+}
+
 /** The destination switched protocols (status 101), which no request asks for. */
 export function switchedProtocols(): ProxyError {
   const message = "The destination switched protocols, which the request does not ask for";
@@ -91,6 +117,16 @@ export function switchedProtocols(): ProxyError {
 /** The connection ended inside the body of the response. */
 export function incomplete(options?: ProxyErrorOptions): ProxyError {
   const message = "The destination closed the connection inside the response body";
+  return new ProxyError("http_response_incomplete", message, options);
+}
+
+/**
+ * The chunks or trailers of the body break the rules of HTTP, so that the body ends nowhere.
+ *
+ * @param problem What is wrong, as a clause; it quotes nothing that the destination sent.
+ */
+export function misframed(problem: string, options?: ProxyErrorOptions): ProxyError {
+  const message = `The response body cannot be read to its end: ${problem}`;
   return new ProxyError("http_response_incomplete", message, options);
 }
 

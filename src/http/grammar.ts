@@ -66,11 +66,12 @@ export function toComparableName(name: string): string {
 }
 
 /**
- * Returns a text from `start` on without the optional whitespace around it: spaces and tabs (RFC 9110 §5.6.3), unlike
- * `trim`, which also removes the byte A0.
+ * Returns the text between two indexes without the optional whitespace around it: spaces and tabs (RFC 9110 §5.6.3),
+ * unlike `trim`, which also removes the byte A0.
  */
-export function trimOws(text: string, start = 0): string {
-  let [from, to] = [start, text.length];
+export function trimOws(text: string, start = 0, end = text.length): string {
+  let from = start;
+  let to = end;
   while (from < to && isOws(text.charCodeAt(from))) from++;
   while (from < to && isOws(text.charCodeAt(to - 1))) to--;
   return text.slice(from, to);

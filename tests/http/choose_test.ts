@@ -69,6 +69,23 @@ for (const { name, url = "http://a.invalid/", headers = [], route, isDirect } of
   });
 }
 
+Deno.test("chooseTransport() makes requests to https URLs with fetch while direct connections are overloaded", async () => {
+  const [direct, viaFetch] = [createTransport(), createTransport()];
+  let isOverloaded = true;
+  const transport = chooseTransport({
+    direct: direct.transport,
+    viaFetch: viaFetch.transport,
+    isOverloaded: () => isOverloaded,
+  });
+  const { signal } = new AbortController();
+  await transport(requestOf("http://a.invalid/"), signal);
+  await transport(requestOf("https://a.invalid/"), signal);
+  assertEquals([direct.calls.length, viaFetch.calls.length], [1, 1]);
+  isOverloaded = false;
+  await transport(requestOf("https://a.invalid/"), signal);
+  assertEquals([direct.calls.length, viaFetch.calls.length], [2, 1]);
+});
+
 Deno.test("chooseTransport() returns fetch's transport itself when there is no other", () => {
   const { transport } = createTransport();
   assertStrictEquals(chooseTransport({ direct: undefined, viaFetch: transport }), transport);

@@ -3,8 +3,12 @@ import {
   badPort,
   connectTimedOut,
   handshakeFailed,
+  headTooLarge,
   incomplete,
+  malformed,
   miscoded,
+  misframed,
+  mistransferred,
   noAddress,
   notHttp,
   refused,
@@ -12,6 +16,7 @@ import {
   terminated,
   type ToFailure,
   tooLarge,
+  undecodable,
   unreachable,
   unresolved,
   unsendable,
@@ -50,6 +55,31 @@ const FAILURES: readonly { name: string; create: ToFailure; expected: Expected }
   },
   { name: "notHttp", create: notHttp, expected: ["http_protocol_error", "yes", false, false] },
   {
+    name: "malformed",
+    create: () => malformed("x"),
+    expected: ["http_protocol_error", "yes", false, false],
+  },
+  {
+    name: "headTooLarge",
+    create: () => headTooLarge("5 bytes"),
+    expected: ["http_protocol_error", "yes", false, false],
+  },
+  {
+    name: "undecodable",
+    create: () => undecodable("x"),
+    expected: ["http_protocol_error", "yes", false, false],
+  },
+  {
+    name: "mistransferred",
+    create: mistransferred,
+    expected: ["http_protocol_error", "yes", false, false],
+  },
+  {
+    name: "misframed",
+    create: (options) => misframed("x", options),
+    expected: ["http_response_incomplete", "yes", true, false],
+  },
+  {
     name: "switchedProtocols",
     create: switchedProtocols,
     expected: ["http_protocol_error", "yes", false, false],
@@ -72,7 +102,15 @@ const FAILURES: readonly { name: string; create: ToFailure; expected: Expected }
 ];
 
 // These do not depend on a cause.
-const WITHOUT_OPTIONS: readonly ToFailure[] = [noAddress, unsendable, switchedProtocols];
+const WITHOUT_OPTIONS: ReadonlySet<string> = new Set([
+  "noAddress",
+  "unsendable",
+  "switchedProtocols",
+  "tooLarge",
+  "malformed",
+  "headTooLarge",
+  "undecodable",
+]);
 
 for (const { name, create, expected } of FAILURES) {
   Deno.test(`${name}() has its code, sent and retryable`, () => {
@@ -82,7 +120,7 @@ for (const { name, create, expected } of FAILURES) {
     assertEquals(/^[A-Z][^\n]+[^.\n]$/.test(get?.message ?? ""), true, get?.message);
   });
 
-  if (WITHOUT_OPTIONS.includes(create) || name === "tooLarge") continue;
+  if (WITHOUT_OPTIONS.has(name)) continue;
   Deno.test(`${name}() takes its cause, and whether the request was sent`, () => {
     const cause = new Error("x");
     const error = create({ cause, sent: "maybe", method: "GET" });
@@ -95,6 +133,17 @@ Deno.test("failures that differ have texts that differ, and no text names an add
   const messages = FAILURES.map(({ create }) => create().message);
   assertEquals(new Set(messages).size, FAILURES.length);
   assertEquals(messages.filter((message) => /\d+\.\d+|[a-f\d]*::/.test(message)), []);
+});
+
+Deno.test("malformed(), misframed() and undecodable() say what is wrong", () => {
+  assertEquals(malformed("x y").message, "The response is not valid HTTP: x y");
+  assertEquals(misframed("x y").message, "The response body cannot be read to its end: x y");
+  const message = "The response body has a transfer coding that is not supported: br";
+  assertEquals(undecodable("br").message, message);
+});
+
+Deno.test("headTooLarge() names the limit", () => {
+  assertEquals(headTooLarge("12 bytes").message, "The response has more than 12 bytes");
 });
 
 Deno.test("tooLarge() names the limit", () => {

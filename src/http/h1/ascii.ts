@@ -12,6 +12,8 @@ export const LF = 0x0a;
 export const CR = 0x0d;
 /** Space; all bytes below it are control characters. */
 export const SPACE = 0x20;
+/** Separates the name of a field from its value. */
+export const COLON = 0x3a;
 /** Separates the size of a chunk from its extensions. */
 export const SEMICOLON = 0x3b;
 /** The only control character above the space. */

@@ -4,10 +4,10 @@
  * @module
  */
 import type { Bytes } from "../body.ts";
-import { incomplete } from "../failures.ts";
+import { incomplete, misframed } from "../failures.ts";
 import { ChunkParser } from "./chunks.ts";
 import type { TcpConnection } from "./connection.ts";
-import type { Framing } from "./response_head.ts";
+import type { Framing } from "./framing.ts";
 
 /** Reads a body piece by piece. */
 export interface BodyReader {
@@ -111,7 +111,7 @@ class ChunkedReader implements BodyReader {
       connection.start = parser.advance(memory, stop, end);
     }
     if (until > from) return view(connection, from, until); // if the rest is broken, the next call throws
-    if (parser.isBroken) throw incomplete({ method: this.#method });
+    if (parser.isBroken) throw misframed(parser.problem, { method: this.#method });
     return undefined;
   }
 

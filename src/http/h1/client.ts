@@ -19,12 +19,14 @@ import type { Host, Wish } from "./host.ts";
 import { Pool } from "./pool.ts";
 import { createReadHead } from "./read_head.ts";
 import { encodeRequestHead } from "./request_head.ts";
-import { framingOf, Http1Body } from "./response.ts";
+import { createHttp1Body } from "./response.ts";
 import type { Http1Head } from "./response_head.ts";
 
 /** An HTTP/1.1 client. Disposing of it closes its idle connections. */
 export interface Http1Client extends Disposable {
   readonly request: Transport;
+  /** Reports whether so many TLS sockets could not be closed that no more should be opened. */
+  readonly isOverloaded: () => boolean;
 }
 
 /** The limits of connections. */
@@ -66,6 +68,8 @@ const IDLE_MS = 30_000;
 const IDLE_TLS_MS = 60_000;
 // More handshakes at a time would only delay each other; meanwhile connections become free.
 const MAX_HANDSHAKES = 32;
+// Sockets whose peers keep them from being closed.
+const MAX_CLOSING = 512;
 // An idle connection is no longer used so long before the end of the keep-alive time that the server announced.
 const MARGIN_MS = 1000;
 // Input that arrives in the same turn of the event loop as a request is told within so many microtasks.
@@ -83,7 +87,8 @@ export function createHttp1Client(
     ...others
   }: Http1Options = {},
 ): Http1Client {
-  const dial = createDial({ clock, connectTimeoutMs, ...others });
+  const closing = { count: 0 };
+  const dial = createDial({ clock, connectTimeoutMs, closing, ...others });
   const plain = new Pool({
     maxPerHost: Infinity,
     maxDialsPerHost: Infinity,
@@ -132,7 +137,7 @@ export function createHttp1Client(
         else close();
       };
       const { status, statusText, headers } = response;
-      const responseBody = new Http1Body(framingOf(method, response), {
+      const responseBody = createHttp1Body(response, {
         connection,
         method,
         signal,
@@ -217,6 +222,7 @@ export function createHttp1Client(
 
   return {
     request,
+    isOverloaded: () => closing.count >= MAX_CLOSING,
     [Symbol.dispose](): void {
       plain[Symbol.dispose]();
       secure[Symbol.dispose]();

@@ -70,28 +70,25 @@ export async function connectTcp(
 }
 
 /**
- * Makes a TCP connection into a TLS connection. When this fails, the connection is closed.
+ * Makes a TCP connection into a TLS connection, whose handshake has not been made.
  *
- * @throws What `Deno.startTls` and the handshake throw; when the signal is aborted, any error.
+ * @throws What `Deno.startTls` throws.
  */
-export async function startTls(
+export function startTls(
   tcp: Deno.TcpConn,
   { serverName, trusted }: TlsServer,
-  signal: AbortSignal,
 ): Promise<Deno.TlsConn> {
-  const connection = await Deno.startTls(tcp, {
+  return Deno.startTls(tcp, {
     hostname: serverName,
     alpnProtocols: ALPN,
     ...(trusted.length > 0 && { caCerts: [...trusted] }),
   });
-  await shakeHands(connection, signal);
-  return connection;
 }
 
 /**
  * Connects with a client certificate, which `Deno.startTls` does not support: to a host that is looked up here.
  *
- * @returns The connection, whose handshake {@linkcode shakeHands} makes.
+ * @returns The TLS connection, whose handshake has not been made.
  * @throws What `Deno.connectTls` throws, or the signal's reason.
  */
 export async function connectWithCertificate(
@@ -113,31 +110,6 @@ export async function connectWithCertificate(
   }
   disableNagle(connection);
   return connection;
-}
-
-/**
- * Makes the TLS handshake. When it fails, or the signal is aborted, the connection is closed.
- *
- * @throws What the handshake throws; when the signal is aborted, any error.
- */
-export async function shakeHands(connection: Deno.TlsConn, signal: AbortSignal): Promise<void> {
-  let isClosed = false;
-  const close = (): void => {
-    if (isClosed) return;
-    isClosed = true;
-    connection.close();
-  };
-  signal.addEventListener("abort", close);
-  try {
-    signal.throwIfAborted();
-    await connection.handshake();
-    signal.throwIfAborted();
-  } catch (error) {
-    close();
-    throw error;
-  } finally {
-    signal.removeEventListener("abort", close);
-  }
 }
 
 /**

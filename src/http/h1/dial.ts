@@ -13,13 +13,13 @@ import type { ConnectTimes, UpstreamTls } from "../transport.ts";
 import {
   connectTcp,
   connectWithCertificate,
-  shakeHands,
   startTls,
   type TcpAddress,
   toConnectError,
 } from "./connect.ts";
 import type { Tcp } from "./connection.ts";
 import { connectToFirst, type Winner } from "./happy_eyeballs.ts";
+import { type ClosingSockets, TlsSocket } from "./tls_socket.ts";
 
 /** The server to connect to. */
 export interface DialTarget {
@@ -56,6 +56,8 @@ export interface DialDeps {
   readonly lookup?: Lookup | undefined;
   /** Certificates of authorities that are trusted in addition to those of the platform, in PEM. */
   readonly caCerts?: readonly string[] | undefined;
+  /** Counts TLS sockets that are being closed. */
+  readonly closing?: ClosingSockets | undefined;
   /** Makes connections without TLS. Default: {@linkcode connectTcp}. */
   readonly connect?: ((address: TcpAddress) => Promise<Tcp>) | undefined;
 }
@@ -72,7 +74,8 @@ const LATE = { lookup: lookupTimedOut, connect: connectTimedOut, handshake: hand
 
 /** Creates a {@linkcode Dial}. */
 export function createDial(
-  { clock, connectTimeoutMs, lookup, caCerts = [], connect = connectTcp }: DialDeps,
+  { clock, connectTimeoutMs, lookup, caCerts = [], closing = { count: 0 }, connect = connectTcp }:
+    DialDeps,
 ): Dial {
   async function findAddresses(
     { addresses, hostname }: DialTarget,
@@ -114,23 +117,27 @@ export function createDial(
       const times = { connectMs: clock.now() - startedAt, tlsMs: undefined };
       return { tcp: won.connection, address: won.address, times };
     }
+    let connection: Deno.TlsConn;
+    let address = hostname;
+    let connectedAt: number;
     if (tls?.cert === undefined || tls.key === undefined) {
       const won = await connectToAny(target, { signal, progress, by: connectTcp });
-      const connectedAt = clock.now();
+      address = won.address;
+      connectedAt = clock.now();
       progress.step = "handshake";
-      const connection = await startTls(won.connection, { serverName: hostname, trusted }, signal);
-      const times = { connectMs: connectedAt - startedAt, tlsMs: clock.now() - connectedAt };
-      return { tcp: connection, address: won.address, times };
+      connection = await startTls(won.connection, { serverName: hostname, trusted });
+    } else {
+      const { cert, key } = tls;
+      progress.step = "connect";
+      const connecting = connectWithCertificate({ hostname, port, signal }, { trusted, cert, key });
+      connection = await abortable(connecting, signal);
+      connectedAt = clock.now();
+      progress.step = "handshake";
     }
-    progress.step = "connect";
-    const { cert, key } = tls;
-    const connecting = connectWithCertificate({ hostname, port, signal }, { trusted, cert, key });
-    const connection = await abortable(connecting, signal);
-    const connectedAt = clock.now();
-    progress.step = "handshake";
-    await shakeHands(connection, signal);
+    const tcp = new TlsSocket(connection, closing);
+    await shakeHands(tcp, signal);
     const times = { connectMs: connectedAt - startedAt, tlsMs: clock.now() - connectedAt };
-    return { tcp: connection, address: hostname, times };
+    return { tcp, address, times };
   }
 
   return async function dial(target, signal): Promise<Dialed> {
@@ -159,4 +166,20 @@ export function createDial(
 /** Reports whether a host of a URL, without brackets, is an address. */
 function isAddress(hostname: string): boolean {
   return hostname.includes(":") || /^\d+(?:\.\d+){3}$/.test(hostname);
+}
+
+/** Makes the handshake; when it fails, or the signal is aborted, the connection is closed. */
+async function shakeHands(socket: TlsSocket, signal: AbortSignal): Promise<void> {
+  const close = (): void => socket.close();
+  signal.addEventListener("abort", close);
+  try {
+    signal.throwIfAborted();
+    await socket.handshake();
+    signal.throwIfAborted();
+  } catch (error) {
+    close();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", close);
+  }
 }

@@ -1,9 +1,9 @@
 /**
- * Reads the head of a response, skipping interim responses.
+ * Reads the head of a response, skipping interim responses and empty lines.
  *
  * @module
  */
-import { notHttp, switchedProtocols, terminated } from "../failures.ts";
+import { headTooLarge, notHttp, switchedProtocols, terminated } from "../failures.ts";
 import type { TcpConnection } from "./connection.ts";
 import {
   createParseHead,
@@ -11,6 +11,7 @@ import {
   type Http1Head,
   isHeadPossible,
   MAX_HEAD_BYTES,
+  skipEmptyLines,
 } from "./response_head.ts";
 
 /**
@@ -29,12 +30,22 @@ export function createReadHead(): ReadHead {
 
   return async function readHead(connection, method): Promise<Http1Head> {
     let scanned = 0; // bytes after `start` that cannot begin the end of the head
-    let interimBytes = 0;
+    let skipped = 0; // bytes before the response
     for (;;) {
+      if (scanned === 0) {
+        const from = skipEmptyLines(connection.memory, connection.start, connection.end);
+        skipped += from - connection.start;
+        connection.start = from;
+      }
+      // Both may be long, but not without end.
+      if (skipped > MAX_HEAD_BYTES) {
+        throw headTooLarge(`${MAX_HEAD_BYTES} bytes of interim responses and empty lines`);
+      }
       const { memory, start, end } = connection;
       const headEnd = findHeadEnd(memory, start + scanned, end);
       if (headEnd < 0) {
-        if (end - start > MAX_HEAD_BYTES || !isHeadPossible(memory, start, end)) throw notHttp();
+        if (!isHeadPossible(memory, start, end)) throw notHttp();
+        if (end - start > MAX_HEAD_BYTES) throw headTooLarge(`${MAX_HEAD_BYTES} bytes in its head`);
         scanned = Math.max(0, end - start - 2); // the end of the head may be cut
         if (!await connection.fill()) throw terminated({ method });
         continue;
@@ -43,9 +54,7 @@ export function createReadHead(): ReadHead {
       connection.start = headEnd;
       if (head.status === SWITCHING_PROTOCOLS) throw switchedProtocols();
       if (head.status >= 200) return head;
-      // Clients do not get interim responses (RFC 9110 §15.2). Several are allowed, but not without end.
-      interimBytes += headEnd - start;
-      if (interimBytes > MAX_HEAD_BYTES) throw notHttp();
+      skipped += headEnd - start; // clients do not get interim responses (RFC 9110 §15.2)
       scanned = 0;
     }
   };

@@ -8,7 +8,8 @@ import { type Body, ByteLimit, type Bytes } from "../body.ts";
 import { incomplete, tooLarge } from "../failures.ts";
 import { createBodyReader } from "./body.ts";
 import type { TcpConnection } from "./connection.ts";
-import type { Framing } from "./response_head.ts";
+import type { BodyFraming, Framing } from "./framing.ts";
+import { decodeTransfer } from "./transfer_coding.ts";
 
 /** The exchange that a response belongs to. */
 export interface ResponseSource {
@@ -30,6 +31,20 @@ export function framingOf(
   { status, framing }: { readonly status: number; readonly framing: Framing },
 ): Framing {
   return method === "HEAD" || NO_BODY_STATUS.has(status) ? 0 : framing;
+}
+
+/**
+ * Creates the body of a response, without its transfer codings.
+ *
+ * @throws {ProxyError} `http_protocol_error` when the body has a transfer coding that is not supported.
+ */
+export function createHttp1Body(
+  { status, framing, codings }: BodyFraming & { readonly status: number },
+  source: ResponseSource,
+): Body {
+  const body = new Http1Body(framingOf(source.method, { status, framing }), source);
+  const isPlain = codings[0] === undefined || codings[0] === "chunked"; // the body itself removes chunks
+  return isPlain || body.length === 0 ? body : decodeTransfer(body, codings);
 }
 
 /** The body of a response, on its connection. */

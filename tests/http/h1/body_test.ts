@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type BodyReader, createBodyReader } from "../../../src/http/h1/body.ts";
 import { TcpConnection } from "../../../src/http/h1/connection.ts";
-import type { Framing } from "../../../src/http/h1/response_head.ts";
+import type { Framing } from "../../../src/http/h1/framing.ts";
 import { ProxyError } from "../../../src/protocol/mod.ts";
 import { createWire } from "./wire.ts";
 

@@ -19,10 +19,12 @@ async function readStatus(...segments: readonly (string | null)[]): Promise<numb
   return (await createReadHead()(connection, "GET")).status;
 }
 
-async function assertNotHttp(...segments: readonly (string | null)[]): Promise<void> {
-  const { code } = await assertRejects(() => readStatus(...segments), ProxyError);
-  assertEquals(code, "http_protocol_error");
+async function assertRefused(message: string, ...segments: readonly string[]): Promise<void> {
+  const error = await assertRejects(() => readStatus(...segments), ProxyError);
+  assertEquals([error.code, error.message], ["http_protocol_error", message]);
 }
+
+const SKIPPED = "The response has more than 262144 bytes of interim responses and empty lines";
 
 Deno.test("readHead() takes the bytes of the head, and leaves those of the body", async () => {
   const connection = new TcpConnection(
@@ -46,7 +48,8 @@ Deno.test("readHead() fails when the connection ends, by the method of the reque
 Deno.test("readHead() waits for the end of a head of the maximum size, and of no larger one", async () => {
   const longest = START.padEnd(MAX_HEAD_BYTES, "y");
   assertEquals(await readStatus(longest, "\r\n\r\n"), 200);
-  await assertNotHttp(`${longest}y`, "\r\n\r\n");
+  const problem = "The response has more than 262144 bytes in its head";
+  await assertRefused(problem, `${longest}y`, "\r\n\r\n");
 });
 
 Deno.test("readHead() measures a head by itself, without the interim responses before it", async () => {
@@ -59,7 +62,26 @@ Deno.test("readHead() skips interim responses of the maximum size in total, and 
   const most = interim(eighth).repeat(7) + interim(eighth);
   assertEquals(await readStatus(`${most}HTTP/1.1 204 x\r\n\r\n`), 204);
   const more = interim(eighth).repeat(7) + interim(eighth + 1);
-  await assertNotHttp(`${more}HTTP/1.1 204 x\r\n\r\n`);
+  await assertRefused(SKIPPED, `${more}HTTP/1.1 204 x\r\n\r\n`);
+});
+
+Deno.test("readHead() skips empty lines before a response and between interim responses", async () => {
+  const text = "\r\n\n\r\nHTTP/1.1 103 x\r\n\r\n\r\n\r\nHTTP/1.1 201 x\r\n\r\n";
+  for (const segments of [[text], [...text]]) assertEquals(await readStatus(...segments), 201);
+});
+
+Deno.test("readHead() skips a limited number of empty lines", async () => {
+  const most = "\r\n".repeat(MAX_HEAD_BYTES / 2);
+  assertEquals(await readStatus(`${most}HTTP/1.1 204 x\r\n\r\n`), 204);
+  await assertRefused(SKIPPED, `${most}\nHTTP/1.1 204 x\r\n\r\n`);
+  await assertRefused(SKIPPED, ...Array.from({ length: 9 }, () => "\n".repeat(30_000)));
+});
+
+Deno.test("readHead() refuses what does not begin like HTTP as soon as it arrives", async () => {
+  const problem = "The destination responded with something that is not HTTP";
+  for (const text of ["SSH-2.0-x\r\n", "\0", "\rH", "\r\n\0", " HTTP/1.1 200 OK\r\n\r\n"]) {
+    for (const segments of [[text], [...text]]) await assertRefused(problem, ...segments);
+  }
 });
 
 const STATUSES = [

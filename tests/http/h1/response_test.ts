@@ -1,10 +1,10 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ProxyError } from "../../../src/protocol/mod.ts";
 import { TcpConnection } from "../../../src/http/h1/connection.ts";
-import { framingOf, Http1Body } from "../../../src/http/h1/response.ts";
-import type { Framing } from "../../../src/http/h1/response_head.ts";
+import { createHttp1Body, framingOf, Http1Body } from "../../../src/http/h1/response.ts";
+import type { Framing } from "../../../src/http/h1/framing.ts";
 import { READINGS, readText } from "./test_client.ts";
-import { createWire } from "./wire.ts";
+import { createWire, type Wire } from "./wire.ts";
 
 interface World {
   readonly body: Http1Body;
@@ -183,3 +183,41 @@ Deno.test("bytes() throws directly when the length of a body exceeds the limit, 
   const { code } = assertThrows(() => body.bytes(2), ProxyError);
   assertEquals([code, ends], ["http_response_body_size", [false]]);
 });
+
+const CUT: readonly { name: string; framing: Framing; input: string }[] = [
+  { name: "up to the end of the connection", framing: "close", input: "abc" },
+  { name: "up to the end of the connection, before its first byte", framing: "close", input: "" },
+  { name: "of known length", framing: 4, input: "abc" },
+  { name: "in chunks", framing: "chunked", input: "3\r\nabc\r\n" },
+];
+
+for (const { name, framing, input } of CUT) {
+  // This is how Deno reports a TLS connection that ends without close_notify: the body may be cut (RFC 9112 §9.8).
+  Deno.test(`Http1Body is incomplete when the connection breaks inside a body ${name}`, async () => {
+    for (const reading of READINGS) {
+      const wire = createWire(...input === "" ? [] : [input]);
+      const tcp: Wire = {
+        ...wire,
+        read: (memory) =>
+          wire.unread() > 0
+            ? wire.read(memory)
+            : Promise.reject(new Deno.errors.UnexpectedEof("x")),
+      };
+      const ends: boolean[] = [];
+      const body = createHttp1Body({ status: 200, framing, codings: [] }, {
+        connection: new TcpConnection(tcp),
+        method: "GET",
+        signal: new AbortController().signal,
+        ended: (isReusable) => ends.push(isReusable),
+      });
+      const error = await assertRejects(() => readText({ body }, { reading }), ProxyError);
+      assertEquals([error.code, error.sent, error.retryable], [
+        "http_response_incomplete",
+        "yes",
+        true,
+      ]);
+      assert(error.cause instanceof Deno.errors.UnexpectedEof);
+      assertEquals(ends, [false]);
+    }
+  });
+}

@@ -1,0 +1,43 @@
+/**
+ * Transfer codings beside chunks (RFC 9112 §7.2). No request asks for one, but some servers apply it all the same.
+ *
+ * @module
+ */
+import { ProxyError } from "../../protocol/mod.ts";
+import { type Body, mapErrors } from "../body.ts";
+import { decodeCodings } from "../coding.ts";
+import { mistransferred, undecodable } from "../failures.ts";
+import { isToken } from "../grammar.ts";
+
+// "x-gzip" is another name of gzip (RFC 9112 §7.2).
+const DECODABLE: ReadonlyMap<string, "gzip" | "deflate"> = new Map(
+  [["gzip", "gzip"], ["x-gzip", "gzip"], ["deflate", "deflate"]],
+);
+const MAX_SHOWN_LENGTH = 32;
+
+/**
+ * Returns a body without its transfer codings.
+ *
+ * @param codings In lower case and in the order in which they were applied. A last `chunked` is ignored.
+ * @throws {ProxyError} `http_protocol_error` when a coding is not supported; the error names it. Reading the body throws
+ * the same when the body is not coded so.
+ */
+export function decodeTransfer(body: Body, codings: readonly string[]): Body {
+  const coded = codings.at(-1) === "chunked" ? codings.slice(0, -1) : codings;
+  const known = coded.map((coding) => {
+    const decodable = DECODABLE.get(coding);
+    if (decodable === undefined) throw undecodable(nameOf(coding));
+    return decodable;
+  });
+  return mapErrors(decodeCodings(body, known), toTransferError);
+}
+
+function toTransferError(thrown: unknown): unknown {
+  const isMiscoded = thrown instanceof ProxyError && thrown.code === "http_response_content_coding";
+  return isMiscoded ? mistransferred({ cause: thrown.cause }) : thrown;
+}
+
+/** Returns the name of a coding as far as it can be shown. */
+function nameOf(coding: string): string {
+  return isToken(coding) && coding.length <= MAX_SHOWN_LENGTH ? coding : "one without a valid name";
+}
