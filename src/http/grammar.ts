@@ -33,6 +33,17 @@ export function isRequestableMethod(method: string): boolean {
   return isToken(method) && !FORBIDDEN_METHODS.has(method);
 }
 
+/**
+ * Reports whether a request authenticates the connection that it is sent over, and with it the requests after it: by NTLM
+ * or Negotiate (RFC 4559 §6).
+ */
+export function hasConnectionAuthentication(headers: HeaderPairs): boolean {
+  return headers.some(([name, value]) =>
+    name.length === "authorization".length && name.toLowerCase() === "authorization" &&
+    /^(?:ntlm|negotiate)(?:[ \t]|$)/i.test(value)
+  );
+}
+
 /** Returns the value of the first field with a name. Both `name` and the names of the fields are in lower case. */
 export function findField(headers: HeaderPairs, name: string): string | undefined {
   for (const [each, value] of headers) if (each === name) return value;
