@@ -8,13 +8,16 @@ import { createAuthentication } from "./auth/authentication.ts";
 import { CLIENT_SOURCES } from "./client_sources.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
-import { toAcceptedCredentials, toLimiterOptions } from "./config/options.ts";
+import { toAcceptedCredentials, toLimiterOptions, toProxyOptions } from "./config/options.ts";
 import type { Connection } from "./connection/connection.ts";
 import { CONSOLE_PARTS } from "./console_sources.ts";
 import { createForward } from "./forward/forward.ts";
 import { chooseTransport } from "./http/choose.ts";
+import { createFetchClients } from "./http/fetch/clients.ts";
 import { createFetchTransport } from "./http/fetch/transport.ts";
 import { createHttp1Client } from "./http/h1/client.ts";
+import { createFindProxy } from "./http/proxies.ts";
+import { traceTransport } from "./http/traced.ts";
 import { type ConnectionCounts, createConnectionPlaces } from "./limits/connection_places.ts";
 import { createLimiter } from "./limits/limiter.ts";
 import { createMemoryStore } from "./limits/memory_store.ts";
@@ -61,7 +64,8 @@ export interface App extends AsyncDisposable {
 export interface AppDeps {
   readonly telemetry?: Telemetry;
   readonly resolver?: Resolver;
-  readonly client?: Deno.HttpClient;
+  /** Certificates in PEM that `https:` trusts in addition to those of Deno. */
+  readonly caCerts?: readonly string[];
   /** Where named upstreams and their secrets are read from. Default: nothing can be read. */
   readonly sources?: UpstreamSources;
   /** What this isolate shares with the others of the service. Default: it is the only one. */
@@ -127,15 +131,15 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   const tracing = createTracing(deno.version);
 
   const http1 = createHttp1Client({ maxIdlePerHost: MAX_IDLE_CONNECTIONS_PER_HOST });
-  const client = deps.client ?? Deno.createHttpClient({
-    allowHost: true,
-    poolMaxIdlePerHost: MAX_IDLE_CONNECTIONS_PER_HOST,
+  const clients = createFetchClients({
+    maxIdlePerHost: MAX_IDLE_CONNECTIONS_PER_HOST,
+    caCerts: deps.caCerts,
   });
-  // With tracing, requests go through fetch, whose spans are part of the trace.
-  const isDirect = config.HTTP_CLIENT !== "fetch" && tracing === undefined;
+  const findProxy = createFindProxy(toProxyOptions(config));
   const forward = createForward(chooseTransport({
-    direct: isDirect ? http1.request : undefined,
-    viaFetch: createFetchTransport(client),
+    direct: config.HTTP_CLIENT === "fetch" ? undefined : traceTransport(http1.request, tracing),
+    viaFetch: createFetchTransport({ clients, findProxy }),
+    findProxy,
   }));
 
   const registry = createRegistry(definitions, { getStatus: createGetStatus(forward) });
@@ -194,7 +198,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
       registry[Symbol.dispose]();
       metrics?.[Symbol.dispose]();
       http1[Symbol.dispose]();
-      client.close();
+      clients[Symbol.dispose]();
     },
   };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { asksForBrotli } from "./coding.ts";
+import type { FindProxy } from "./proxies.ts";
 import type { Transport } from "./transport.ts";
 
 /** The transports to choose from. */
@@ -12,16 +13,21 @@ export interface Transports {
   readonly direct: Transport | undefined;
   /** The platform's `fetch`. */
   readonly viaFetch: Transport;
+  /** `undefined` when there are no proxies. */
+  readonly findProxy?: FindProxy | undefined;
 }
 
 /**
- * Returns a transport that makes requests to `http:` URLs directly and all others with `fetch`. Only `fetch` decodes
- * `br`, so it also makes the requests that ask for that coding.
+ * Returns a transport that makes requests directly, except those that only `fetch` can make: through a proxy, or to a named
+ * upstream that asks for `fetch`.
  */
-export function chooseTransport({ direct, viaFetch }: Transports): Transport {
+export function chooseTransport({ direct, viaFetch, findProxy }: Transports): Transport {
   if (direct === undefined) return viaFetch;
   return (request, signal) => {
-    const isDirect = request.url.protocol === "http:" && !asksForBrotli(request.headers);
+    const isDirect = request.route?.client !== "fetch" &&
+      request.url.protocol === "http:" && // until the direct transport supports TLS
+      !asksForBrotli(request.headers) && // only fetch decodes it
+      findProxy?.(request.url) === undefined;
     return isDirect ? direct(request, signal) : viaFetch(request, signal);
   };
 }

@@ -70,7 +70,7 @@ const TLS_TEXTS: readonly KnownText[] = ([
     'HTTP/2 needs a named upstream with "client": "fetch"',
   ],
   [
-    /^(?:peer is incompatible|peer misbehaved|received fatal alert|received unexpected|cannot decrypt peer's message)/,
+    /^(?:peer is incompatible|peer misbehaved|received fatal alert|received unexpected (?:handshake )?message: got|cannot decrypt peer's message)/,
     "The TLS connection to the destination failed",
   ],
 ] as const).map(([pattern, message]) => ({ pattern, message, code: "tls_protocol_error" }));

@@ -5,6 +5,7 @@ import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import { type Body, mapErrors, teeBody } from "../../src/http/body.ts";
 import { gunzipBody } from "../../src/http/coding.ts";
+import { createFetchClients } from "../../src/http/fetch/clients.ts";
 import { createFetchTransport } from "../../src/http/fetch/transport.ts";
 import { createHttp1Client } from "../../src/http/h1/client.ts";
 import type { Transport } from "../../src/http/transport.ts";
@@ -79,11 +80,11 @@ async function start(source: Source, response: string): Promise<World> {
     await connection.peerClosed();
     closed.resolve();
   });
-  const client = Deno.createHttpClient({ allowHost: true });
+  const clients = createFetchClients({ maxIdlePerHost: 1 });
   const http1 = createHttp1Client({ maxIdlePerHost: 1 });
   const transport: Transport = source.by === "direct"
     ? http1.request
-    : createFetchTransport(client);
+    : createFetchTransport({ clients });
   const controller = new AbortController();
   const { body } = await transport(
     { method: "GET", url: new URL(server.origin), headers: [], body: null },
@@ -95,7 +96,7 @@ async function start(source: Source, response: string): Promise<World> {
     closed: closed.promise,
     async [Symbol.asyncDispose](): Promise<void> {
       http1[Symbol.dispose]();
-      client.close();
+      clients[Symbol.dispose]();
       await server[Symbol.asyncDispose]();
     },
   };
