@@ -1,6 +1,11 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { chooseTransport } from "../../src/http/choose.ts";
-import type { Transport, TransportRequest, TransportResponse } from "../../src/http/transport.ts";
+import type {
+  Transport,
+  TransportRequest,
+  TransportResponse,
+  UpstreamRoute,
+} from "../../src/http/transport.ts";
 import type { HeaderPairs } from "../../src/protocol/mod.ts";
 import { fakeBody } from "./fake_body.ts";
 
@@ -31,19 +36,27 @@ function createTransport(): NamedTransport {
   };
 }
 
-function requestOf(url: string, headers: HeaderPairs = []): TransportRequest {
-  return { method: "GET", url: new URL(url), headers, body: null, addresses: ["127.0.0.1"] };
+function requestOf(
+  url: string,
+  headers: HeaderPairs,
+  route: UpstreamRoute | undefined,
+): TransportRequest {
+  return { method: "GET", url: new URL(url), headers, body: null, addresses: ["127.0.0.1"], route };
 }
 
 const CHOICES: readonly {
   readonly name: string;
   readonly url?: string;
   readonly headers?: HeaderPairs;
+  readonly route?: UpstreamRoute;
   readonly isDirect: boolean;
 }[] = [
   { name: "an http URL", isDirect: true },
   { name: "an https URL", url: "https://a.invalid/", isDirect: false },
   { name: "another scheme", url: "ftp://a.invalid/", isDirect: false },
+  { name: "a host that a proxy is meant for", url: "http://proxied.invalid/", isDirect: false },
+  { name: "the route of an upstream", route: {}, isDirect: true },
+  { name: "a route that asks for fetch", route: { client: "fetch" }, isDirect: false },
   { name: "other codings", headers: [["accept-encoding", "gzip, zstd"]], isDirect: true },
   { name: "br among codings", headers: [["Accept-Encoding", "gzip, br;q=1"]], isDirect: false },
   { name: "br in another field", headers: [["x-encoding", "br"]], isDirect: true },
@@ -54,11 +67,17 @@ const CHOICES: readonly {
   },
 ];
 
-for (const { name, url = "http://a.invalid/", headers = [], isDirect } of CHOICES) {
+const PROXY = { url: "http://proxy.invalid", basicAuth: undefined };
+
+for (const { name, url = "http://a.invalid/", headers = [], route, isDirect } of CHOICES) {
   Deno.test(`chooseTransport() makes a request with ${name} ${isDirect ? "directly" : "with fetch"}`, () => {
     const [direct, viaFetch] = [createTransport(), createTransport()];
-    const transport = chooseTransport({ direct: direct.transport, viaFetch: viaFetch.transport });
-    const request = requestOf(url, headers);
+    const transport = chooseTransport({
+      direct: direct.transport,
+      viaFetch: viaFetch.transport,
+      findProxy: ({ hostname }) => hostname === "proxied.invalid" ? PROXY : undefined,
+    });
+    const request = requestOf(url, headers, route);
     const { signal } = new AbortController();
     const [chosen, other] = isDirect ? [direct, viaFetch] : [viaFetch, direct];
     // No promise is added.
