@@ -8,13 +8,10 @@ import { createAuthentication } from "./auth/authentication.ts";
 import { CLIENT_SOURCES } from "./client_sources.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
-import { toAcceptedCredentials, toConnectLimits, toLimiterOptions } from "./config/options.ts";
+import { toAcceptedCredentials, toLimiterOptions } from "./config/options.ts";
 import type { Connection } from "./connection/connection.ts";
 import { CONSOLE_PARTS } from "./console_sources.ts";
 import { createForward } from "./forward/forward.ts";
-import { chooseTransport } from "./http/choose.ts";
-import { createFetchTransport } from "./http/fetch/transport.ts";
-import { createHttp1Client } from "./http/h1/client.ts";
 import { type ConnectionCounts, createConnectionPlaces } from "./limits/connection_places.ts";
 import { createLimiter } from "./limits/limiter.ts";
 import { createMemoryStore } from "./limits/memory_store.ts";
@@ -30,6 +27,7 @@ import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import type { Telemetry, TelemetryEventType } from "./telemetry/telemetry.ts";
 import { createTracing } from "./telemetry/tracing.ts";
+import { createTransports } from "./transports.ts";
 import { parseUpstreams, type UpstreamSources } from "./upstream/definition.ts";
 import { createGetStatus } from "./upstream/health_check.ts";
 import { createRegistry } from "./upstream/registry.ts";
@@ -61,8 +59,7 @@ export interface App extends AsyncDisposable {
 export interface AppDeps {
   readonly telemetry?: Telemetry;
   readonly resolver?: Resolver;
-  readonly client?: Deno.HttpClient;
-  /** Certificates of authorities that destinations are trusted by, in addition to those of the platform, in PEM. */
+  /** Certificates in PEM that `https:` trusts in addition to those of Deno. */
   readonly caCerts?: readonly string[];
   /** Where named upstreams and their secrets are read from. Default: nothing can be read. */
   readonly sources?: UpstreamSources;
@@ -88,9 +85,6 @@ export interface IsolateGroup {
 
 /** The name and version of the service, as `hello` tells them. */
 export const SERVER_NAME = `wsfetch/${deno.version}`;
-
-// As many idle connections as a busy destination needs at the same time.
-const MAX_IDLE_CONNECTIONS_PER_HOST = 1024;
 
 const NO_SOURCES: UpstreamSources = {
   env: () => undefined,
@@ -128,23 +122,8 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   const telemetry = metrics === undefined ? logger : combine(logger, metrics.telemetry);
   const tracing = createTracing(deno.version);
 
-  const http1 = createHttp1Client({
-    ...toConnectLimits(config),
-    caCerts: deps.caCerts,
-    lookup: async (hostname) => (await resolver.resolve(hostname)).map(String),
-  });
-  const client = deps.client ?? Deno.createHttpClient({
-    allowHost: true,
-    poolMaxIdlePerHost: MAX_IDLE_CONNECTIONS_PER_HOST,
-    caCerts: [...deps.caCerts ?? []],
-  });
-  // With tracing, requests go through fetch, whose spans are part of the trace.
-  const isDirect = config.HTTP_CLIENT !== "fetch" && tracing === undefined;
-  const forward = createForward(chooseTransport({
-    direct: isDirect ? http1.request : undefined,
-    isOverloaded: http1.isOverloaded,
-    viaFetch: createFetchTransport(client),
-  }));
+  const transports = createTransports(config, { resolver, tracing, caCerts: deps.caCerts });
+  const forward = createForward(transports.transport);
 
   const registry = createRegistry(definitions, { getStatus: createGetStatus(forward) });
   const limiter = createLimiter(
@@ -201,8 +180,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
       limiter[Symbol.dispose]();
       registry[Symbol.dispose]();
       metrics?.[Symbol.dispose]();
-      http1[Symbol.dispose]();
-      client.close();
+      transports[Symbol.dispose]();
     },
   };
 }

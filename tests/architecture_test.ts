@@ -47,6 +47,7 @@ const MAY_IMPORT: Readonly<
   client_sources: { values: ["client", "protocol"] },
   console: { values: ["client", "protocol"] },
   console_sources: { values: ["console"] },
+  transports: { values: ["config", "http"], types: ["policy"] },
   open_connection: {
     values: ["config", "connection", "dialect", "exchange", "policy"],
     types: ["auth", "clock", "forward", "limits", "telemetry", "upstream"],
@@ -63,7 +64,7 @@ const MAY_IMPORT: Readonly<
         "deno.json",
       ],
       ...["dialect", "exchange", "forward", "http", "limits", "policy", "protocol", "server"],
-      ...["open_connection", "telemetry", "upstream"],
+      ...["open_connection", "telemetry", "transports", "upstream"],
     ],
   },
   service: { values: ["app", "clock", "config", "server", "upstream"] },

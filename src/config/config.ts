@@ -4,6 +4,7 @@
  * @module
  */
 import { ConfigError } from "../config_error.ts";
+import { readProxySettings } from "../http/proxies.ts";
 import { findConflicts } from "./conflicts.ts";
 import { type Config, configSchema, SETTINGS } from "./settings.ts";
 
@@ -12,8 +13,8 @@ export type { Config };
 const PREFIX = "WSFETCH_";
 // If one of these is set, as on Deno Deploy, HOST does not decide who can connect.
 const DEPLOY_VARIABLES = ["DENO_DEPLOYMENT_ID", "DENO_DEPLOY", "DENO_SERVE_ADDRESS"] as const;
-// Deno's fetch sends requests to `http:` URLs through the proxy in any of these.
-const PROXY_VARIABLES = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] as const;
+// There, connections to port 443 are refused unless `fetch` makes them.
+const FETCH_ONLY_VARIABLES = ["DENO_DEPLOYMENT_ID", "DENO_DEPLOY"] as const;
 
 /**
  * Parses the settings in an environment; those that are missing have their defaults.
@@ -30,16 +31,17 @@ const PROXY_VARIABLES = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] a
  * ```
  */
 export function parseConfig(env: Readonly<Record<string, string>>): Config {
-  const { success, data, error } = configSchema.safeParse(env);
+  const isSet = (name: string): boolean => Object.hasOwn(env, name);
+  const { success, data, error } = configSchema.safeParse({ ...env, ...readProxySettings(env) });
   const problems = [
     ...Object.keys(env).filter((name) => name.startsWith(PREFIX)).map(describeUnknown),
     ...(success
-      ? findConflicts(data, DEPLOY_VARIABLES.some((name) => Object.hasOwn(env, name)))
+      ? findConflicts(data, DEPLOY_VARIABLES.some(isSet))
       : error.issues.map(({ path, message }) => `${path[0]?.toString()}: ${message}`)),
   ];
   if (!success || problems.length > 0) throw new ConfigError(problems);
-  const isProxied = data.HTTP_CLIENT === "" && PROXY_VARIABLES.some((name) => env[name]);
-  return isProxied ? { ...data, HTTP_CLIENT: "fetch" } : data;
+  if (data.HTTP_CLIENT !== "") return data;
+  return { ...data, HTTP_CLIENT: FETCH_ONLY_VARIABLES.some(isSet) ? "fetch" : "direct" };
 }
 
 /** Returns the part of `--help` that lists the settings. */

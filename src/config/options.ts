@@ -7,6 +7,7 @@ import type { AcceptedCredentials } from "../auth/authentication.ts";
 import type { DeliverLimits } from "../exchange/deliver.ts";
 import type { RequestLimits } from "../exchange/request.ts";
 import type { Http1Limits } from "../http/h1/client.ts";
+import type { ProxyOptions } from "../http/proxies.ts";
 import type { LimiterOptions } from "../limits/limiter.ts";
 import type { Limits } from "../protocol/mod.ts";
 import type { Config } from "./settings.ts";
@@ -26,6 +27,12 @@ export function toAcceptedCredentials(config: Config): AcceptedCredentials {
       ...(JWT_ALGORITHMS.length > 0 && { algorithms: JWT_ALGORITHMS }),
     },
   };
+}
+
+/** Returns which proxies make requests. */
+export function toProxyOptions(config: Config): ProxyOptions {
+  const { HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY } = config;
+  return { http: HTTP_PROXY, https: HTTPS_PROXY, all: ALL_PROXY, except: NO_PROXY };
 }
 
 /** Returns the limits of each identity. */

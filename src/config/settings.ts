@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import { parseTokenRule, refuseSharedTokens, type TokenRule } from "../auth/token.ts";
+import { parseProxy } from "../http/proxies.ts";
 import { type HostRule, parseHostRule } from "../policy/destination.ts";
 import { LOG_LEVELS } from "../telemetry/logger.ts";
 import {
@@ -69,9 +70,9 @@ export const configSchema = z.object({
   ),
   HTTP_CLIENT: setting(
     "",
-    "How requests to `http:` URLs are made. `direct`: over TCP connections of the service. `fetch`: with " +
-      "Deno's `fetch`, which always makes the requests to `https:` URLs. Empty: `direct`, unless " +
-      "`HTTP_PROXY` or `ALL_PROXY` is set, which only `fetch` obeys. With OpenTelemetry on: always `fetch`",
+    "How requests are made. `direct`: with HTTP/1.1 over the service's own TCP and TLS connections. `fetch`: " +
+      "with Deno's `fetch`, which also speaks HTTP/2. Empty: `direct`, except `fetch` on Deno Deploy. Requests " +
+      "through a proxy are always made with `fetch`",
     oneOfOrEmpty(["direct", "fetch"]),
   ),
   CONNECT_TIMEOUT_MS: setting(
@@ -83,6 +84,28 @@ export const configSchema = z.object({
     "256",
     "Connections to one host for `https:` URLs; further requests wait for one that becomes free. Not with `fetch`",
     whole(1, 65_535),
+  ),
+  HTTP_PROXY: setting(
+    "",
+    "Proxy that makes the requests to `http:` URLs: `http://proxy.example:3128`, or with `https://` or " +
+      "`socks5://`; a user and password may stand before the host. Also written `http_proxy`",
+    parsedBy(parseProxy),
+  ),
+  HTTPS_PROXY: setting(
+    "",
+    "Proxy that makes the connections to `https:` URLs. Also written `https_proxy`",
+    parsedBy(parseProxy),
+  ),
+  ALL_PROXY: setting(
+    "",
+    "Proxy for the URLs without a proxy of their own. Also written `all_proxy`",
+    parsedBy(parseProxy),
+  ),
+  NO_PROXY: setting(
+    "",
+    "Hosts that are requested without a proxy: names in lower case, each with its subdomains; addresses and " +
+      "ranges (`10.0.0.0/8`); `*` for all names. Without ports. Also written `no_proxy`",
+    anyText(),
   ),
   UPSTREAMS: setting(
     "",

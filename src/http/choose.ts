@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { FindProxy } from "./proxies.ts";
 import type { Transport } from "./transport.ts";
 
 /** The transports to choose from. */
@@ -13,16 +14,21 @@ export interface Transports {
   readonly isOverloaded?: (() => boolean) | undefined;
   /** The platform's `fetch`. */
   readonly viaFetch: Transport;
+  /** `undefined` when there are no proxies. */
+  readonly findProxy?: FindProxy | undefined;
 }
 
 /**
- * Returns a transport that makes requests directly, except those to a named upstream that asks for `fetch`, and those to
- * `https:` URLs while direct connections are overloaded.
+ * Returns a transport that makes requests directly, except those that only `fetch` can make: through a proxy, or to a named
+ * upstream that asks for `fetch`; and those to `https:` URLs while direct connections are overloaded.
  */
-export function chooseTransport({ direct, viaFetch, isOverloaded }: Transports): Transport {
+export function chooseTransport(
+  { direct, viaFetch, isOverloaded, findProxy }: Transports,
+): Transport {
   if (direct === undefined) return viaFetch;
   return (request, signal) => {
     const isDirect = request.route?.client !== "fetch" &&
+      findProxy?.(request.url) === undefined &&
       !(request.url.protocol === "https:" && isOverloaded?.() === true);
     return isDirect ? direct(request, signal) : viaFetch(request, signal);
   };

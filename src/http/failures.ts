@@ -47,16 +47,31 @@ export function unreachable(options?: ProxyErrorOptions): ProxyError {
   return new ProxyError("destination_unavailable", "The destination cannot be reached", options);
 }
 
-/** The certificate of the destination is not valid. */
-export function untrusted(options?: ProxyErrorOptions): ProxyError {
-  const message = "The destination's certificate is not valid for its name or not trusted";
-  return new ProxyError("tls_certificate_error", message, options);
+/** Connecting failed at an address that was not checked: the reason would tell what listens there. */
+export function unreachableUnchecked(options?: ProxyErrorOptions): ProxyError {
+  const message =
+    "No TLS connection to the destination could be made; with HTTP_CLIENT=fetch, the service " +
+    "cannot tell why";
+  return new ProxyError("destination_unavailable", message, options);
 }
 
-/** The TLS handshake failed for another reason than the certificate. */
-export function handshakeFailed(options?: ProxyErrorOptions): ProxyError {
-  const message = "The TLS handshake with the destination failed";
-  return new ProxyError("tls_protocol_error", message, options);
+/** The proxy of the environment cannot be reached. */
+export function proxyUnreachable(options?: ProxyErrorOptions): ProxyError {
+  const message =
+    "The service's own proxy cannot be reached; check HTTP_PROXY, HTTPS_PROXY or ALL_PROXY";
+  return new ProxyError("destination_unavailable", message, options);
+}
+
+/** The proxy of the environment requires a user and a password. */
+export function proxyUnauthorized(options?: ProxyErrorOptions): ProxyError {
+  const message = "The service's own proxy requires a user and a password; put them into its URL";
+  return new ProxyError("destination_unavailable", message, { retryable: false, ...options });
+}
+
+/** The proxy of the environment made no connection to the destination. */
+export function proxyRefused(options?: ProxyErrorOptions): ProxyError {
+  const message = "The service's own proxy made no connection to the destination";
+  return new ProxyError("destination_unavailable", message, options);
 }
 
 /** The port is one that `fetch` does not connect to (WHATWG Fetch, "bad port"). */

@@ -1,6 +1,6 @@
 /**
- * Creates an OpenTelemetry span for each exchange, with Deno's built-in support. A span never contains a path, a
- * query, a header or a body.
+ * Creates an OpenTelemetry span for each exchange, and for each request that it makes without `fetch`, with Deno's
+ * built-in support. A span never contains a path, a query, a header or a body.
  *
  * @module
  */
@@ -18,6 +18,8 @@ import {
   trace,
   TraceFlags,
 } from "@opentelemetry/api";
+import { type HopSpan, startHop, type TracedHop, withExchange } from "./hop_span.ts";
+import { toInteger, toMethodAttributes, toSpanName } from "./span_values.ts";
 import type { ExchangedEvent } from "./telemetry.ts";
 
 /** Starts spans. */
@@ -29,6 +31,11 @@ export interface Tracing {
   readonly exposesUrls: boolean;
   /** Starts the span of an exchange, as a child of the client's span if `traceparent` is valid. */
   start(request: TracedRequest): ExchangeSpan;
+  /**
+   * Starts the span of a request to a server over HTTP/1.1, below that of the exchange which is running; returns
+   * `undefined` when none is.
+   */
+  startHop(request: TracedHop): HopSpan | undefined;
 }
 
 /** The attributes of an exchange that are known when it begins. */
@@ -51,16 +58,12 @@ export interface ExchangeSpan {
   readonly traceId: string;
   /** 16 hexadecimal digits. */
   readonly spanId: string;
-  /** Calls a function with the span as the active one: each `fetch` in it sends the span to the destination. */
+  /** Calls a function with the span as the active one: requests in it, by `fetch` or not, belong to the span. */
   run<T>(body: () => T): T;
   /** Ends the span; to be called once. */
   end(event: ExchangedEvent): void;
 }
 
-// OpenTelemetry semantic conventions, "http.request.method".
-const METHODS: ReadonlySet<string> = new Set([
-  ..."CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY TRACE".split(" "),
-]);
 const FIRST_ERROR_STATUS = 500; // for a server's span, lower statuses are errors of the client
 
 // The API does not export this key, only functions that use it.
@@ -87,7 +90,7 @@ export function createTracing(version?: string): Tracing | undefined {
     exposesUrls,
     start(request): ExchangeSpan {
       const caller = propagation.extract(ROOT_CONTEXT, toCarrier(request));
-      const span = tracer.startSpan(METHODS.has(request.method) ? request.method : "HTTP", {
+      const span = tracer.startSpan(toSpanName(request.method), {
         kind: SpanKind.SERVER,
         attributes: toAttributes(request),
       }, caller);
@@ -98,10 +101,15 @@ export function createTracing(version?: string): Tracing | undefined {
       return {
         traceId: own.traceId,
         spanId: own.spanId,
-        run: (body) => context.with(outgoing, body),
+        run: (body) => {
+          const parent = trace.setSpan(caller, span);
+          const running = { parent, traceState: own.traceState, requests: 0 };
+          return context.with(withExchange(outgoing, running), body);
+        },
         end: (event) => end(span, event),
       };
     },
+    startHop: (request) => startHop(tracer, request),
   };
 }
 
@@ -155,10 +163,8 @@ function withoutFetchSpan(own: SpanContext): Context {
 function toAttributes(
   { method, upstream, identity, connection, exchange }: TracedRequest,
 ): Attributes {
-  const isKnown = METHODS.has(method);
   return {
-    "http.request.method": isKnown ? method : "_OTHER",
-    ...(!isKnown && method !== "" && { "http.request.method_original": method }),
+    ...toMethodAttributes(method),
     ...(identity !== undefined && { "enduser.id": identity }),
     ...(upstream !== undefined && { "wsfetch.upstream": upstream }),
     "wsfetch.connection": connection,
@@ -194,9 +200,4 @@ function toServer(host: string): Attributes {
     ...(address !== undefined && { "server.address": address }),
     ...(port !== undefined && { "server.port": toInteger(Number(port)) }),
   };
-}
-
-/** Returns a bigint, typed as a number for the API: Deno exports a bigint as an integer and every number as a double. */
-function toInteger(value: number): number {
-  return (Number.isSafeInteger(value) ? BigInt(value) : value) as number;
 }

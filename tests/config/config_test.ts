@@ -14,7 +14,11 @@ Deno.test("parseConfig() returns the default of every setting", () => {
     DENY_HOSTS: [],
     ALLOW_PORTS: [80, 443],
     ALLOW_METHODS: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-    HTTP_CLIENT: "",
+    HTTP_CLIENT: "direct",
+    HTTP_PROXY: undefined,
+    HTTPS_PROXY: undefined,
+    ALL_PROXY: undefined,
+    NO_PROXY: "",
     UPSTREAMS: "",
     AUTH: "",
     AUTH_TOKENS: [],
@@ -96,20 +100,37 @@ for (const { name, input, expected } of READ) {
   });
 }
 
-Deno.test("parseConfig() chooses fetch for http: URLs if a proxy is set, unless HTTP_CLIENT is set", () => {
+Deno.test("parseConfig() chooses direct, and on Deno Deploy fetch, unless HTTP_CLIENT is set", () => {
   const clientOf = (env: Record<string, string>): string => parseConfig(env).HTTP_CLIENT;
-  for (const name of ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]) {
-    assertEquals(clientOf({ [name]: "http://proxy.example:3128" }), "fetch");
-    assertEquals(
-      clientOf({ [name]: "http://proxy.example:3128", HTTP_CLIENT: "direct" }),
-      "direct",
-    );
-    assertEquals(clientOf({ [name]: "" }), "");
+  assertEquals(clientOf({ HTTP_PROXY: "http://proxy.example", HTTP_CLIENT: "" }), "direct");
+  assertEquals(clientOf({ DENO_SERVE_ADDRESS: "tcp:0:1", AUTH: "none" }), "direct");
+  for (const name of ["DENO_DEPLOYMENT_ID", "DENO_DEPLOY"]) {
+    assertEquals(clientOf({ [name]: "1", AUTH: "none" }), "fetch");
+    assertEquals(clientOf({ [name]: "1", AUTH: "none", HTTP_CLIENT: "direct" }), "direct");
   }
-  for (const name of ["HTTPS_PROXY", "https_proxy", "NO_PROXY"]) {
-    assertEquals(clientOf({ [name]: "http://proxy.example:3128" }), "");
+});
+
+Deno.test("parseConfig() reads the proxies in both spellings", () => {
+  const { HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY } = parseConfig({
+    http_proxy: "proxy.example:3128",
+    HTTPS_PROXY: "https://me:a%40b@proxy.example",
+    https_proxy: "http://other.example",
+    no_proxy: "a.example",
+  });
+  assertEquals(HTTP_PROXY, { url: "http://proxy.example:3128", basicAuth: undefined });
+  assertEquals(HTTPS_PROXY, {
+    url: "https://proxy.example",
+    basicAuth: { username: "me", password: "a@b" },
+  });
+  assertEquals([ALL_PROXY, NO_PROXY], [undefined, "a.example"]);
+});
+
+Deno.test("parseConfig() refuses a proxy that fetch cannot use, without repeating its password", () => {
+  for (const value of ["socks4://me:secret@a.example", "http://", "ftp://a.example", "a b"]) {
+    const [problem = "", ...more] = findProblems({ all_proxy: value });
+    assertEquals([problem.startsWith("ALL_PROXY: must be the URL of a proxy"), more], [true, []]);
+    assertEquals(problem.includes("secret"), false);
   }
-  assertEquals(clientOf({ HTTP_CLIENT: "fetch" }), "fetch");
 });
 
 const NUMBERS = {

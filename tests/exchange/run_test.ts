@@ -273,6 +273,7 @@ function createTracing(): {
   let isWithin = false;
   const tracing: Tracing = {
     exposesUrls: false,
+    startHop: () => undefined,
     start(request): ExchangeSpan {
       started.push({ ...request });
       return {

@@ -13,6 +13,7 @@ function createTracing(): { readonly tracing: Tracing; readonly started: TracedR
   };
   const tracing: Tracing = {
     exposesUrls: false,
+    startHop: () => undefined,
     start(request): ExchangeSpan {
       started.push(request);
       return span;

@@ -22,7 +22,10 @@ const [cert, key, ca] = ["localhost.pem", "localhost.key", "ca.pem"].map((name) 
 export const CERTIFICATE = { cert, key, ca } as const;
 
 /** A request. Default: GET without fields and body, of which every hop is allowed and every redirect followed. */
-export interface TestRequest extends Partial<Omit<ForwardRequest, "url">>, Partial<HopOptions> {}
+export interface TestRequest extends Partial<Omit<ForwardRequest, "url">>, Partial<HopOptions> {
+  /** What `https:` trusts. Default: the authority of {@linkcode CERTIFICATE}. */
+  readonly caCerts?: readonly string[];
+}
 
 /** A response whose body was read as text; `null` when it cannot have a body. */
 export interface TestResponse extends ResponseHead {
@@ -48,13 +51,13 @@ export function requestHead(
   return forward(whole, { check, signal, resilience });
 }
 
-/** Makes a request with a client of its own, which trusts {@linkcode CERTIFICATE}, and reads the body. */
+/** Makes a request with a client of its own and reads the body. */
 export async function request(
   by: HttpClientName,
   url: string | URL,
   request: TestRequest = {},
 ): Promise<TestResponse> {
-  using client = createForwardClient(by, [ca]);
+  using client = createForwardClient(by, request.caCerts ?? [ca]);
   const { head, body } = await requestHead(client, url, request);
   const bytes = await body?.bytes(1000);
   return { ...head, text: bytes === undefined ? null : new TextDecoder().decode(bytes) };

@@ -1,10 +1,11 @@
 /**
- * Both HTTP clients for `http:` URLs: what holds for one has to hold for the other.
+ * Both HTTP clients: what holds for one has to hold for the other.
  *
  * @module
  */
 import { createForward, type Forward } from "../../src/forward/forward.ts";
 import { chooseTransport } from "../../src/http/choose.ts";
+import { createFetchClients } from "../../src/http/fetch/clients.ts";
 import { createFetchTransport } from "../../src/http/fetch/transport.ts";
 import { createHttp1Client } from "../../src/http/h1/client.ts";
 import type { Transport } from "../../src/http/transport.ts";
@@ -34,18 +35,18 @@ export function createForwardClient(
   by: HttpClientName,
   caCerts: readonly string[] = [],
 ): ForwardClient {
-  const client = Deno.createHttpClient({ allowHost: true, caCerts: [...caCerts] });
+  const clients = createFetchClients({ maxIdlePerHost: 4, caCerts });
   const http1 = createHttp1Client({ caCerts });
   const transport = chooseTransport({
     direct: by === "direct" ? http1.request : undefined,
-    viaFetch: createFetchTransport(client),
+    viaFetch: createFetchTransport({ clients }),
   });
   return {
     transport,
     forward: createForward(transport),
     [Symbol.dispose](): void {
       http1[Symbol.dispose]();
-      client.close();
+      clients[Symbol.dispose]();
     },
   };
 }

@@ -11,6 +11,7 @@ import {
 } from "node:zlib";
 import { type Body, mapErrors, teeBody } from "../../src/http/body.ts";
 import { type Coding, decodeCodings } from "../../src/http/coding.ts";
+import { createFetchClients } from "../../src/http/fetch/clients.ts";
 import { createFetchTransport } from "../../src/http/fetch/transport.ts";
 import { createHttp1Client } from "../../src/http/h1/client.ts";
 import type { Transport } from "../../src/http/transport.ts";
@@ -104,11 +105,11 @@ async function start(source: Source, response: string): Promise<World> {
     await connection.peerClosed();
     closed.resolve();
   });
-  const client = Deno.createHttpClient({ allowHost: true });
+  const clients = createFetchClients({ maxIdlePerHost: 1 });
   const http1 = createHttp1Client();
   const transport: Transport = source.by === "direct"
     ? http1.request
-    : createFetchTransport(client);
+    : createFetchTransport({ clients });
   const controller = new AbortController();
   const { body } = await transport(
     { method: "GET", url: new URL(server.origin), headers: [], body: null },
@@ -120,7 +121,7 @@ async function start(source: Source, response: string): Promise<World> {
     closed: closed.promise,
     async [Symbol.asyncDispose](): Promise<void> {
       http1[Symbol.dispose]();
-      client.close();
+      clients[Symbol.dispose]();
       await server[Symbol.asyncDispose]();
     },
   };

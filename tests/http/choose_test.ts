@@ -36,8 +36,12 @@ function createTransport(): NamedTransport {
   };
 }
 
-function requestOf(url: string, headers: HeaderPairs = []): TransportRequest {
-  return { method: "GET", url: new URL(url), headers, body: null, addresses: ["127.0.0.1"] };
+function requestOf(
+  url: string,
+  headers: HeaderPairs = [],
+  route?: UpstreamRoute,
+): TransportRequest {
+  return { method: "GET", url: new URL(url), headers, body: null, addresses: ["127.0.0.1"], route };
 }
 
 const CHOICES: readonly {
@@ -49,16 +53,24 @@ const CHOICES: readonly {
 }[] = [
   { name: "an http URL", isDirect: true },
   { name: "an https URL", url: "https://a.invalid/", isDirect: true },
-  { name: "an upstream that asks for fetch", route: { client: "fetch" }, isDirect: false },
-  { name: "an upstream that does not", route: {}, isDirect: true },
+  { name: "a host that a proxy is meant for", url: "http://proxied.invalid/", isDirect: false },
+  { name: "the route of an upstream", route: {}, isDirect: true },
+  { name: "a route that asks for fetch", route: { client: "fetch" }, isDirect: false },
+  { name: "other codings", headers: [["accept-encoding", "gzip, zstd"]], isDirect: true },
   { name: "br", headers: [["accept-encoding", "br"]], isDirect: true },
 ];
+
+const PROXY = { url: "http://proxy.invalid", basicAuth: undefined };
 
 for (const { name, url = "http://a.invalid/", headers = [], route, isDirect } of CHOICES) {
   Deno.test(`chooseTransport() makes a request with ${name} ${isDirect ? "directly" : "with fetch"}`, () => {
     const [direct, viaFetch] = [createTransport(), createTransport()];
-    const transport = chooseTransport({ direct: direct.transport, viaFetch: viaFetch.transport });
-    const request = { ...requestOf(url, headers), route };
+    const transport = chooseTransport({
+      direct: direct.transport,
+      viaFetch: viaFetch.transport,
+      findProxy: ({ hostname }) => hostname === "proxied.invalid" ? PROXY : undefined,
+    });
+    const request = requestOf(url, headers, route);
     const { signal } = new AbortController();
     const [chosen, other] = isDirect ? [direct, viaFetch] : [viaFetch, direct];
     // No promise is added.

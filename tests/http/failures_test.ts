@@ -2,7 +2,6 @@ import { assertEquals, assertStrictEquals } from "@std/assert";
 import {
   badPort,
   connectTimedOut,
-  handshakeFailed,
   headTooLarge,
   incomplete,
   malformed,
@@ -11,6 +10,9 @@ import {
   mistransferred,
   noAddress,
   notHttp,
+  proxyRefused,
+  proxyUnauthorized,
+  proxyUnreachable,
   refused,
   switchedProtocols,
   terminated,
@@ -18,9 +20,9 @@ import {
   tooLarge,
   undecodable,
   unreachable,
+  unreachableUnchecked,
   unresolved,
   unsendable,
-  untrusted,
 } from "../../src/http/failures.ts";
 
 /** What is expected: code, sent, retryable with GET, retryable with POST. */
@@ -40,11 +42,25 @@ const FAILURES: readonly { name: string; create: ToFailure; expected: Expected }
     create: unreachable,
     expected: ["destination_unavailable", "no", true, true],
   },
-  { name: "untrusted", create: untrusted, expected: ["tls_certificate_error", "no", false, false] },
   {
-    name: "handshakeFailed",
-    create: handshakeFailed,
-    expected: ["tls_protocol_error", "no", false, false],
+    name: "unreachableUnchecked",
+    create: unreachableUnchecked,
+    expected: ["destination_unavailable", "no", true, true],
+  },
+  {
+    name: "proxyUnreachable",
+    create: proxyUnreachable,
+    expected: ["destination_unavailable", "no", true, true],
+  },
+  {
+    name: "proxyUnauthorized",
+    create: proxyUnauthorized,
+    expected: ["destination_unavailable", "no", false, false],
+  },
+  {
+    name: "proxyRefused",
+    create: proxyRefused,
+    expected: ["destination_unavailable", "no", true, true],
   },
   { name: "badPort", create: badPort, expected: ["http_request_denied", "no", false, false] },
   { name: "unsendable", create: unsendable, expected: ["bad_request", "no", false, false] },

@@ -21,7 +21,13 @@ async function fetchHead(url: string, signal?: AbortSignal): Promise<FetchedAtte
     return toAttempt(await fetch(url, { ...(signal && { signal }) }));
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    throw toRequestError(error, "GET");
+    throw toRequestError(error, {
+      method: "GET",
+      isTls: false,
+      isProxied: false,
+      isUnchecked: false,
+      mayBeRepeated: false,
+    });
   }
 }
 

@@ -73,7 +73,13 @@ async function fetchHead(url: string, method: string): Promise<FetchedAttempt> {
   try {
     return toAttempt(await fetch(url, { method, ...(method === "POST" && { body: "x" }) }));
   } catch (error) {
-    throw toRequestError(error, method);
+    throw toRequestError(error, {
+      method,
+      isTls: false,
+      isProxied: false,
+      isUnchecked: false,
+      mayBeRepeated: false,
+    });
   }
 }
 

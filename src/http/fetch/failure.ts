@@ -1,68 +1,59 @@
 /**
- * Translates what `fetch` throws into what happened, and whether the destination may have acted on the request.
+ * Translates what `fetch` throws into what happened, and whether the destination may have acted on the request. Errors are
+ * told by the stage in which they happen, connecting or after it, and then by their text.
  *
  * @module
  */
-import { ProxyError, type Sent } from "../../protocol/mod.ts";
+import { ProxyError } from "../../protocol/mod.ts";
 import {
   badPort,
   connectTimedOut,
-  handshakeFailed,
   incomplete,
   miscoded,
   notHttp,
+  proxyRefused,
+  proxyUnauthorized,
+  proxyUnreachable,
   refused,
-  terminated,
-  type ToFailure,
   unreachable,
+  unreachableUnchecked,
   unresolved,
   unsendable,
-  untrusted,
 } from "../failures.ts";
+import { withSentOf } from "../sent.ts";
+import { toLateTlsFailure, toTlsFailure } from "../tls_failure.ts";
 
-interface KnownReason {
-  /** Matches the message of the HTTP client. */
-  readonly pattern: RegExp;
-  readonly toFailure: ToFailure;
-  /** Overrides the value that follows from the stage that failed. */
-  readonly sent?: Sent;
+/** The properties of a `fetch` that decide what its failure means. */
+export interface FetchAttempt {
+  readonly method: string;
+  /** Whether the URL is `https:`. */
+  readonly isTls: boolean;
+  readonly isProxied: boolean;
+  /** Whether the addresses of the host were checked, but are looked up again. */
+  readonly isUnchecked: boolean;
+  /** Whether `fetch` may have sent the request over an idle connection before it connected anew. */
+  readonly mayBeRepeated: boolean;
 }
 
-// The first match applies. The texts are those of hyper, rustls and the system's errors.
-const REASONS: readonly KnownReason[] = [
-  { pattern: /dns error/, toFailure: unresolved },
-  { pattern: /invalid peer certificate/, toFailure: untrusted },
-  {
-    pattern: /tls|alert|corrupt message|peer is incompatible|peer misbehaved/i,
-    toFailure: handshakeFailed,
-  },
-  { pattern: /Connection refused/, toFailure: refused },
-  { pattern: /\(Connect\).*timed out/, toFailure: connectTimedOut },
-  { pattern: /\(Connect\)/, toFailure: unreachable },
-  {
-    pattern: /message head is too large|invalid |parsed|unexpected message|protocol error/,
-    toFailure: notHttp,
-    sent: "yes",
-  },
-];
+const CONNECT = "(Connect): ";
+const STAGE = /^\(\w+\): (?:connection error: )?/;
+const NOT_HTTP = /message head is too large|invalid |parsed|unexpected message|protocol error/;
 
 /**
  * Returns the error of a `fetch` that was rejected.
  *
  * @param thrown What `fetch` was rejected with: a `TypeError` whose cause has the reason.
- * @param method The request's method.
  */
-export function toRequestError(thrown: unknown, method: string): ProxyError {
+export function toRequestError(thrown: unknown, attempt: FetchAttempt): ProxyError {
   if (/^Fetch failed: Requests to port \d+ are blocked/.test(messageOf(thrown))) {
     return badPort({ cause: thrown });
   }
+  const { method, mayBeRepeated } = attempt;
   const reason = reasonOf(thrown);
   if (reason === undefined) return toInputError(thrown);
-  // Only a failure to connect is certain not to have sent a byte.
-  const stageSent = reason.startsWith("(Connect)") ? "no" : "maybe";
-  const known = REASONS.find(({ pattern }) => pattern.test(reason));
-  const toFailure = known?.toFailure ?? terminated;
-  return toFailure({ cause: thrown, sent: known?.sent ?? stageSent, method });
+  if (!reason.startsWith(CONNECT)) return toLateError(thrown, method, reason.replace(STAGE, ""));
+  const error = toConnectError(thrown, attempt, reason.slice(CONNECT.length));
+  return mayBeRepeated ? withSentOf("maybe", error, method) : error;
 }
 
 /**
@@ -76,6 +67,42 @@ export function toBodyError(thrown: unknown, method: string, decoded: boolean): 
     : incomplete({ cause: thrown, method });
 }
 
+/** The error of a connection that was not made: nothing of the request was sent over it. */
+function toConnectError(thrown: unknown, attempt: FetchAttempt, text: string): ProxyError {
+  const { isTls, isProxied, isUnchecked } = attempt;
+  const options = { cause: thrown };
+  if (isProxied) return toProxyError(thrown, attempt, text);
+  if (isUnchecked) return unreachableUnchecked(options);
+  if (text.startsWith("dns error")) return unresolved(options);
+  if (!text.startsWith("tcp ")) return isTls ? toTlsFailure(thrown, text) : unreachable(options);
+  if (text.includes("Connection refused")) return refused(options);
+  return text.includes("timed out") ? connectTimedOut(options) : unreachable(options);
+}
+
+/** The error of a connection through a proxy. Until the proxy has connected to the destination, all errors are its own. */
+function toProxyError(
+  thrown: unknown,
+  { isTls, isUnchecked }: FetchAttempt,
+  text: string,
+): ProxyError {
+  const options = { cause: thrown };
+  if (!isTls || /^(?:tcp |dns error|Proxy server unreachable)/.test(text)) {
+    return proxyUnreachable(options);
+  }
+  if (text.startsWith("proxy auth")) return proxyUnauthorized(options);
+  if (isUnchecked) return unreachableUnchecked(options);
+  const error = toTlsFailure(thrown, text);
+  const isOfTls = error.code === "tls_certificate_error" || /^(?:received|peer) /.test(text);
+  return isOfTls ? error : proxyRefused(options);
+}
+
+/** The error of a request that may have been sent. */
+function toLateError(thrown: unknown, method: string, text: string): ProxyError {
+  const error = toLateTlsFailure(thrown, method, text);
+  const isHttp = error.code === "connection_terminated" && !NOT_HTTP.test(text);
+  return isHttp || error.code === "tls_protocol_error" ? error : notHttp({ cause: thrown });
+}
+
 /** The error of a request that `fetch` does not even try. Its message is not kept, since it contains the URL. */
 function toInputError(thrown: unknown): ProxyError {
   if (thrown instanceof TypeError) return unsendable();
@@ -84,7 +111,7 @@ function toInputError(thrown: unknown): ProxyError {
 
 /**
  * Returns the part of the reason that the client cannot have written: it follows text that no URL can contain, since a
- * URL has no spaces. After connecting, failures over HTTP/2 have neither that text nor the URL.
+ * URL has no spaces. After connecting, failures of TLS and over HTTP/2 have neither that text nor the URL.
  */
 function reasonOf(thrown: unknown): string | undefined {
   if (!(thrown instanceof TypeError) || thrown.cause === undefined) return undefined;

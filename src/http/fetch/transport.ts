@@ -1,14 +1,18 @@
 /**
- * Requests by Deno's `fetch`, which supports TLS, HTTP/2 and the proxies of the environment.
+ * Requests by Deno's `fetch`, which supports TLS, HTTP/2 and proxies.
  *
  * @module
  */
 import { STATUS_CODE } from "@std/http/status";
-import { type HeaderPairs, ProxyError } from "../../protocol/mod.ts";
+import { type HeaderPairs, isIdempotent, ProxyError } from "../../protocol/mod.ts";
 import { mapErrors } from "../body.ts";
 import { noAddress, switchedProtocols } from "../failures.ts";
-import type { HopRequest, Transport, TransportRequest, TransportResponse } from "../transport.ts";
+import { hasConnectionAuthentication } from "../grammar.ts";
+import type { FindProxy, ProxyServer } from "../proxies.ts";
+import type { Transport, TransportRequest, TransportResponse } from "../transport.ts";
+import { AnsweredHosts } from "./answered.ts";
 import { FetchBody } from "./body.ts";
+import type { FetchClients } from "./clients.ts";
 import { fetchCoding, toUndecoded } from "./coding.ts";
 import { toBodyError, toRequestError } from "./failure.ts";
 
@@ -18,26 +22,44 @@ export type PlatformFetch = (
   init: RequestInit & { client?: Deno.HttpClient },
 ) => Promise<Response>;
 
+/** What requests are made with. */
+export interface FetchTransportDeps {
+  readonly clients: FetchClients;
+  /** `undefined` when there are no proxies. */
+  readonly findProxy?: FindProxy | undefined;
+  /** Default: the global `fetch`. */
+  readonly fetch?: PlatformFetch;
+}
+
 /** The parts of a `fetch` that can differ from its request. */
 interface FetchTarget {
   readonly url: URL;
   readonly headers: HeaderPairs;
-  readonly signal: AbortSignal;
+  readonly client: Deno.HttpClient;
+  /** Whether the client keeps connections. */
+  readonly isShared: boolean;
+  readonly isProxied: boolean;
 }
 
 /**
- * Creates a {@linkcode Transport} that makes its requests with `fetch`.
- *
- * @param client Has to allow a `host` field: it names the host when the request goes to one of the checked addresses.
+ * Creates a {@linkcode Transport} that makes its requests with `fetch`. Requests to `http:` URLs go to the checked
+ * addresses; for `https:`, `fetch` looks the host up again, because the certificate has to match its name. A proxy is given
+ * the name.
  */
 export function createFetchTransport(
-  client: Deno.HttpClient,
-  fetch: PlatformFetch = globalThis.fetch,
+  { clients, findProxy, fetch = globalThis.fetch }: FetchTransportDeps,
 ): Transport {
-  async function send({ method, body }: HopRequest, target: FetchTarget): Promise<Response> {
-    const { url, headers, signal } = target;
+  const answered = new AnsweredHosts();
+
+  async function send(
+    request: TransportRequest,
+    target: FetchTarget,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const { method, body } = request;
+    const { url, headers, client, isShared, isProxied } = target;
     try {
-      return await fetch(url, {
+      const response = await fetch(url, {
         method,
         headers: headers as [string, string][], // fetch only reads them
         body,
@@ -45,23 +67,68 @@ export function createFetchTransport(
         signal,
         client,
       });
+      if (isShared) answered.add(url.host);
+      return response;
     } catch (thrown) {
       if (signal.aborted) throw signal.reason;
-      throw toRequestError(thrown, method);
+      const isTls = url.protocol === "https:";
+      throw toRequestError(thrown, {
+        method,
+        isTls,
+        isProxied,
+        isUnchecked: isTls && request.addresses !== undefined && !isAddress(url),
+        mayBeRepeated: isShared && answered.has(url.host),
+      });
     }
+  }
+
+  function sendByName(
+    request: TransportRequest,
+    proxy: ProxyServer | undefined,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const { url, headers, route } = request;
+    const isShared = mayShareConnection(request);
+    const client = clients.find({ isShared, proxy, route });
+    return send(
+      request,
+      { url, headers, client, isShared, isProxied: proxy !== undefined },
+      signal,
+    );
+  }
+
+  async function sendToAddress(
+    request: TransportRequest,
+    address: string,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const { url, route } = request;
+    const target = {
+      url: pin(url, address),
+      headers: [...request.headers, ["host", url.host]] satisfies HeaderPairs,
+      isProxied: false,
+    };
+    if (findProxy === undefined) {
+      const isShared = mayShareConnection(request);
+      const client = clients.find({ isShared, proxy: undefined, route });
+      return await send(request, { ...target, client, isShared }, signal);
+    }
+    // Of the environment's variables, fetch would apply NO_PROXY to the address instead of the name.
+    const port = url.port === "" ? 80 : Number(url.port);
+    using client = clients.openTo({ hostname: address, port });
+    return await send(request, { ...target, client, isShared: false }, signal);
   }
 
   /** Tries the checked addresses in turn, as long as nothing has been sent. */
   async function sendPinned(
-    request: HopRequest,
+    request: TransportRequest,
     addresses: readonly string[],
     signal: AbortSignal,
   ): Promise<Response> {
-    const headers: HeaderPairs = [...request.headers, ["host", request.url.host]];
     let failure: ProxyError | undefined;
     for (const address of addresses) {
       try {
-        return await send(request, { url: pin(request.url, address), headers, signal });
+        return await sendToAddress(request, address, signal);
       } catch (error) {
         if (!(error instanceof ProxyError) || error.sent !== "no") throw error;
         failure = error;
@@ -75,10 +142,10 @@ export function createFetchTransport(
     const request = given.decode === false
       ? { ...given, headers: toUndecoded(given.headers) }
       : given;
-    const { addresses, url, headers } = request;
-    // The certificate has to match the name, so a request to a name that was rebound fails in the handshake.
-    const response = addresses === undefined || url.protocol === "https:"
-      ? await send(request, { url, headers, signal })
+    const { addresses, url } = request;
+    const proxy = findProxy?.(url);
+    const response = addresses === undefined || url.protocol === "https:" || proxy !== undefined
+      ? await sendByName(request, proxy, signal)
       : await sendPinned(request, addresses, signal);
     if (response.status !== STATUS_CODE.SwitchingProtocols) {
       return toTransportResponse(response, request, signal);
@@ -86,6 +153,16 @@ export function createFetchTransport(
     await response.body?.cancel();
     throw switchedProtocols();
   };
+}
+
+/**
+ * Reports whether a request may go over a connection that was used before. `fetch` itself repeats a request if such a
+ * connection ends before the response. So a request whose repetition has an effect or is counted, or whose body cannot be
+ * sent again, goes over one of its own; and so does a request that authenticates its connection, which no other may use.
+ */
+function mayShareConnection({ method, headers, body, mayRepeat }: TransportRequest): boolean {
+  return isIdempotent(method) && mayRepeat === undefined && !(body instanceof ReadableStream) &&
+    !hasConnectionAuthentication(headers);
 }
 
 function toTransportResponse(
@@ -114,4 +191,9 @@ function pin(url: URL, address: string): URL {
   const pinned = new URL(url);
   pinned.hostname = address.includes(":") ? `[${address}]` : address;
   return pinned;
+}
+
+/** Reports whether the host of a URL is an address: the URL parser writes IPv4 as four numbers and IPv6 in brackets. */
+function isAddress({ hostname }: URL): boolean {
+  return hostname.startsWith("[") || /^\d+\.\d+\.\d+\.\d+$/.test(hostname);
 }
