@@ -200,6 +200,24 @@ const CASES: readonly Case[] = [
     expected: { "": 0.02 },
   },
   {
+    name: "seconds until there was a connection, if none was there",
+    emit(telemetry): void {
+      telemetry.emit(EXCHANGED);
+      telemetry.emit(exchanged({ connectMs: 4 }));
+    },
+    metric: "wsfetch_connect_seconds_sum",
+    expected: { "": 0.004 },
+  },
+  {
+    name: "seconds of TLS handshakes, if there were any",
+    emit(telemetry): void {
+      telemetry.emit(exchanged({ connectMs: 4 }));
+      telemetry.emit(exchanged({ connectMs: 4, tlsMs: 6 }));
+    },
+    metric: "wsfetch_tls_handshake_seconds_sum",
+    expected: { "": 0.006 },
+  },
+  {
     name: "seconds of exchanges that were not refused at once",
     emit(telemetry): void {
       telemetry.emit(EXCHANGED);
@@ -295,6 +313,7 @@ Deno.test("render() returns the versions, the start time, the memory and the eve
 Deno.test("render() follows the conventions of Prometheus", async () => {
   using metrics = create();
   for (const event of ALL) metrics.telemetry.emit(event);
+  metrics.telemetry.emit(exchanged({ connectMs: 4, tlsMs: 6 }));
   assertEquals(metrics.contentType, "text/plain; version=0.0.4; charset=utf-8");
   for (const [name, { help, type, samples }] of await read(metrics)) {
     assertMatch(name, /^wsfetch_[a-z_]+$/);

@@ -49,15 +49,25 @@ Deno.test("close() ends a read, and the peer sees the end", async () => {
   await settled(closing);
 });
 
+const isFull = Promise.withResolvers<void>();
+
+/** Writes until the peer takes no more; then fulfils `isFull`. */
+async function fill(socket: TlsSocket): Promise<void> {
+  for (;;) {
+    const late = setTimeout(isFull.resolve, 200);
+    await socket.write(new Uint8Array(1_000_000));
+    clearTimeout(late);
+  }
+}
+
 Deno.test("close() with bytes that the peer does not take counts the socket until the peer ends it", async () => {
   using listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key });
   const closing = { count: 0 };
   const socket = await open(listener.addr.port, closing);
   const peer = await listener.accept();
   await Promise.all([socket.handshake(), peer.handshake()]);
-  const writing = assertRejects(async () => {
-    for (;;) await socket.write(new Uint8Array(1_000_000));
-  });
+  const writing = assertRejects(() => fill(socket));
+  await isFull.promise;
   const reading = socket.read(new Uint8Array(10));
   socket.close();
   await assertRejects(() => reading, Deno.errors.Interrupted);
