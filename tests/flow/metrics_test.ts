@@ -170,13 +170,14 @@ function loggedTimes(service: Service, event: string, count: number): Promise<un
   );
 }
 
-/** Compares, once everything that was begun has ended. */
+/** Histograms, and the members of log lines that they add up. */
 const TIMES = [
   ["exchange_duration", "totalMs"],
   ["exchange_head", "waitMs"],
   ["connect", "connectMs"],
 ] as const;
 
+/** Compares, once everything that was begun has ended. */
 async function assertAgreed(
   service: Service,
   { connections, ledger, token }: { connections: number; ledger: Ledger; token?: string },
