@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Clock, systemClock } from "../../clock.ts";
+import { systemClock } from "../../clock.ts";
 import { isIdempotent, ProxyError } from "../../protocol/mod.ts";
 import { badPort, terminated } from "../failures.ts";
 import { hasConnectionAuthentication } from "../grammar.ts";
@@ -15,12 +15,13 @@ import { ChunkedBodyWriter } from "./chunked_body_writer.ts";
 import { isBadPort } from "./connect.ts";
 import type { TcpConnection } from "./connection.ts";
 import { createDial, type DialDeps } from "./dial.ts";
-import type { Host, Wish } from "./host.ts";
+import type { Host } from "./host.ts";
 import { Pool } from "./pool.ts";
 import { createReadHead } from "./read_head.ts";
 import { encodeRequestHead } from "./request_head.ts";
 import { createHttp1Body } from "./response.ts";
 import type { Http1Head } from "./response_head.ts";
+import type { Wish } from "./waiting.ts";
 
 /** An HTTP/1.1 client. Disposing of it closes its idle connections. */
 export interface Http1Client extends Disposable {

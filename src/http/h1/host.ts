@@ -6,28 +6,9 @@
 import type { Clock } from "../../clock.ts";
 import { ProxyError } from "../../protocol/mod.ts";
 import { unreachable } from "../failures.ts";
-import type { ConnectTimes } from "../transport.ts";
 import { type ConnectionKeeper, TcpConnection } from "./connection.ts";
 import type { Dial, Dialed, DialTarget } from "./dial.ts";
-
-/** Which connection a request needs. */
-export interface Wish {
-  /** The addresses that were checked; `undefined`: any connection to the host will do. */
-  readonly addresses: readonly string[] | undefined;
-  /** On whose behalf the request is made. */
-  readonly owner: string | undefined;
-  /** Whether the request authenticates its connection, so that it needs the owner's own. */
-  readonly isBinding: boolean;
-  /** Whether only a new connection will do. */
-  readonly isFresh: boolean;
-}
-
-/** A connection for a request. */
-export interface Acquired {
-  readonly connection: TcpConnection;
-  /** How long the request waited; `undefined` when an idle connection was there. */
-  readonly times: ConnectTimes | undefined;
-}
+import { type Acquired, isFit, WaitingList, type WaitingRequest, type Wish } from "./waiting.ts";
 
 /** What a host has in common with the others of its pool. */
 export interface HostDeps {
@@ -45,17 +26,9 @@ export interface HostDeps {
   readonly abandoned: (host: Host) => void;
 }
 
-interface Waiting {
-  readonly wish: Wish;
-  readonly signal: AbortSignal;
-  readonly since: number;
-  readonly resolve: (acquired: Acquired) => void;
-  readonly reject: (reason: unknown) => void;
-  /** Ends the attempt to open a connection for this request. */
-  dial: AbortController | undefined;
-  /** Listens for an abort; absent while an idle connection is about to be offered. */
-  abort: (() => void) | undefined;
-}
+// Under load, connections that are used in turns save requests the wait for a turn, which costs a request some
+// microseconds of CPU time; a connection costs some hundred.
+const MAX_TURNS_WAITED = 100;
 
 /** The connections to one host. */
 export class Host implements ConnectionKeeper {
@@ -63,11 +36,15 @@ export class Host implements ConnectionKeeper {
   readonly #deps: HostDeps;
   /** The connection that became idle last is at the end. */
   readonly #idle: TcpConnection[] = [];
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting = new WaitingList(({ dial, signal }) => {
+    if (this.#dials.size > this.#waiting.length) dial?.abort(signal.reason);
+  });
+  readonly #dials = new Set<AbortController>();
   #open = 0;
-  #dialing = 0;
   /** Connections that are idle, and will be offered in the next turn of the event loop. */
   #settling = 0;
+  /** How many requests have waited for a turn of the event loop since this last opened a connection. */
+  #turnsWaited = 0;
   #isDisposed = false;
   /** The address that accepted a connection last: it is tried first. */
   #lastAddress: string | undefined = undefined;
@@ -92,12 +69,14 @@ export class Host implements ConnectionKeeper {
    * @throws {ProxyError} No connection was made; or the signal's reason.
    */
   acquire(wish: Wish, signal: AbortSignal): Promise<Acquired> {
-    const { promise, resolve, reject } = Promise.withResolvers<Acquired>();
-    const since = this.#deps.clock.now();
-    this.#waiting.push({ wish, signal, since, resolve, reject, dial: undefined, abort: undefined });
+    const [request, acquired] = this.#waiting.add(wish, signal, this.#deps.clock.now());
+    if (this.#settling > 0 && ++this.#turnsWaited >= MAX_TURNS_WAITED) {
+      this.#turnsWaited = 0;
+      if (this.#hasRoom()) this.#dial(request);
+    }
     this.#dialMore();
-    if (this.#settling === 0) this.#listen();
-    return promise;
+    if (this.#settling === 0) this.#waiting.listen();
+    return acquired;
   }
 
   /** Makes a connection idle; it is offered when {@linkcode settled} is called. */
@@ -112,9 +91,9 @@ export class Host implements ConnectionKeeper {
     if (connection.isClosed) return;
     this.#settling--;
     if (!this.#handOver(connection)) this.#idle.push(connection);
-    if (this.#waiting.length === 0) return;
+    if (this.#waiting.length === 0 || this.#settling > 0) return;
     this.#dialMore();
-    this.#listen();
+    this.#waiting.listen();
   }
 
   /** The connection that has been idle longest, of those that are offered. */
@@ -143,11 +122,8 @@ export class Host implements ConnectionKeeper {
 
   [Symbol.dispose](): void {
     this.#isDisposed = true;
-    for (const waiting of this.#waiting.splice(0)) {
-      waiting.dial?.abort();
-      this.#forget(waiting);
-      waiting.reject(unreachable());
-    }
+    for (const dial of this.#dials) dial.abort();
+    this.#waiting.fail(unreachable(), () => true);
     for (const connection of [...this.#idle]) connection.close();
   }
 
@@ -173,52 +149,54 @@ export class Host implements ConnectionKeeper {
 
   /** Gives a connection that has become free to the request that has waited longest. */
   #handOver(connection: TcpConnection): boolean {
-    const at = this.#waiting.findIndex(({ wish }) => !wish.isFresh && isFit(connection, wish));
-    const waiting = at < 0 ? undefined : this.#waiting[at];
-    if (waiting === undefined) return false;
-    this.#waiting.splice(at, 1);
+    const request = this.#waiting.find(({ wish }) => !wish.isFresh && isFit(connection, wish));
+    if (request === undefined) return false;
+    const { signal, since, abort, resolve, reject } = request;
+    this.#waiting.remove(request);
     this.#deps.countIdle(-1);
     connection.endIdle();
-    // Without a listener, the request has waited for a turn of the event loop only.
-    const isAtOnce = waiting.abort === undefined;
-    this.#forget(waiting);
-    if (waiting.signal.aborted) {
+    if (signal.aborted) {
       connection.close();
-      waiting.reject(waiting.signal.reason);
-    } else {
-      const connectMs = this.#deps.clock.now() - waiting.since;
-      const times = isAtOnce ? undefined : { connectMs, tlsMs: undefined };
-      waiting.resolve({ connection, times });
+      reject(signal.reason);
+      return true;
     }
+    // Without a listener, the request has waited for a turn of the event loop only.
+    const times = abort && { connectMs: this.#deps.clock.now() - since, tlsMs: undefined };
+    resolve({ connection, times });
     return true;
   }
 
   /** Opens connections for the requests that wait, unless enough are about to be there. */
   #dialMore(): void {
-    const { maxPerHost, maxDialsPerHost } = this.#deps;
-    for (const waiting of this.#waiting) {
-      if (this.#dialing + this.#settling >= this.#waiting.length) return;
-      if (this.#dialing >= maxDialsPerHost) return;
-      if (waiting.dial !== undefined) continue;
+    while (this.#dials.size + this.#settling < this.#waiting.length) {
+      const request = this.#waiting.find(({ dial }) => dial === undefined);
+      if (request === undefined) return;
       // Only connections that do for none of the requests are idle while requests wait.
-      if (this.#open + this.#dialing >= maxPerHost) this.#idle[0]?.close();
-      if (this.#open + this.#dialing >= maxPerHost) return;
-      this.#dial(waiting);
+      if (this.#open + this.#dials.size >= this.#deps.maxPerHost) this.#idle[0]?.close();
+      if (!this.#hasRoom()) return;
+      this.#dial(request);
     }
   }
 
-  #dial(waiting: Waiting): void {
-    const controller = waiting.dial = new AbortController();
+  /** Reports whether one more connection may be opened. */
+  #hasRoom(): boolean {
+    const { maxPerHost, maxDialsPerHost } = this.#deps;
+    return this.#dials.size < maxDialsPerHost && this.#open + this.#dials.size < maxPerHost;
+  }
+
+  #dial(request: WaitingRequest): void {
+    const dial = request.dial = new AbortController();
     const startedAt = this.#deps.clock.now();
-    const { addresses } = waiting.wish;
-    this.#dialing++;
-    this.#deps.dial(
-      { ...this.#target, addresses: addresses && this.#lastFirst(addresses) },
-      controller.signal,
-    ).then(
-      (dialed) => this.#opened(dialed, waiting),
-      (error) => this.#notOpened(error, waiting, startedAt),
-    );
+    const { addresses } = request.wish;
+    this.#dials.add(dial);
+    const target = { ...this.#target, addresses: addresses && this.#lastFirst(addresses) };
+    this.#deps.dial(target, dial.signal).then((dialed) => {
+      this.#dials.delete(dial);
+      this.#opened(dialed, request);
+    }, (error) => {
+      this.#dials.delete(dial);
+      this.#notOpened(error, request, startedAt);
+    });
   }
 
   #lastFirst(addresses: readonly string[]): readonly string[] {
@@ -227,72 +205,36 @@ export class Host implements ConnectionKeeper {
     return [last, ...addresses.filter((address) => address !== last)];
   }
 
-  #opened({ tcp, address, times }: Dialed, waiting: Waiting): void {
-    this.#dialing--;
+  #opened({ tcp, address, times }: Dialed, request: WaitingRequest): void {
     if (this.#isDisposed) return tcp.close();
     this.#open++;
     this.#lastAddress = address;
     const connection = new TcpConnection(tcp, address, this);
-    const own = this.#waiting.indexOf(waiting);
-    const at = own >= 0 ? own : this.#waiting.findIndex(({ wish }) => isFit(connection, wish));
-    const [taker] = at < 0 ? [] : this.#waiting.splice(at, 1);
+    const taker = this.#waiting.find((each) => each === request) ??
+      this.#waiting.find(({ wish }) => isFit(connection, wish));
     if (taker === undefined) return this.#deps.release(connection);
-    this.#forget(taker);
+    this.#waiting.remove(taker);
     const connectMs = this.#deps.clock.now() - taker.since;
     taker.resolve({
       connection,
-      times: taker === waiting ? times : { connectMs, tlsMs: undefined },
+      times: taker === request ? times : { connectMs, tlsMs: undefined },
     });
     this.#dialMore();
   }
 
-  #notOpened(error: unknown, waiting: Waiting, startedAt: number): void {
-    this.#dialing--;
+  #notOpened(error: unknown, request: WaitingRequest, startedAt: number): void {
     const isLate = error instanceof ProxyError && error.code === "connection_timeout";
     // Requests that have waited just as long would try the same, and wait as long again.
-    const failed = this.#waiting.filter((each) =>
-      each === waiting || isLate && each.dial === undefined && each.since <= startedAt
+    this.#waiting.fail(
+      error,
+      (each) => each === request || isLate && each.dial === undefined && each.since <= startedAt,
     );
-    for (const each of failed) {
-      this.#waiting.splice(this.#waiting.indexOf(each), 1);
-      this.#forget(each);
-      each.reject(error);
-    }
     this.#dialMore();
     this.#leaveIfUnused();
   }
 
-  /** Lets the requests that wait hear of an abort. */
-  #listen(): void {
-    for (const waiting of [...this.#waiting]) {
-      if (waiting.abort !== undefined) continue;
-      waiting.abort = () => this.#giveUp(waiting);
-      if (waiting.signal.aborted) this.#giveUp(waiting);
-      else waiting.signal.addEventListener("abort", waiting.abort);
-    }
-  }
-
-  #giveUp(waiting: Waiting): void {
-    const at = this.#waiting.indexOf(waiting);
-    if (at < 0) return;
-    this.#waiting.splice(at, 1);
-    this.#forget(waiting);
-    waiting.reject(waiting.signal.reason);
-    if (this.#dialing > this.#waiting.length) waiting.dial?.abort(waiting.signal.reason);
-  }
-
-  #forget({ abort, signal }: Waiting): void {
-    if (abort !== undefined) signal.removeEventListener("abort", abort);
-  }
-
   #leaveIfUnused(): void {
-    const isUnused = this.#open === 0 && this.#dialing === 0 && this.#waiting.length === 0;
+    const isUnused = this.#open === 0 && this.#dials.size === 0 && this.#waiting.length === 0;
     if (isUnused) this.#deps.abandoned(this);
   }
-}
-
-/** Reports whether a request may use a connection. */
-function isFit({ address, owner }: TcpConnection, wish: Wish): boolean {
-  return (wish.addresses === undefined || wish.addresses.includes(address)) &&
-    (owner === undefined || owner === wish.owner);
 }

@@ -4,8 +4,9 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import type { TcpConnection } from "../../../src/http/h1/connection.ts";
 import type { DialTarget } from "../../../src/http/h1/dial.ts";
-import type { Acquired, Host, Wish } from "../../../src/http/h1/host.ts";
+import type { Host } from "../../../src/http/h1/host.ts";
 import { Pool, type PoolLimits } from "../../../src/http/h1/pool.ts";
+import type { Acquired, Wish } from "../../../src/http/h1/waiting.ts";
 import type { UpstreamRoute } from "../../../src/http/transport.ts";
 import { ProxyError } from "../../../src/protocol/mod.ts";
 import { createFakeClock, type FakeClock } from "../../helpers/clock.ts";
