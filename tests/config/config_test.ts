@@ -125,6 +125,29 @@ Deno.test("parseConfig() reads the proxies in both spellings", () => {
   assertEquals([ALL_PROXY, NO_PROXY], [undefined, "a.example"]);
 });
 
+Deno.test("parseConfig() refuses a password that fetch would send to a destination, or not to the proxy", () => {
+  const password = "me:secret@a.example";
+  const rows: readonly [env: Record<string, string>, expected: readonly string[]][] = [
+    [{ HTTP_PROXY: `http://${password}` }, []],
+    [{ HTTP_PROXY: `https://${password}` }, ["HTTP_PROXY"]],
+    [{ HTTPS_PROXY: `http://${password}` }, ["HTTPS_PROXY"]],
+    [{ HTTPS_PROXY: `https://${password}` }, []],
+    [{ ALL_PROXY: `http://${password}` }, ["ALL_PROXY"]],
+    [{ ALL_PROXY: `https://${password}` }, ["ALL_PROXY"]],
+    [{ ALL_PROXY: `socks5://${password}` }, []],
+    [{ ALL_PROXY: `http://${password}`, HTTPS_PROXY: "http://a.example" }, []],
+  ];
+  for (const [env, expected] of rows) {
+    if (expected.length === 0) {
+      parseConfig(env);
+      continue;
+    }
+    const problems = findProblems(env);
+    assertEquals(problems.map((problem) => problem.split(":")[0]), expected);
+    assertEquals(problems.filter((problem) => problem.includes("secret")), []);
+  }
+});
+
 Deno.test("parseConfig() refuses a proxy that fetch cannot use, without repeating its password", () => {
   for (const value of ["socks4://me:secret@a.example", "http://", "ftp://a.example", "a b"]) {
     const [problem = "", ...more] = findProblems({ all_proxy: value });
