@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { type RequestTracing, traceTransport } from "../../src/http/traced.ts";
+import { type RequestSpan, type RequestTracing, traceTransport } from "../../src/http/traced.ts";
 import { refused } from "../../src/http/failures.ts";
 import type { Transport, TransportRequest } from "../../src/http/transport.ts";
 import { fakeBody } from "./fake_body.ts";
@@ -16,7 +16,7 @@ const { signal } = new AbortController();
 function startTracing(isIdle = false): { tracing: RequestTracing; told: unknown[] } {
   const told: unknown[] = [];
   const tracing: RequestTracing = {
-    startHop(request) {
+    startHop(request): RequestSpan | undefined {
       told.push(request.method);
       if (isIdle) return undefined;
       return { fields: [["traceparent", "t"]], end: (outcome) => told.push(outcome) };

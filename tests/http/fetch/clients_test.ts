@@ -1,6 +1,6 @@
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import tls from "node:tls";
-import { createFetchClients } from "../../../src/http/fetch/clients.ts";
+import { createFetchClients, type FetchClients } from "../../../src/http/fetch/clients.ts";
 
 const folder = new URL("../../helpers/certificates/faulty/", import.meta.url);
 const read = (name: string): string => Deno.readTextFileSync(new URL(name, folder));
@@ -8,7 +8,14 @@ const read = (name: string): string => Deno.readTextFileSync(new URL(name, folde
 const PLAIN = { isShared: true, proxy: undefined, route: undefined };
 const PROXY = { url: "http://proxy.invalid:3128", basicAuth: { username: "me", password: "x" } };
 
-function start() {
+interface World {
+  readonly clients: FetchClients;
+  readonly created: readonly Deno.CreateHttpClientOptions[];
+  /** How many clients have not been closed. */
+  readonly open: () => number;
+}
+
+function start(): World {
   const created: Deno.CreateHttpClientOptions[] = [];
   let open = 0;
   const clients = createFetchClients({ maxIdlePerHost: 7, caCerts: ["ca"] }, (options) => {
