@@ -15,6 +15,8 @@ Deno.test("parseConfig() returns the default of every setting", () => {
     ALLOW_PORTS: [80, 443],
     ALLOW_METHODS: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
     HTTP_CLIENT: "direct",
+    CONNECT_TIMEOUT_MS: 10_000,
+    HOST_CONNECTIONS: 256,
     HTTP_PROXY: undefined,
     HTTPS_PROXY: undefined,
     ALL_PROXY: undefined,
