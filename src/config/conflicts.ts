@@ -16,6 +16,7 @@ import type { Config } from "./settings.ts";
 export function findConflicts(config: Config, isDeployed: boolean): readonly string[] {
   return [
     ...findServingConflicts(config, isDeployed),
+    ...findProxyConflicts(config),
     ...findJwtConflicts(config),
   ];
 }
@@ -49,6 +50,29 @@ function findServingConflicts(config: Config, isDeployed: boolean): readonly str
   if (config.LIMIT_REQUEST_BURST > 0 && config.LIMIT_REQUESTS_PER_SECOND === 0) {
     conflicts.push(
       "LIMIT_REQUEST_BURST: has no effect without LIMIT_REQUESTS_PER_SECOND; set both",
+    );
+  }
+  return conflicts;
+}
+
+/** Deno 2.9.6 sends the password of an `http:` proxy to `https:` destinations too, and that of an `https:` proxy to no `http:` one. */
+function findProxyConflicts({ HTTP_PROXY, HTTPS_PROXY, ALL_PROXY }: Config): readonly string[] {
+  const [forHttp, forHttps] = [HTTP_PROXY ?? ALL_PROXY, HTTPS_PROXY ?? ALL_PROXY];
+  const conflicts: string[] = [];
+  if (forHttps?.basicAuth !== undefined && forHttps.url.startsWith("http:")) {
+    conflicts.push(
+      `${
+        HTTPS_PROXY === undefined ? "ALL_PROXY" : "HTTPS_PROXY"
+      }: Deno would send the password of an http:// ` +
+        "proxy to every https: destination; use an https:// or socks5:// proxy, or one without a password",
+    );
+  }
+  if (forHttp?.basicAuth !== undefined && forHttp.url.startsWith("https:")) {
+    conflicts.push(
+      `${
+        HTTP_PROXY === undefined ? "ALL_PROXY" : "HTTP_PROXY"
+      }: Deno would not send the password of an https:// ` +
+        "proxy with requests to http: URLs; use an http:// or socks5:// proxy, or one without a password",
     );
   }
   return conflicts;

@@ -15,6 +15,8 @@ Deno.test("parseConfig() returns the default of every setting", () => {
     ALLOW_PORTS: [80, 443],
     ALLOW_METHODS: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
     HTTP_CLIENT: "direct",
+    CONNECT_TIMEOUT_MS: 10_000,
+    HOST_CONNECTIONS: 256,
     HTTP_PROXY: undefined,
     HTTPS_PROXY: undefined,
     ALL_PROXY: undefined,
@@ -123,6 +125,29 @@ Deno.test("parseConfig() reads the proxies in both spellings", () => {
     basicAuth: { username: "me", password: "a@b" },
   });
   assertEquals([ALL_PROXY, NO_PROXY], [undefined, "a.example"]);
+});
+
+Deno.test("parseConfig() refuses a password that fetch would send to a destination, or not to the proxy", () => {
+  const password = "me:secret@a.example";
+  const rows: readonly [env: Record<string, string>, expected: readonly string[]][] = [
+    [{ HTTP_PROXY: `http://${password}` }, []],
+    [{ HTTP_PROXY: `https://${password}` }, ["HTTP_PROXY"]],
+    [{ HTTPS_PROXY: `http://${password}` }, ["HTTPS_PROXY"]],
+    [{ HTTPS_PROXY: `https://${password}` }, []],
+    [{ ALL_PROXY: `http://${password}` }, ["ALL_PROXY"]],
+    [{ ALL_PROXY: `https://${password}` }, ["ALL_PROXY"]],
+    [{ ALL_PROXY: `socks5://${password}` }, []],
+    [{ ALL_PROXY: `http://${password}`, HTTPS_PROXY: "http://a.example" }, []],
+  ];
+  for (const [env, expected] of rows) {
+    if (expected.length === 0) {
+      parseConfig(env);
+      continue;
+    }
+    const problems = findProblems(env);
+    assertEquals(problems.map((problem) => problem.split(":")[0]), expected);
+    assertEquals(problems.filter((problem) => problem.includes("secret")), []);
+  }
 });
 
 Deno.test("parseConfig() refuses a proxy that fetch cannot use, without repeating its password", () => {

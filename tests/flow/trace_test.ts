@@ -30,6 +30,8 @@ const ERROR = 2;
 interface Traced {
   /** The service's own spans, one for each exchange. */
   readonly own: readonly CollectedSpan[];
+  /** The service's own spans for the requests that it makes without fetch. */
+  readonly hops: readonly CollectedSpan[];
   /** Those that Deno starts for fetch. */
   readonly fetches: readonly CollectedSpan[];
   readonly spans: readonly CollectedSpan[];
@@ -49,6 +51,8 @@ interface World {
 }
 
 type Settings = Record<string, string>;
+
+const DIRECT: Settings = { HTTP_CLIENT: "direct" };
 
 /** Runs a script of one connection against a service that exports its spans, and ends the service so that it has exported all. */
 async function trace(
@@ -74,6 +78,7 @@ async function trace(
   await using service = await startProcess({
     ALLOW_HOSTS: "127.0.0.1:*",
     LOG_LEVEL: "debug",
+    HTTP_CLIENT: "fetch",
     ...settings(origin),
     ...collector.env,
     ...env,
@@ -95,7 +100,8 @@ async function trace(
   assertEquals((await service.status).code, 0);
   const { spans } = collector;
   return {
-    own: spans.filter(({ scope }) => scope === "wsfetch"),
+    own: spans.filter(({ scope, kind }) => scope === "wsfetch" && kind === SERVER),
+    hops: spans.filter(({ scope, kind }) => scope === "wsfetch" && kind === CLIENT),
     fetches: spans.filter(({ scope, kind }) => scope === "deno" && kind === CLIENT),
     spans,
     exchanged: exchanged(),
@@ -415,6 +421,108 @@ Deno.test("with a parent-based sampler nothing that is exported holds a destinat
   assert(traced.own.length >= 2);
   assertEquals(traced.fetches, []);
   assertFalse(JSON.stringify(traced.spans).includes("mark-"), JSON.stringify(traced.spans));
+});
+
+for (
+  const [title, env] of [["by default", {}], ["with a parent-based sampler", PARENT_BASED]] as const
+) {
+  Deno.test(`${title}, each request without fetch has a span, below its exchange's and told to the destination`, async () => {
+    const traced = await trace(async ({ service, origin }) => {
+      await using client = await connectV1(service.url);
+      const requests = CALLERS.map(({ headers }, index) => ({ path: `/${index}`, headers }));
+      for (const { status } of await askFor(client, origin, requests)) assertEquals(status, 200);
+    }, { ...env, ...DIRECT });
+    assertEquals([traced.own.length, traced.hops.length], [CALLERS.length, CALLERS.length]);
+    assertEquals(traced.fetches, []);
+    for (const [index, { name, state }] of CALLERS.entries()) {
+      const { traceId, spanId } = spanOf(traced, index + 1);
+      const hop = traced.hops.find(({ parentSpanId }) => parentSpanId === spanId);
+      assertEquals([hop?.name, hop?.traceId, hop?.status], ["GET", traceId, 0], name);
+      const headers = traced.sent.get(`/${index}`)?.[0];
+      assertEquals(headers?.get("traceparent"), `00-${traceId}-${hop?.spanId}-01`, name);
+      assertEquals(headers?.get("tracestate") ?? undefined, state, name);
+    }
+  });
+}
+
+Deno.test("a span of a request has the attributes of an HTTP client, and no URL", async () => {
+  const ends = ["/fine", "/status/404", "/status/503", "/redirect"];
+  let port = "";
+  const traced = await trace(
+    async ({ service, origin }) => {
+      ({ port } = new URL(origin));
+      await using client = await connectV1(service.url);
+      await askFor(client, origin, ends.map((path) => ({ path: `${path}?${mark("query")}` })));
+      const gone = startHttp(() => new Response());
+      await gone[Symbol.asyncDispose]();
+      const refused = await client.ask({ type: "request", id: 9, url: gone.origin, method: "PUT" });
+      assertEquals(refused.code, "connection_refused");
+      const again = await client.ask({ type: "request", id: 9, url: "shop:/flaky" });
+      assertEquals(again.status, 200);
+    },
+    DIRECT,
+    (origin) => ({
+      UPSTREAMS: JSON.stringify({
+        shop: { baseUrl: origin, retry: { attempts: 2, backoffMs: 1, maxBackoffMs: 1 } },
+      }),
+    }),
+  );
+  function hopsOf(exchange: number): readonly CollectedSpan[] {
+    const { spanId } = spanOf(traced, exchange);
+    return traced.hops.filter(({ parentSpanId }) => parentSpanId === spanId);
+  }
+  const values = ({ attributes }: CollectedSpan): Record<string, unknown> =>
+    Object.fromEntries(
+      Object.entries(attributes).map(([name, value]) => [name, Object.values(value)[0]]),
+    );
+  const common = {
+    "http.request.method": "GET",
+    "server.address": "127.0.0.1",
+    "server.port": port,
+    "url.scheme": "http",
+    "network.protocol.version": "1.1",
+  };
+  const statusOf = (status: number) => ({ "http.response.status_code": String(status) });
+  const failed = (type: string) => ({ "error.type": type });
+  const resent = { "http.request.resend_count": "1" };
+  const [fine, missing, down, redirected, refused, retried] = [1, 2, 3, 4, 5, 6].map((exchange) =>
+    hopsOf(exchange).map((span) => [span.kind, span.name, span.status, values(span)])
+  );
+  assertEquals(fine, [[CLIENT, "GET", 0, { ...common, ...statusOf(200) }]]);
+  assertEquals(missing, [
+    [CLIENT, "GET", ERROR, { ...common, ...statusOf(404), ...failed("404") }],
+  ]);
+  assertEquals(down, [[CLIENT, "GET", ERROR, { ...common, ...statusOf(503), ...failed("503") }]]);
+  assertEquals(redirected, [
+    [CLIENT, "GET", 0, { ...common, ...statusOf(302) }],
+    [CLIENT, "GET", 0, { ...common, ...statusOf(200), ...resent }],
+  ]);
+  assertEquals(
+    refused?.map(([, name, status, values]) => [name, status, Object(values)["error.type"]]),
+    [["PUT", ERROR, "connection_refused"]],
+  );
+  assertEquals(retried, [
+    [CLIENT, "GET", ERROR, { ...common, ...statusOf(503), ...failed("503") }],
+    [CLIENT, "GET", 0, { ...common, ...statusOf(200), ...resent }],
+  ]);
+  assertFalse(JSON.stringify(traced.hops).includes("mark-"));
+});
+
+Deno.test("requests that run side by side do not get into each other's spans", async () => {
+  const count = 40;
+  const traced = await trace(async ({ service, origin }) => {
+    await using client = await connectV1(service.url);
+    for (let id = 1; id <= count; id++) {
+      client.send({ type: "request", id, url: `${origin}/${id}` });
+    }
+    await client.take(count);
+  }, DIRECT);
+  assertEquals([traced.own.length, traced.hops.length], [count, count]);
+  for (let id = 1; id <= count; id++) {
+    const { traceId, spanId } = spanOf(traced, id);
+    const [hop] = traced.hops.filter(({ parentSpanId }) => parentSpanId === spanId);
+    assertEquals(parentSent(traced, `/${id}`), `00-${traceId}-${hop?.spanId}-01`);
+  }
 });
 
 Deno.test("without OpenTelemetry nothing is traced, and a client's trace goes on as it is", async () => {

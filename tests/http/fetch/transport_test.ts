@@ -179,7 +179,11 @@ const UNCHECKED = [
 
 Deno.test("request() tells all failures to connect alike where the address is looked up again", async () => {
   const addresses = ["192.0.2.1"];
-  async function describe(reason: string, url: string, request: Partial<TransportRequest>) {
+  async function describe(
+    reason: string,
+    url: string,
+    request: Partial<TransportRequest>,
+  ): Promise<string> {
     const { request: send } = start(failed(reason));
     const error = await assertRejects(() => send({ url: new URL(url), ...request }), ProxyError);
     return [error.code, error.message, error.sent, error.retryable].join("|");
