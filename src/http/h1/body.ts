@@ -69,7 +69,7 @@ class PlainReader implements BodyReader {
   async #wait(): Promise<Bytes | undefined> {
     const connection = this.#connection;
     if (this.#missing > connection.memory.length) connection.reserve(STREAM_BYTES);
-    if (await connection.fill()) return this.#take();
+    if (await connection.fillUpTo(this.#missing)) return this.#take();
     if (this.#hasLength) throw incomplete({ method: this.#method });
     return undefined;
   }
@@ -122,7 +122,9 @@ class ChunkedReader implements BodyReader {
       // A body that has filled the memory is likely to be long.
       const isLong = this.#parser.missing > memory.length || end === memory.length;
       if (isLong) connection.reserve(STREAM_BYTES);
-      if (!await connection.fill()) throw incomplete({ method: this.#method });
+      if (!await connection.fillUpTo(this.#parser.missing)) {
+        throw incomplete({ method: this.#method });
+      }
     } while (!this.#advance());
     return this.#take();
   }

@@ -16,6 +16,10 @@ export interface Tcp {
 // What an idle connection keeps: the response of an API usually fits.
 const READ_BYTES = 16_384;
 const WRITE_BYTES = 4096;
+// The most that a record of TLS holds (RFC 8446 §5.1).
+const RECORD_BYTES = 16_384;
+// A read of bytes that have arrived fulfils within so many microtasks.
+const READ_MICROTASKS = 8;
 const encoder = new TextEncoder();
 
 /** Keeps the connections to one host. */
@@ -117,6 +121,35 @@ export class TcpConnection {
     this.#end += length;
     this.#isStale = false;
     return true;
+  }
+
+  /**
+   * Waits for more bytes like `fill`, and takes those that have arrived as well, until there are as many as wanted: a TLS
+   * connection returns a record of 16 KiB at a time.
+   */
+  async fillUpTo(bytes: number): Promise<boolean> {
+    if (this.#pending === undefined) this.#makeRoom(0);
+    const before = this.#end;
+    if (!await this.fill()) return false;
+    let last = this.#end - before;
+    while (
+      last >= RECORD_BYTES && this.#end - this.start < bytes &&
+      this.#memory.length - this.#end >= RECORD_BYTES
+    ) {
+      last = await this.#readIfHere();
+      this.#end += last;
+    }
+    return true;
+  }
+
+  /** Reads bytes that have arrived; if there are none, the next `fill` waits for them. */
+  async #readIfHere(): Promise<number> {
+    const reading = this.#pending = this.#tcp.read(this.#memory.subarray(this.#end));
+    let length = 0;
+    reading.then((read) => length = read ?? 0, () => {});
+    for (let count = 0; count < READ_MICROTASKS && length === 0; count++) await undefined;
+    if (length > 0) this.#pending = undefined;
+    return length;
   }
 
   /** Reads into other memory; only when no bytes wait to be taken. Returns 0 when the server sends no more. */

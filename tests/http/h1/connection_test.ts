@@ -241,3 +241,55 @@ Deno.test("isStale is true from beginIdle() to the first byte", async () => {
   wire.push(null);
   assertEquals([await connection.fill(), connection.isStale], [false, false]);
 });
+
+/** A connection whose reads return these records, of so many bytes each. */
+function recordsOf(
+  ...records: readonly (number | null)[]
+): Tcp & { readonly unread: () => number } {
+  const waiting = [...records];
+  return {
+    read(memory): Promise<number | null> {
+      const next = waiting.shift();
+      if (next === undefined) return new Promise(() => {});
+      memory.fill(1, 0, next ?? 0);
+      return Promise.resolve(next);
+    },
+    write: (bytes) => Promise.resolve(bytes.length),
+    close: () => {},
+    unread: () => waiting.length,
+  };
+}
+
+const RECORD = 16_384;
+
+Deno.test("fillUpTo() takes all records that have arrived, up to the wanted bytes and to its memory", async () => {
+  const tcp = recordsOf(RECORD, RECORD, RECORD, RECORD, RECORD);
+  const connection = new TcpConnection(tcp);
+  connection.reserve(4 * RECORD);
+  assertEquals([await connection.fillUpTo(2 * RECORD), connection.end], [true, 2 * RECORD]);
+  connection.start = connection.end;
+  assertEquals(await connection.fillUpTo(Infinity), true);
+  assertEquals([connection.start, connection.end, tcp.unread()], [0, 3 * RECORD, 0]);
+});
+
+Deno.test("fillUpTo() waits for one record only, and the next fill() takes what arrives later", async () => {
+  const wire = createWire("a".repeat(RECORD));
+  const connection = new TcpConnection(wire);
+  connection.reserve(4 * RECORD);
+  assertEquals([await connection.fillUpTo(Infinity), connection.end], [true, RECORD]);
+  connection.start = connection.end;
+  wire.push("bc");
+  assertEquals([await connection.fill(), textOf(connection)], [true, "bc"]);
+});
+
+Deno.test("fillUpTo() tells the end, and an error, with the next call", async () => {
+  const connection = new TcpConnection(recordsOf(RECORD, null));
+  connection.reserve(4 * RECORD);
+  assertEquals([await connection.fillUpTo(Infinity), await connection.fill()], [true, false]);
+  const wire = createWire("a".repeat(RECORD));
+  const reset = new TcpConnection(wire);
+  reset.reserve(4 * RECORD);
+  assertEquals(await reset.fillUpTo(Infinity), true);
+  wire.close();
+  await assertRejects(() => reset.fill());
+});
