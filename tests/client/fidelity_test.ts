@@ -1,7 +1,7 @@
 /**
  * Compares `client.fetch` with `fetch`: both make the call of each row, and must have the same outcome.
  */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { createClient, type Fetch } from "../../src/client/mod.ts";
 import { startService } from "../helpers/service.ts";
 import { type RawConnection, startHttp, startRaw, type Upstream } from "../helpers/upstream.ts";
@@ -59,6 +59,23 @@ for (const row of ROWS) {
     run = startRun();
     const proxied = await outcome(client.fetch, row, { url: upstream.origin, run });
     assertEquals(proxied, withPhrase(withoutCoding(native, row), row));
+  });
+}
+
+const MORE_THAN_DENO = [
+  { name: "a space before the colon", lines: "x-a : 1", expected: "1" },
+  { name: "a folded line", lines: "x-a: 1\r\n 2", expected: "1 2" },
+];
+for (const { name, lines, expected } of MORE_THAN_DENO) {
+  Deno.test(`client.fetch() returns what browsers return and Deno's fetch refuses: ${name}`, async () => {
+    const raw = `HTTP/1.1 200 OK\r\n${lines}\r\ncontent-length: 2\r\n\r\nok`;
+    const run = startRun();
+    await using upstream = startUpstream({ name, raw }, () => run);
+    await using service = startService();
+    await using client = createClient(service.url);
+    await assertRejects(() => fetch(upstream.origin), TypeError);
+    const response = await client.fetch(upstream.origin);
+    assertEquals([response.headers.get("x-a"), await response.text()], [expected, "ok"]);
   });
 }
 
