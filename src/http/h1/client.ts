@@ -6,17 +6,17 @@
  */
 import { systemClock } from "../../clock.ts";
 import { isIdempotent, ProxyError } from "../../protocol/mod.ts";
-import { badPort, terminated } from "../failures.ts";
+import { terminated } from "../failures.ts";
 import { hasConnectionAuthentication } from "../grammar.ts";
 import { withSentOf } from "../sent.ts";
 import { toLateTlsFailure } from "../tls_failure.ts";
 import type { Transport, TransportRequest, TransportResponse } from "../transport.ts";
 import { ChunkedBodyWriter } from "./chunked_body_writer.ts";
-import { isBadPort } from "./connect.ts";
 import type { TcpConnection } from "./connection.ts";
 import { createDial, type DialDeps } from "./dial.ts";
 import type { Host } from "./host.ts";
 import { Pool } from "./pool.ts";
+import { InputTurn } from "./input_turn.ts";
 import { createReadHead } from "./read_head.ts";
 import { encodeRequestHead } from "./request_head.ts";
 import { createHttp1Body } from "./response.ts";
@@ -60,7 +60,6 @@ interface OutgoingRequest {
   readonly isBinding: boolean;
 }
 
-const DEFAULT_PORTS = { http: 80, https: 443 };
 const CONNECT_TIMEOUT_MS = 10_000;
 const MAX_TLS_PER_HOST = 256;
 const MAX_IDLE = 2048;
@@ -73,8 +72,6 @@ const MAX_HANDSHAKES = 32;
 const MAX_CLOSING = 512;
 // An idle connection is no longer used so long before the end of the keep-alive time that the server announced.
 const MARGIN_MS = 1000;
-// Input that arrives in the same turn of the event loop as a request is told within so many microtasks.
-const INPUT_MICROTASKS = 4;
 
 /** Creates an {@linkcode Http1Client}. */
 export function createHttp1Client(
@@ -102,6 +99,7 @@ export function createHttp1Client(
     maxIdle: maxIdleTls,
     idleMs: idleMs ?? IDLE_TLS_MS,
   }, { clock, dial, isTls: true });
+  const inputTurn = new InputTurn(clock);
   const readHead = createReadHead();
 
   /** Sends the request and reads the head of its response. */
@@ -174,7 +172,7 @@ export function createHttp1Client(
     for (;;) {
       const connection = host.take(wish);
       if (connection === undefined) return undefined;
-      for (let count = 0; count < INPUT_MICROTASKS; count++) await undefined;
+      if (!inputTurn.isTold) await inputTurn.wait();
       if (!connection.hasInput) return connection;
       connection.close();
     }
@@ -185,17 +183,13 @@ export function createHttp1Client(
     signal: AbortSignal,
   ): Promise<TransportResponse> {
     const { method, url, headers, body, addresses, owner, route, observer } = request;
-    const isTls = url.protocol === "https:";
-    const port = url.port === "" ? DEFAULT_PORTS[isTls ? "https" : "http"] : Number(url.port);
-    if (isBadPort(port)) throw badPort();
+    const host = (url.protocol === "https:" ? secure : plain).host(url, route);
     const isBinding = hasConnectionAuthentication(headers);
     const outgoing = {
       head: encodeRequestHead({ method, url, headers, length: lengthOf(body) }),
       request,
       isBinding,
     };
-    const hostname = withoutBrackets(url.hostname);
-    const host = (isTls ? secure : plain).host({ url, hostname, port, route });
     const wish = { addresses, owner, isBinding, isFresh: false };
 
     let connection = await takeQuiet(host, wish);
@@ -243,11 +237,6 @@ function isRepeatable({ method, body, mayRepeat }: TransportRequest): boolean {
 function lengthOf(body: TransportRequest["body"]): number | "chunked" | undefined {
   if (body === null) return undefined;
   return body instanceof ReadableStream ? "chunked" : body.byteLength;
-}
-
-/** Removes the brackets that an IPv6 address has in a URL only. */
-function withoutBrackets(hostname: string): string {
-  return hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
 }
 
 function ignore(): void {}

@@ -90,8 +90,9 @@ export class Host implements ConnectionKeeper {
   settled(connection: TcpConnection): void {
     if (connection.isClosed) return;
     this.#settling--;
+    if (this.#waiting.length === 0) return void this.#idle.push(connection);
     if (!this.#handOver(connection)) this.#idle.push(connection);
-    if (this.#waiting.length === 0 || this.#settling > 0) return;
+    if (this.#settling > 0) return;
     this.#dialMore();
     this.#waiting.listen();
   }

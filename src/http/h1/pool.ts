@@ -5,6 +5,8 @@
  */
 import type { Cancel, Clock } from "../../clock.ts";
 import type { UpstreamRoute } from "../transport.ts";
+import { badPort } from "../failures.ts";
+import { isBadPort } from "./connect.ts";
 import type { TcpConnection } from "./connection.ts";
 import type { Dial } from "./dial.ts";
 import { Host, type HostDeps } from "./host.ts";
@@ -21,15 +23,7 @@ export interface PoolLimits {
   readonly idleMs: number;
 }
 
-/** A host to connect to. */
-export interface HostKey {
-  readonly url: URL;
-  /** Without brackets. */
-  readonly hostname: string;
-  readonly port: number;
-  /** Requests with different routes share no connection. */
-  readonly route: UpstreamRoute | undefined;
-}
+const DEFAULT_PORTS = { http: 80, https: 443 };
 
 /** The connections of a client that speak TLS, or those that do not. Disposing of the pool closes the idle ones. */
 export class Pool implements Disposable {
@@ -63,13 +57,21 @@ export class Pool implements Disposable {
     this.#deps = { dial, clock, maxPerHost, maxDialsPerHost, release, countIdle };
   }
 
-  /** Returns the connections to a host. */
-  host({ url, hostname, port, route }: HostKey): Host {
+  /**
+   * Returns the connections to the host of a URL. Requests with different routes share no connection.
+   *
+   * @throws {ProxyError} `http_request_denied`: the port is one that `fetch` does not connect to.
+   */
+  host(url: URL, route: UpstreamRoute | undefined): Host {
     const hosts = route === undefined ? this.#hosts : this.#hostsOf(route);
     const key = url.host;
     let host = hosts.get(key);
     if (host !== undefined) return host;
-    host = new Host({ hostname, port, isTls: this.#isTls, tls: route?.tls }, {
+    const isTls = this.#isTls;
+    const port = url.port === "" ? DEFAULT_PORTS[isTls ? "https" : "http"] : Number(url.port);
+    if (isBadPort(port)) throw badPort();
+    const hostname = withoutBrackets(url.hostname);
+    host = new Host({ hostname, port, isTls, tls: route?.tls }, {
       ...this.#deps,
       abandoned: (host) => {
         this.#all.delete(host);
@@ -138,4 +140,9 @@ export class Pool implements Disposable {
     oldest?.close();
     return oldest !== undefined;
   }
+}
+
+/** Removes the brackets that an IPv6 address has in a URL only. */
+function withoutBrackets(hostname: string): string {
+  return hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
 }

@@ -69,8 +69,7 @@ function start(limits: Partial<PoolLimits> = {}): World {
     pool,
     clock,
     dialed,
-    host: (name = "h.invalid", route) =>
-      pool.host({ url: new URL(`http://${name}/`), hostname: name, port: 80, route }),
+    host: (name = "h.invalid", route) => pool.host(new URL(`http://${name}/`), route),
     async open(count, host = world.host()): Promise<readonly TcpConnection[]> {
       const from = dialed.length;
       const acquiring = Array.from({ length: count }, () => acquire(host));
