@@ -36,13 +36,14 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, string>> = {
   dns_timeout: "The name servers of the host took too long. Try again.",
   connection_refused:
     "No server listens on this port. Check the port, and whether the server is running.",
-  connection_timeout: "The host did not respond. Check the host and its firewall, or try again.",
+  connection_timeout:
+    "No connection was made in time: the host did not respond, or all connections to it were in use. Check the host and its firewall, or try again. The operator sets CONNECT_TIMEOUT_MS and HOST_CONNECTIONS.",
   destination_unavailable:
     "The destination cannot be reached, or was paused after repeated failures. Wait as long as the error says, then send again.",
   tls_protocol_error:
-    "The destination and the service have no TLS version or cipher in common. Check that the port speaks TLS, and which versions.",
+    "The TLS handshake failed; the message says why: no TLS on this port, no version in common, or a client certificate is needed, which the operator can give to a named upstream.",
   tls_certificate_error:
-    "The certificate of the destination has expired, is for another name, or has an untrusted issuer. It must be fixed at the destination.",
+    "The message says what is wrong with the certificate of the destination. It must be fixed there; the operator can make the service trust an authority of your own.",
   connection_terminated:
     "The connection was lost before a response arrived. Send again if the method is idempotent. Otherwise find out first whether the request took effect.",
   http_response_timeout:
@@ -52,7 +53,7 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, string>> = {
   http_response_body_size:
     "The body is larger than the service allows in one frame. Choose a response in chunks, or request less. The operator can raise MAX_RESPONSE_BYTES.",
   http_response_content_coding:
-    "The body does not match its content-encoding. Send the header accept-encoding: identity to get it without a coding.",
+    'The body does not match its content-encoding. Send the frame with "decode": false to get the bytes as they came.',
   http_protocol_error:
     "The response is not valid HTTP, or its head is too long; the message says what is wrong. Check the port, which may speak another protocol.",
   too_many_redirects: "Choose “Show redirects” to see where each redirect leads.",
