@@ -97,6 +97,12 @@ export function notHttp(options?: ProxyErrorOptions): ProxyError {
   return new ProxyError("http_protocol_error", message, options);
 }
 
+/** The destination responded with TLS to a request without it. */
+export function speaksTls(): ProxyError {
+  const message = "The destination speaks TLS on this port; use an https: URL, or another port";
+  return new ProxyError("http_protocol_error", message);
+}
+
 /**
  * The response is HTTP but breaks one of its rules.
  *

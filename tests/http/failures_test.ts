@@ -14,6 +14,7 @@ import {
   proxyUnauthorized,
   proxyUnreachable,
   refused,
+  speaksTls,
   switchedProtocols,
   terminated,
   type ToFailure,
@@ -69,6 +70,7 @@ const FAILURES: readonly { name: string; create: ToFailure; expected: Expected }
     create: terminated,
     expected: ["connection_terminated", "maybe", true, false],
   },
+  { name: "speaksTls", create: speaksTls, expected: ["http_protocol_error", "yes", false, false] },
   { name: "notHttp", create: notHttp, expected: ["http_protocol_error", "yes", false, false] },
   {
     name: "malformed",

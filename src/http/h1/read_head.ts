@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { headTooLarge, notHttp, switchedProtocols, terminated } from "../failures.ts";
+import { headTooLarge, notHttp, speaksTls, switchedProtocols, terminated } from "../failures.ts";
 import type { TcpConnection } from "./connection.ts";
 import {
   createParseHead,
@@ -23,6 +23,8 @@ import {
 export type ReadHead = (connection: TcpConnection, method: string) => Promise<Http1Head>;
 
 const SWITCHING_PROTOCOLS = 101;
+// The type of a record with an alert (RFC 8446 §5.1): how TLS servers respond to plain HTTP.
+const TLS_ALERT = 0x15;
 
 /** Creates a {@linkcode ReadHead}. */
 export function createReadHead(): ReadHead {
@@ -44,7 +46,9 @@ export function createReadHead(): ReadHead {
       const { memory, start, end } = connection;
       const headEnd = findHeadEnd(memory, start + scanned, end);
       if (headEnd < 0) {
-        if (!isHeadPossible(memory, start, end)) throw notHttp();
+        if (!isHeadPossible(memory, start, end)) {
+          throw memory[start] === TLS_ALERT ? speaksTls() : notHttp();
+        }
         if (end - start > MAX_HEAD_BYTES) throw headTooLarge(`${MAX_HEAD_BYTES} bytes in its head`);
         scanned = Math.max(0, end - start - 2); // the end of the head may be cut
         if (!await connection.fill()) throw terminated({ method });

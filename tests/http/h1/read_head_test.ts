@@ -35,6 +35,14 @@ Deno.test("readHead() takes the bytes of the head, and leaves those of the body"
   assertEquals([head.status, memory.toString("latin1", start, end)], [201, "abc"]);
 });
 
+Deno.test("readHead() tells a server that speaks TLS from one that speaks something else", async () => {
+  await assertRefused(
+    "The destination speaks TLS on this port; use an https: URL, or another port",
+    "\x15\x03\x01\x00\x02\x02\x46",
+  );
+  await assertRefused("The destination responded with something that is not HTTP", "220 smtp\r\n");
+});
+
 Deno.test("readHead() fails when the connection ends, by the method of the request", async () => {
   for (const [method, retryable] of [["GET", true], ["POST", false]] as const) {
     for (const segments of [[null], ["HTTP/1.1 200", null], ["HTTP/1.1 100 x\r\n\r\n", null]]) {
