@@ -122,6 +122,7 @@ const FAILURES: readonly { name: string; create: ToFailure; expected: Expected }
 // These do not depend on a cause.
 const WITHOUT_OPTIONS: ReadonlySet<string> = new Set([
   "noAddress",
+  "speaksTls",
   "unsendable",
   "switchedProtocols",
   "tooLarge",
