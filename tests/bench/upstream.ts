@@ -12,6 +12,8 @@ import { ask, findPort, type ServerProcess, startServer } from "./processes.ts";
 export interface UpstreamOptions {
   readonly folder: string;
   readonly cores: readonly number[] | undefined;
+  /** Default: made for this upstream. */
+  readonly certificates?: Certificates;
 }
 
 /** Where an upstream is, and which authority proves it. */
@@ -27,14 +29,18 @@ export interface Upstream extends AsyncDisposable, UpstreamPlace {
   readonly process: ServerProcess;
   /** Returns the URL of what exchanges of a cell ask for. */
   url(cell: Pick<Cell, "scheme" | "keepsAlive" | "bodyBytes">): string;
+  /** Returns how many connections it has accepted, this question's among them. */
+  countConnections(): Promise<number>;
 }
 
 /** Starts the upstream: over TCP and over TLS, on a port each, with HTTP/1.1. */
-export async function startUpstream({ folder, cores }: UpstreamOptions): Promise<Upstream> {
+export async function startUpstream(
+  { folder, cores, certificates: given }: UpstreamOptions,
+): Promise<Upstream> {
   const files = `${folder}/bodies`;
   Deno.mkdirSync(files);
   for (const size of BODY_BYTES) Deno.writeTextFileSync(`${files}/${size}.json`, createBody(size));
-  const certificates = await makeCertificates(folder);
+  const certificates = given ?? await makeCertificates(folder);
   const place = { ports: { http: findPort(), https: findPort() }, certificates };
   const nginx = await findNginx();
   const own = new URL("peers/upstream_server.ts", import.meta.url).pathname;
@@ -52,8 +58,16 @@ export async function startUpstream({ folder, cores }: UpstreamOptions): Promise
     process,
     url: ({ scheme, keepsAlive, bodyBytes }) =>
       `${scheme}://127.0.0.1:${place.ports[scheme]}${keepsAlive ? "" : "/close"}/${bodyBytes}.json`,
+    countConnections: () => readAccepted(port),
     [Symbol.asyncDispose]: () => process[Symbol.asyncDispose](),
   };
+}
+
+/** The second number of nginx's `stub_status` is that of accepted connections: "server accepts handled requests". */
+async function readAccepted(port: number): Promise<number> {
+  using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+  const response = await fetch(`http://127.0.0.1:${port}/status`, { client });
+  return Number(/requests\s+(\d+)/.exec(await response.text())?.[1]);
 }
 
 /** Gives the version of nginx, or `undefined` where it is not installed. */
@@ -87,6 +101,7 @@ server {
   ssl_protocols TLSv1.2 TLSv1.3;
   ssl_certificate ${certificates.certificate}; ssl_certificate_key ${certificates.key};
   root ${files};
+  location = /status { stub_status; }
   location /close/ { alias ${files}/; keepalive_timeout 0; }
 }`;
 }

@@ -1,5 +1,6 @@
 /**
- * An upstream for where nginx is not installed: `/NAME`, and `/close/NAME`, after which the connection ends.
+ * An upstream for where nginx is not installed: `/NAME`, and `/close/NAME`, after which the connection ends; `/status`
+ * counts the connections over TLS as nginx does.
  * Arguments: the port, the folder with the bodies, the port for TLS, and the paths of its certificate and key.
  *
  * @module
@@ -34,10 +35,15 @@ const tls = createServer({
   response.writeHead(200, { ...JSON_TYPE, "content-length": body.length });
   response.end(body);
 });
+let accepted = 0;
+tls.on("connection", () => accepted++);
 tls.keepAliveTimeout = 75_000; // as nginx has it
 tls.listen(Number(tlsPort), "127.0.0.1", () => {
   Deno.serve({ hostname: "127.0.0.1", port: Number(port) }, ({ url }) => {
-    const { body, closes } = find(new URL(url).pathname);
+    const { pathname } = new URL(url);
+    // With the question's own connection, as nginx has it.
+    if (pathname === "/status") return new Response(`requests\n ${++accepted}`);
+    const { body, closes } = find(pathname);
     return new Response(body, { headers: closes ? { ...JSON_TYPE, ...CLOSE } : JSON_TYPE });
   });
 });
