@@ -172,7 +172,11 @@ async function measure(folder: string): Promise<void> {
     return { medianMs: median(times), slowestMs: quantile(times, 0.99), connections, cpuMs };
   }
 
-  say(`${placement.note}; ${ROUNDS} rounds; ${REQUESTS} requests; ${certificates.title}; load ${Deno.loadavg()[0]}`);
+  say(
+    `${placement.note}; ${ROUNDS} rounds; ${REQUESTS} requests; ${certificates.title}; load ${
+      Deno.loadavg()[0]
+    }`,
+  );
   for (const roundTripMs of ROUND_TRIPS_MS) {
     const bursts = new Map<string, Burst[]>(runners.map(({ name }) => [name, []]));
     for (let round = -WARM_ROUNDS; round < ROUNDS; round++) {
