@@ -169,6 +169,7 @@ async function measure(folder: string): Promise<void> {
     const times = await send(runner, `https://127.0.0.1:${port}/${BODY_BYTES}.json`);
     const cpuMs = spent() * 1000;
     const connections = await upstream.countConnections() - before - 1;
+    Deno.removeSync(own, { recursive: true });
     return { medianMs: median(times), slowestMs: quantile(times, 0.99), connections, cpuMs };
   }
 

@@ -66,8 +66,9 @@ const MAX_IDLE = 2048;
 const MAX_IDLE_TLS = 256;
 const IDLE_MS = 30_000;
 const IDLE_TLS_MS = 60_000;
-// More handshakes at a time would only delay each other; meanwhile connections become free.
-const MAX_HANDSHAKES = 32;
+// As many as one WebSocket has requests in flight: with fewer, some wait for a round trip more. Requests beyond share the
+// connections that become free meanwhile.
+const MAX_HANDSHAKES = 64;
 // Sockets whose peers keep them from being closed.
 const MAX_CLOSING = 512;
 // An idle connection is no longer used so long before the end of the keep-alive time that the server announced.
