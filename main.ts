@@ -5,6 +5,7 @@
  */
 import { SERVER_NAME } from "./src/app.ts";
 import { type Config, formatSettings, parseConfig } from "./src/config/config.ts";
+import { loadTrust } from "./src/config/trust.ts";
 import { ConfigError } from "./src/config_error.ts";
 import { toJsonSchemas } from "./src/dialect/json_schema.ts";
 import { ListenError } from "./src/server/listener.ts";
@@ -56,6 +57,7 @@ async function run(config: Config, env: Readonly<Record<string, string>>): Promi
     Deno.addSignalListener("SIGHUP", async () => (await running.promise).reload());
   }
   const workers = countWorkers(config);
+  loadTrust();
   Deno.permissions.revokeSync({ name: "env" });
   const service = workers === 1
     ? serveAlone(config, env)
