@@ -15,6 +15,8 @@ const HOSTS = 300;
 // What a client keeps by default, and for how long.
 const MAX_IDLE_TLS = 256;
 const IDLE_TLS_MS = 60_000;
+// TLS connections that are opened to one host at a time.
+const MAX_HANDSHAKES = 64;
 
 interface TlsServer extends AsyncDisposable {
   readonly port: number;
@@ -95,3 +97,27 @@ for (const isAtOnce of [false, true]) {
     assert(clock.delays.length === 0, "no timer is left");
   });
 }
+
+Deno.test(`${MAX_HANDSHAKES} requests to a host without connections all connect at once, and no more`, async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  // The clock stands still, so that no attempt to connect ends.
+  const clock = withRealTurns(createFakeClock());
+  using client = createTestClient({ clock, lookup: () => ["127.0.0.1"] });
+  const { port } = listener.addr;
+  const controller = new AbortController();
+  const { signal } = controller;
+  const asking = Array.from(
+    { length: MAX_HANDSHAKES + 6 },
+    () => client.fetch(`https://localhost:${port}/`, { signal }),
+  );
+  const settled = Promise.allSettled(asking);
+  const accepted: Deno.Conn[] = [];
+  while (accepted.length < MAX_HANDSHAKES) accepted.push(await listener.accept());
+  // The next connection that is accepted is one that is made now.
+  using own = await Deno.connect({ port });
+  using next = await listener.accept();
+  assertEquals(next.remoteAddr, own.localAddr);
+  controller.abort();
+  for (const connection of accepted) connection.close();
+  assert((await settled).every(({ status }) => status === "rejected"));
+});
