@@ -9,7 +9,7 @@ import { makeCertificates } from "./certificates.ts";
 import { readResidentBytes } from "./proc.ts";
 import { findPort, killDescendants, type ServerProcess, startServer } from "./processes.ts";
 import { createService } from "./service.ts";
-import { type BenchSocket, connectBench } from "./socket.ts";
+import { connectBench } from "./socket.ts";
 import { nginxCommand } from "./upstream.ts";
 import { wait } from "./wait.ts";
 
@@ -24,8 +24,6 @@ const CLIENTS = ["direct", "fetch"] as const;
 interface Runner {
   readonly name: string;
   readonly server: ServerProcess;
-  readonly socket: BenchSocket;
-  readonly receiver: { take: (text: string) => void };
 }
 
 // deno-lint-ignore no-console -- a benchmark says what it measured
@@ -39,12 +37,16 @@ function describe({ name, server }: Runner): string {
 }
 
 /** Asks once at each of the ports, several at once. */
-async function ask({ socket, receiver }: Runner, ports: readonly number[]): Promise<void> {
+async function ask({ server }: Runner, ports: readonly number[]): Promise<void> {
+  let take: (text: string) => void = () => {};
+  // Of its own each time: it would not answer the pings of the server while nothing is asked.
+  using socket = await connectBench(server.port, "none", (text) => take(text));
   for (let at = 0; at < ports.length; at += AT_ONCE) {
     const some = ports.slice(at, at + AT_ONCE);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     let responses = 0;
-    receiver.take = (text) => {
+    take = (text) => {
+      if (text.startsWith('{"type":"hello"')) return;
       if (!text.includes('"status":200')) reject(new Error(text));
       if (++responses === some.length) resolve();
     };
@@ -91,9 +93,7 @@ server {
     const server = stack.use(
       await startServer(program, { port, cores, output: `${folder}/${name}.log` }),
     );
-    const receiver: Runner["receiver"] = { take: () => {} };
-    const socket = stack.use(await connectBench(port, "none", (text) => receiver.take(text)));
-    runners.push({ name, server, socket, receiver });
+    runners.push({ name, server });
   }
   const tell = (when: string): void =>
     say(`${when.padEnd(22)} ${runners.map(describe).join("; ")}`);
