@@ -168,13 +168,11 @@ export function createHttp1Client(
     (protocol === "https:" ? secure : plain).release(connection);
   }
 
-  /** Takes an idle connection on which nothing has arrived. */
-  async function takeQuiet(host: Host, wish: Wish): Promise<TcpConnection | undefined> {
+  /** Takes an idle connection; when all input of the turn has been told, and nothing has arrived on it. */
+  function takeQuiet(host: Host, wish: Wish): TcpConnection | undefined {
     for (;;) {
       const connection = host.take(wish);
-      if (connection === undefined) return undefined;
-      if (!inputTurn.isTold) await inputTurn.wait();
-      if (!connection.hasInput) return connection;
+      if (connection?.hasInput !== true) return connection;
       connection.close();
     }
   }
@@ -193,7 +191,8 @@ export function createHttp1Client(
     };
     const wish = { addresses, owner, isBinding, isFresh: false };
 
-    let connection = await takeQuiet(host, wish);
+    if (!inputTurn.isTold) await inputTurn.wait();
+    let connection = takeQuiet(host, wish);
     if (connection === undefined) {
       observer?.connecting();
       const acquired = await host.acquire(wish, signal);
