@@ -14,14 +14,12 @@ import type { Transport, TransportRequest, TransportResponse } from "../transpor
 import { ChunkedBodyWriter } from "./chunked_body_writer.ts";
 import type { TcpConnection } from "./connection.ts";
 import { createDial, type DialDeps } from "./dial.ts";
-import type { Host } from "./host.ts";
 import { Pool } from "./pool.ts";
 import { InputTurn } from "./input_turn.ts";
 import { createReadHead } from "./read_head.ts";
 import { encodeRequestHead } from "./request_head.ts";
 import { createHttp1Body } from "./response.ts";
 import type { Http1Head } from "./response_head.ts";
-import type { Wish } from "./waiting.ts";
 
 /** An HTTP/1.1 client. Disposing of it closes its idle connections. */
 export interface Http1Client extends Disposable {
@@ -168,15 +166,6 @@ export function createHttp1Client(
     (protocol === "https:" ? secure : plain).release(connection);
   }
 
-  /** Takes an idle connection; when all input of the turn has been told, and nothing has arrived on it. */
-  function takeQuiet(host: Host, wish: Wish): TcpConnection | undefined {
-    for (;;) {
-      const connection = host.take(wish);
-      if (connection?.hasInput !== true) return connection;
-      connection.close();
-    }
-  }
-
   async function request(
     request: TransportRequest,
     signal: AbortSignal,
@@ -191,8 +180,9 @@ export function createHttp1Client(
     };
     const wish = { addresses, owner, isBinding, isFresh: false };
 
+    // An idle connection on which something has arrived closes itself.
     if (!inputTurn.isTold) await inputTurn.wait();
-    let connection = takeQuiet(host, wish);
+    let connection = host.take(wish);
     if (connection === undefined) {
       observer?.connecting();
       const acquired = await host.acquire(wish, signal);

@@ -57,7 +57,6 @@ export class TcpConnection {
   #isClosed = false;
   #isIdle = false;
   #isStale = false;
-  #hasInput = false;
   /** Writes under way. A write that fails stays among them. */
   #writes = 0;
   /** The read that began when the connection became idle. */
@@ -75,7 +74,6 @@ export class TcpConnection {
       keeper?.closed(this);
     };
     this.#endIdle = () => {
-      this.#hasInput = true;
       if (this.#isIdle) this.close();
     };
   }
@@ -95,11 +93,6 @@ export class TcpConnection {
 
   get isIdle(): boolean {
     return this.#isIdle;
-  }
-
-  /** Whether bytes, or the end, arrived since the connection became idle and before anything else was read. */
-  get hasInput(): boolean {
-    return this.#hasInput;
   }
 
   /** Whether the connection was idle and no byte has arrived since then: the server may have closed it. */
@@ -194,7 +187,6 @@ export class TcpConnection {
     if (this.#memory.length > READ_BYTES) this.#memory = Buffer.allocUnsafeSlow(READ_BYTES);
     this.start = this.#end = 0;
     this.#isIdle = this.#isStale = true;
-    this.#hasInput = false;
     this.#pending = this.#tcp.read(this.#memory);
     this.#pending.then(this.#endIdle, this.#endIdle);
   }
