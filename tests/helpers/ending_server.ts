@@ -171,6 +171,7 @@ export async function startEnding(certificate?: Deno.TlsCertifiedKeyPem): Promis
   async function serve(tcp: Deno.Conn): Promise<void> {
     const { port } = tcp.remoteAddr as Deno.NetAddr;
     const connection = await connectionOf(port).promise;
+    byPort.delete(port); // a later connection may have it again
     const buffer = new Uint8Array(65_536);
     const decoder = new TextDecoder("latin1");
     let text = "";

@@ -119,12 +119,11 @@ export function startServiceBy(
   by: By,
   { proxy, ...settings }: Readonly<Record<string, string>> & { proxy: string },
 ): Service {
-  const { direct, fetch, proxied } = {
+  const ways = {
     direct: { HTTP_CLIENT: "direct" },
     fetch: { HTTP_CLIENT: "fetch" },
-    proxied: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy },
+    proxy: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy },
   };
-  const ways = { direct, fetch, proxy: proxied };
   const all = { ALLOW_HOSTS: "127.0.0.1:*", ...ways[by], ...settings };
   return startService(all, { caCerts: [AUTHORITY] });
 }
