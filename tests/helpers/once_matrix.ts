@@ -5,7 +5,13 @@
  */
 import { encodeChunk, isIdempotent } from "../../src/protocol/mod.ts";
 import { connectV1, type Frame, type TestClient } from "./client.ts";
-import { type Ending, type EndingServer, type Place, type Plan, startEnding } from "./ending_server.ts";
+import {
+  type Ending,
+  type EndingServer,
+  type Place,
+  type Plan,
+  startEnding,
+} from "./ending_server.ts";
 import { startRelayProxy } from "./relay_proxy.ts";
 import { type Service, startService } from "./service.ts";
 

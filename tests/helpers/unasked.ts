@@ -1,22 +1,25 @@
 /**
- * Counts the requests through the service that got a response which was not theirs.
+ * Responses that a server sends without a request, and the requests through the service that get them.
  *
  * @module
  */
 import { connectV1, type TestClient } from "./client.ts";
-import { type Moment, POISON, startPoisoning } from "./poisoning_server.ts";
 import { type By, CERTIFICATE, startServiceBy } from "./once_matrix.ts";
+import { startSockets, toOk } from "./socket_server.ts";
+
+/** When the unasked response is written: together with the one before, at once after it, or so many milliseconds later. */
+export type Moment = "together" | "at once" | number;
 
 /** The outcomes of requests. */
 export interface Answers {
+  /** Requests that got their own response, one that nobody asked for, or one to another request. */
   own: number;
-  poison: number;
-  /** The response to another request. */
+  unasked: number;
   foreign: number;
   errors: number;
 }
 
-/** Requests, a number of them in flight on each of several connections. */
+/** Requests, a number of them in flight on each of several connections of clients. */
 export interface Load {
   readonly clients: number;
   readonly inFlight: number;
@@ -24,21 +27,31 @@ export interface Load {
   readonly requests: number;
 }
 
-/** The client, the scheme, and when the server writes what was not asked for. */
-export interface Poisoning {
+/** The HTTP client, the scheme, and when the server writes what was not asked for. */
+export interface Unasked {
   readonly by: By;
   readonly scheme: "http" | "https";
   readonly moment: Moment;
 }
 
-/** Makes the requests of a load, each connection the next one as soon as one has ended. */
+const UNASKED = "unasked";
+
+/** Makes the requests of a load, the next one as soon as one has ended. */
 export async function countAnswers(
-  { by, scheme, moment }: Poisoning,
+  { by, scheme, moment }: Unasked,
   { clients, inFlight, requests }: Load,
 ): Promise<Answers> {
-  const answers: Answers = { own: 0, poison: 0, foreign: 0, errors: 0 };
+  const answers: Answers = { own: 0, unasked: 0, foreign: 0, errors: 0 };
   await using stack = new AsyncDisposableStack();
-  const server = stack.use(startPoisoning(moment, scheme === "https" ? CERTIFICATE : undefined));
+  const server = stack.use(
+    await startSockets((socket, head) => {
+      const own = toOk(head.split(" ")[1] ?? "");
+      if (moment === "together") return void socket.write(own + toOk(UNASKED));
+      socket.write(own);
+      if (moment === "at once") socket.write(toOk(UNASKED));
+      else setTimeout(() => socket.write(toOk(UNASKED)), moment);
+    }, scheme === "https" ? CERTIFICATE : undefined),
+  );
   const service = stack.use(startServiceBy(by, { proxy: "" }));
   let left = requests;
 
@@ -54,7 +67,7 @@ export async function countAnswers(
       const { id, type, text } = await client.next();
       if (type === "error") answers.errors++;
       else if (text === `/${id}`) answers.own++;
-      else if (text === POISON) answers.poison++;
+      else if (text === UNASKED) answers.unasked++;
       else answers.foreign++;
       if (left <= 0) continue;
       send(client);
