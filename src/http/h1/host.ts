@@ -26,9 +26,9 @@ export interface HostDeps {
   readonly abandoned: (host: Host) => void;
 }
 
-// Under load, connections that are used in turns save requests the wait for a turn, which costs a request some
-// microseconds of CPU time; a connection costs some hundred.
-const MAX_TURNS_WAITED = 100;
+// Under load, connections that are used in turns save requests the wait for a turn, which costs each about a microsecond
+// of CPU time; a connection with TLS costs a thousand.
+const MAX_TURNS_WAITED = 1000;
 
 /** The connections to one host. */
 export class Host implements ConnectionKeeper {
