@@ -20,6 +20,7 @@ const WRITE_BYTES = 4096;
 const RECORD_BYTES = 16_384;
 // A read of bytes that have arrived fulfils within so many microtasks.
 const READ_MICROTASKS = 8;
+const TIMED_OUT = /^HTTP\/1\.[01] 408 /;
 const encoder = new TextEncoder();
 
 /** Keeps the connections to one host. */
@@ -28,8 +29,10 @@ export interface ConnectionKeeper {
   closed(connection: TcpConnection): void;
   /** Makes a connection idle. */
   release(connection: TcpConnection): void;
-  /** Called when a connection has been idle for a turn of the event loop. */
+  /** Called when a connection has been idle for a turn of the event loop, or was closed meanwhile. */
   settled(connection: TcpConnection): void;
+  /** Called when the server has sent bytes over an idle connection. */
+  sentUnasked(): void;
 }
 
 /** An open connection. Its buffer is reused: a view of the buffer is valid until the next call of `fill`. */
@@ -50,7 +53,7 @@ export class TcpConnection {
   owner: string | undefined = undefined;
   /** Ends both directions at once. Can be passed as a listener. */
   readonly close: () => void;
-  readonly #endIdle: () => void;
+  readonly #endIdle: (read: unknown) => void;
   readonly #tcp: Tcp;
   #memory = Buffer.allocUnsafeSlow(READ_BYTES);
   #end = 0;
@@ -73,8 +76,10 @@ export class TcpConnection {
       tcp.close();
       keeper?.closed(this);
     };
-    this.#endIdle = () => {
-      if (this.#isIdle) this.close();
+    this.#endIdle = (read) => {
+      if (!this.#isIdle) return;
+      if (typeof read === "number" && !this.#hasTimedOut(read)) keeper?.sentUnasked();
+      this.close();
     };
   }
 
@@ -193,6 +198,11 @@ export class TcpConnection {
 
   endIdle(): void {
     this.#isIdle = false;
+  }
+
+  /** Reports whether the server has said that it closes the connection for being idle (RFC 9110 §15.5.9). */
+  #hasTimedOut(length: number): boolean {
+    return TIMED_OUT.test(this.#memory.toString("latin1", 0, Math.min(length, 16)));
   }
 
   /** Moves the bytes that have arrived to the beginning, and into larger memory where that is not enough. */

@@ -22,6 +22,10 @@ export interface HostDeps {
   readonly release: (connection: TcpConnection) => void;
   /** Called when idle connections were added or taken away. */
   readonly countIdle: (change: number) => void;
+  /** Until when no connection to the host is used again. */
+  readonly closesUntil: number;
+  /** Called when the host is found to send responses that no request asked for; returns the new `closesUntil`. */
+  readonly sentUnasked: () => number;
   /** Called when nothing of the host is left. */
   readonly abandoned: (host: Host) => void;
 }
@@ -46,12 +50,15 @@ export class Host implements ConnectionKeeper {
   /** How many requests have waited for a turn of the event loop since this last opened a connection. */
   #turnsWaited = 0;
   #isDisposed = false;
+  /** Until when connections are closed instead of used again. */
+  #closesUntil: number;
   /** The address that accepted a connection last: it is tried first. */
   #lastAddress: string | undefined = undefined;
 
   constructor(target: Omit<DialTarget, "addresses">, deps: HostDeps) {
     this.#target = target;
     this.#deps = deps;
+    this.#closesUntil = deps.closesUntil;
   }
 
   /** Takes the connection that became idle last among those that will do: it is the most likely to be still open. */
@@ -81,6 +88,7 @@ export class Host implements ConnectionKeeper {
 
   /** Makes a connection idle; it is offered when {@linkcode settled} is called. */
   release(connection: TcpConnection): void {
+    if (this.#isClosing()) return connection.close();
     this.#settling++;
     this.#deps.countIdle(1);
     connection.beginIdle();
@@ -88,13 +96,23 @@ export class Host implements ConnectionKeeper {
 
   /** Offers a connection that has been idle for a turn of the event loop: to a request that waits, or to later ones. */
   settled(connection: TcpConnection): void {
-    if (connection.isClosed) return;
-    this.#settling--;
-    if (this.#waiting.length === 0) return void this.#idle.push(connection);
-    if (!this.#handOver(connection)) this.#idle.push(connection);
-    if (this.#settling > 0) return;
+    if (this.#isClosing()) connection.close();
+    if (!connection.isClosed) {
+      this.#settling--;
+      if (this.#waiting.length === 0 || !this.#handOver(connection)) this.#idle.push(connection);
+    }
+    if (this.#settling > 0 || this.#waiting.length === 0) return;
     this.#dialMore();
     this.#waiting.listen();
+  }
+
+  /**
+   * Uses no connection to the host again for a while: what the server sends unasked may arrive when the next request is on
+   * its way, and would be taken for its response.
+   */
+  sentUnasked(): void {
+    this.#closesUntil = this.#deps.sentUnasked();
+    this.closeIdle(Infinity);
   }
 
   /** The connection that has been idle longest, of those that are offered. */
@@ -126,6 +144,10 @@ export class Host implements ConnectionKeeper {
     for (const dial of this.#dials) dial.abort();
     this.#waiting.fail(unreachable(), () => true);
     for (const connection of [...this.#idle]) connection.close();
+  }
+
+  #isClosing(): boolean {
+    return this.#closesUntil > 0 && this.#closesUntil > this.#deps.clock.now();
   }
 
   #takeLast(wish: Wish, isOwn: boolean): TcpConnection | undefined {

@@ -23,6 +23,10 @@ export interface PoolLimits {
   readonly idleMs: number;
 }
 
+// How long connections to a host are not used again after it has sent what no request asked for, and of how many hosts
+// that is remembered.
+const DISTRUST_MS = 600_000;
+const MAX_DISTRUSTED = 1024;
 const DEFAULT_PORTS = { http: 80, https: 443 };
 
 /** The connections of a client that speak TLS, or those that do not. Disposing of the pool closes the idle ones. */
@@ -33,7 +37,9 @@ export class Pool implements Disposable {
   readonly #hosts = new Map<string, Host>();
   readonly #hostsOfRoutes = new WeakMap<UpstreamRoute, Map<string, Host>>();
   readonly #all = new Set<Host>();
-  readonly #deps: Omit<HostDeps, "abandoned">;
+  readonly #deps: Omit<HostDeps, "abandoned" | "closesUntil" | "sentUnasked">;
+  /** Until when no connection to a host is used again, for hosts that have sent what no request asked for. */
+  readonly #closesUntil = new Map<string, number>();
   /** Connections that became idle in this turn of the event loop, and in the turn before. */
   #justIdle: TcpConnection[] = [];
   #settling: TcpConnection[] = [];
@@ -73,6 +79,8 @@ export class Pool implements Disposable {
     const hostname = withoutBrackets(url.hostname);
     host = new Host({ hostname, port, isTls, tls: route?.tls }, {
       ...this.#deps,
+      closesUntil: this.#closesUntil.get(key) ?? 0,
+      sentUnasked: () => this.#distrust(key),
       abandoned: (host) => {
         this.#all.delete(host);
         if (hosts.get(key) === host) hosts.delete(key);
@@ -93,6 +101,7 @@ export class Pool implements Disposable {
     }
     connection.idleOrder = ++this.#order;
     connection.keeper?.release(connection);
+    if (connection.isClosed) return;
     if (this.#justIdle.length === 0 && this.#settling.length === 0) {
       this.#clock.soon(() => this.#turn());
     }
@@ -111,6 +120,17 @@ export class Pool implements Disposable {
     let hosts = this.#hostsOfRoutes.get(route);
     if (hosts === undefined) this.#hostsOfRoutes.set(route, hosts = new Map());
     return hosts;
+  }
+
+  #distrust(key: string): number {
+    const until = this.#clock.now() + DISTRUST_MS;
+    this.#closesUntil.delete(key); // so that it becomes the newest
+    this.#closesUntil.set(key, until);
+    const [oldest] = this.#closesUntil.keys();
+    if (this.#closesUntil.size > MAX_DISTRUSTED && oldest !== undefined) {
+      this.#closesUntil.delete(oldest);
+    }
+    return until;
   }
 
   #turn(): void {

@@ -116,7 +116,9 @@ export class Http1Body implements Body {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     const { connection, ended } = this.#source;
-    ended(isWhole && this.#framing !== "close" && connection.start === connection.end);
+    const hasMore = connection.start < connection.end;
+    if (isWhole && hasMore) connection.keeper?.sentUnasked();
+    ended(isWhole && this.#framing !== "close" && !hasMore);
   }
 
   #fail(thrown: unknown): unknown {
@@ -143,6 +145,7 @@ export class Http1Body implements Body {
     } catch (thrown) {
       throw this.#fail(thrown);
     }
+    if (received > length) connection.keeper?.sentUnasked();
     this.#end(received === length);
     return bytes.subarray(0, length);
   }

@@ -26,7 +26,12 @@ async function withConnection(
 /** Creates a connection and a promise that fulfils when it has been closed. */
 function watch(tcp: Tcp): { connection: TcpConnection; closed: Promise<void> } {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const keeper = { closed: () => resolve(), release: () => {}, settled: () => {} };
+  const keeper = {
+    closed: () => resolve(),
+    release: () => {},
+    settled: () => {},
+    sentUnasked: () => {},
+  };
   return { connection: new TcpConnection(tcp, "192.0.2.1", keeper), closed: promise };
 }
 
@@ -175,7 +180,12 @@ Deno.test("an idle connection is closed when it is reset", async () => {
 
 Deno.test("close() tells the keeper once", () => {
   let closings = 0;
-  const keeper = { closed: () => closings++, release: () => {}, settled: () => {} };
+  const keeper = {
+    closed: () => closings++,
+    release: () => {},
+    settled: () => {},
+    sentUnasked: () => {},
+  };
   const connection = new TcpConnection(createWire(), "192.0.2.1", keeper);
   connection.close();
   connection.close();
