@@ -5,13 +5,7 @@
  */
 import { encodeChunk, isIdempotent } from "../../src/protocol/mod.ts";
 import { connectV1, type Frame, type TestClient } from "./client.ts";
-import {
-  type Ending,
-  type EndingServer,
-  type Place,
-  type Plan,
-  startEnding,
-} from "./ending_server.ts";
+import { type EndingServer, type Place, type Plan, startEnding } from "./ending_server.ts";
 import { startRelayProxy } from "./relay_proxy.ts";
 import { type Service, startService } from "./service.ts";
 
@@ -187,12 +181,12 @@ function toPlans(
     [...places, ...answers()].map((place) => ({ ending, place }))
   );
   if (scheme === "http") return cut;
-  const reads = [...(isPooled ? [] : [0]), 1, 60, bytes].map((bytes): Place => ({
-    type: "read",
-    bytes,
+  const reads = (isPooled ? [1, 60] : [0, 1, 60]).map((at): Place => ({ type: "read", bytes: at }));
+  const ended = [...reads, ...answers()].map((place) => ({
+    ending: "close_notify" as const,
+    place,
   }));
-  const ending: Ending = "close_notify";
-  return [...cut, ...[...reads.slice(0, -1), ...answers()].map((place) => ({ ending, place }))];
+  return [...cut, ...ended];
 }
 
 function answers(): Place[] {
