@@ -74,6 +74,7 @@ export function createMakeRequest(limits: RequestLimits, deps: RequestDeps): Mak
         check,
         signal,
         resilience: upstream && { send: upstream.send, countsTimeouts },
+        identity: exchange.caller.key,
         owner: exchange.caller.connection,
         observer: exchange,
       },

@@ -61,7 +61,9 @@ export interface HopOptions {
   readonly check: Check;
   /** Absent when each hop is attempted once. */
   readonly resilience?: HopResilience | undefined;
-  /** Names on whose behalf the request is made. */
+  /** The identity that the request is made for. */
+  readonly identity?: string | undefined;
+  /** Names on whose behalf the request is made: one of the identity's connections. */
   readonly owner?: string | undefined;
   /** Told how far each hop has come. */
   readonly observer?: TransportObserver | undefined;
@@ -81,7 +83,7 @@ export function createMakeHop(transport: Transport): MakeHop {
   function sendHop(
     hop: HopRequest,
     route: Route,
-    { resilience, signal, owner, observer }: HopOptions,
+    { resilience, signal, identity, owner, observer }: HopOptions,
   ): Promise<TransportResponse> {
     signal.throwIfAborted();
     const { method, url, body, decode } = hop;
@@ -95,6 +97,7 @@ export function createMakeHop(transport: Transport): MakeHop {
       decode,
       addresses,
       route: upstream,
+      identity,
       owner,
       observer,
     };

@@ -34,6 +34,12 @@ export function connectTimedOut(options?: ProxyErrorOptions): ProxyError {
   return new ProxyError("connection_timeout", message, options);
 }
 
+/** The destination keeps too many sockets from being closed. */
+export function keepsSockets(): ProxyError {
+  const message = "The destination does not let its former connections be closed; try again later";
+  return new ProxyError("destination_unavailable", message);
+}
+
 /** The TLS handshake took too long. */
 export function handshakeTimedOut(): ProxyError {
   return new ProxyError(

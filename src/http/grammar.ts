@@ -33,6 +33,9 @@ export function isRequestableMethod(method: string): boolean {
   return isToken(method) && !FORBIDDEN_METHODS.has(method);
 }
 
+// At the start or in a list, with any whitespace before: a client of HTTP may remove it.
+const CONNECTION_SCHEME = /(?:^|,)[\s,]*(?:ntlm|negotiate)(?![\w-])/i;
+
 /**
  * Reports whether a request authenticates the connection that it is sent over, and with it the requests after it: by NTLM
  * or Negotiate (RFC 4559 §6).
@@ -40,7 +43,7 @@ export function isRequestableMethod(method: string): boolean {
 export function hasConnectionAuthentication(headers: HeaderPairs): boolean {
   return headers.some(([name, value]) =>
     name.length === "authorization".length && name.toLowerCase() === "authorization" &&
-    /^(?:ntlm|negotiate)(?:[ \t]|$)/i.test(value)
+    CONNECTION_SCHEME.test(value)
   );
 }
 

@@ -43,6 +43,10 @@ const CERTIFICATE_TEXTS: readonly KnownText[] = ([
 ] as const).map(([pattern, message]) => ({ pattern, message, code: "tls_certificate_error" }));
 
 const TLS_TEXTS: readonly KnownText[] = ([
+  [
+    /^Invalid hostname/,
+    "TLS cannot be used with the host of the URL: it is no DNS name and no address",
+  ],
   [/^received fatal alert: ProtocolVersion/, NO_COMMON_VERSION],
   [/^peer is incompatible: \w*(?:Tls1|TlsVersion)/, NO_COMMON_VERSION],
   [

@@ -25,6 +25,8 @@ export interface TransportRequest extends HopRequest {
   readonly addresses?: readonly string[] | undefined;
   /** How to connect to a named upstream. Requests with different objects share no connection. */
   readonly route?: UpstreamRoute | undefined;
+  /** The identity that the request is made for: while a host has few connections left, no identity takes all of them. */
+  readonly identity?: string | undefined;
   /**
    * Names on whose behalf the request is made. A connection that a request has authenticated (NTLM, Negotiate: RFC 4559)
    * is used again for the same owner only.

@@ -3,8 +3,9 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { createResolver } from "../../src/policy/resolver.ts";
+import { encodeBearerProtocol } from "../../src/protocol/handshake.ts";
 import { startBlackHole } from "../helpers/black_hole.ts";
-import { connectV1, type Frame } from "../helpers/client.ts";
+import { connect, connectV1, type Frame, type TestClient } from "../helpers/client.ts";
 import { LOOPBACK, type Service, startService } from "../helpers/service.ts";
 import { type HttpUpstream, startHttp, startRaw } from "../helpers/upstream.ts";
 
@@ -141,6 +142,59 @@ Deno.test("https: a request that waits for a connection of a host that has enoug
   await arrived.promise;
   const late = await client.ask({ type: "request", id: 2, url, timeoutMs: 30 });
   assertEquals([late.code, late.sent], ["connection_timeout", "no"]);
+});
+
+Deno.test("https: no identity takes all connections of a host", async () => {
+  let open = 0;
+  const full = Promise.withResolvers<void>();
+  await using destination = startDestination("https", ({ url }) => {
+    if (url.endsWith("/quick")) return new Response("ok");
+    if (++open === 3) full.resolve();
+    return new Promise(() => {});
+  });
+  await using service = startService({
+    ...LOOPBACK,
+    HOST_CONNECTIONS: "4",
+    AUTH_TOKENS: "alice:token-of-alice-1,bob:token-of-bob-1",
+  }, { caCerts: [ca] });
+  const connectAs = (token: string): Promise<TestClient> =>
+    connect(service.url, ["wsfetch.v1", encodeBearerProtocol(token)]);
+  await using alice = await connectAs("token-of-alice-1");
+  await using bob = await connectAs("token-of-bob-1");
+  for (const client of [alice, bob]) assertEquals((await client.next()).type, "hello");
+  const url = `https://localhost:${destination.port}/`;
+  for (let id = 1; id <= 10; id++) alice.send({ type: "request", id, url });
+  await full.promise;
+  assertEquals((await bob.ask({ type: "request", id: 1, url: `${url}quick` })).text, "ok");
+  assertEquals(open, 3);
+});
+
+Deno.test("https: a host that no certificate can name leaves no connection behind", async () => {
+  const closed = Promise.withResolvers<void>();
+  await using destination = startRaw(async (connection) => {
+    await connection.peerClosed();
+    closed.resolve();
+  });
+  const resolver = createResolver({ lookup: () => Promise.resolve(["127.0.0.1"]) });
+  await using service = startService({ ALLOW_HOSTS: "127.0.0.1:*" }, { resolver });
+  await using client = await connectV1(service.url);
+  const url = `https://a*b.example.com:${destination.port}/`;
+  const { code, sent } = await client.ask({ type: "request", id: 1, url });
+  assertEquals([code, sent], ["tls_protocol_error", "no"]);
+  await closed.promise;
+});
+
+Deno.test("https: the next address is tried first once a handshake has failed at the first", async () => {
+  await using destination = startDestination("https", () => new Response("ok"), "127.0.0.2");
+  const { port } = destination;
+  using silent = Deno.listen({ hostname: "127.0.0.1", port });
+  await using service = start({ CONNECT_TIMEOUT_MS: "300" }, "127.0.0.1", "127.0.0.2");
+  await using client = await connectV1(service.url);
+  const url = `https://localhost:${port}/`;
+  const first = await client.ask({ type: "request", id: 1, url });
+  assertEquals([first.code, first.sent], ["connection_timeout", "no"]);
+  assertEquals((await client.ask({ type: "request", id: 1, url })).text, "ok");
+  (await silent.accept()).close();
 });
 
 Deno.test("https: an upstream has its own authority and its own client certificate, from files", async () => {

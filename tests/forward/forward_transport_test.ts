@@ -87,6 +87,7 @@ Deno.test("forward() returns the transport's own body, and does nothing to it", 
     addresses: undefined,
     decode: undefined,
     route: undefined,
+    identity: undefined,
     owner: undefined,
     observer: undefined,
   });

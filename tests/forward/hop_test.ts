@@ -99,6 +99,7 @@ Deno.test("makeHop() checks a hop and then makes it, with the addresses of the c
     addresses: ["192.0.2.1"],
     decode: undefined,
     route: undefined,
+    identity: undefined,
     owner: undefined,
     observer: undefined,
   }]);

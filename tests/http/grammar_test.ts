@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import {
   findField,
+  hasConnectionAuthentication,
   isFieldValue,
   isRequestableMethod,
   isToken,
@@ -103,5 +104,27 @@ const NAMES = [
 for (const { input, expected } of NAMES) {
   Deno.test(`toComparableName() of "${input}" is "${expected}"`, () => {
     assertEquals(toComparableName(input), expected);
+  });
+}
+
+const AUTHENTICATES: readonly { value: string; name?: string; expected: boolean }[] = [
+  { value: "NTLM TlRM", expected: true },
+  { value: "negotiate YII", expected: true },
+  { value: "Negotiate", expected: true },
+  { value: " NTLM x", expected: true },
+  { value: "\tNTLM x", expected: true },
+  { value: "\r\nNTLM\tx", expected: true },
+  { value: ",NTLM x", expected: true },
+  { value: "Basic x, negotiate y", expected: true },
+  { value: "NTLM x", name: "Authorization", expected: true },
+  { value: "Basic NTLM", expected: false },
+  { value: "NTLMv3 x", expected: false },
+  { value: "Bearer negotiate", expected: false },
+  { value: "NTLM x", name: "x-authorization", expected: false },
+];
+
+for (const { value, name = "authorization", expected } of AUTHENTICATES) {
+  Deno.test(`hasConnectionAuthentication() is ${expected} for ${name}: ${JSON.stringify(value)}`, () => {
+    assertEquals(hasConnectionAuthentication([["x", "y"], [name, value]]), expected);
   });
 }

@@ -12,6 +12,7 @@ import { withSentOf } from "../sent.ts";
 import { toLateTlsFailure } from "../tls_failure.ts";
 import type { Transport, TransportRequest, TransportResponse } from "../transport.ts";
 import { ChunkedBodyWriter } from "./chunked_body_writer.ts";
+import { ClosingSockets } from "./closing_sockets.ts";
 import type { TcpConnection } from "./connection.ts";
 import { createDial, type DialDeps } from "./dial.ts";
 import { Pool } from "./pool.ts";
@@ -67,8 +68,8 @@ const IDLE_TLS_MS = 60_000;
 // As many as one WebSocket has requests in flight: with fewer, some wait for a round trip more. Requests beyond share the
 // connections that become free meanwhile.
 const MAX_HANDSHAKES = 64;
-// Sockets whose peers keep them from being closed.
-const MAX_CLOSING = 512;
+// Sockets whose peers keep them from being closed, of all destinations.
+const MAX_CLOSING = 2048;
 // An idle connection is no longer used so long before the end of the keep-alive time that the server announced.
 const MARGIN_MS = 1000;
 
@@ -84,7 +85,7 @@ export function createHttp1Client(
     ...others
   }: Http1Options = {},
 ): Http1Client {
-  const closing = { count: 0 };
+  const closing = new ClosingSockets();
   const dial = createDial({ clock, connectTimeoutMs, closing, ...others });
   const plain = new Pool({
     maxPerHost: Infinity,
@@ -170,18 +171,19 @@ export function createHttp1Client(
     request: TransportRequest,
     signal: AbortSignal,
   ): Promise<TransportResponse> {
-    const { method, url, headers, body, addresses, owner, route, observer } = request;
-    const host = (url.protocol === "https:" ? secure : plain).host(url, route);
+    const { method, url, headers, body, addresses, identity, owner, route, observer } = request;
     const isBinding = hasConnectionAuthentication(headers);
     const outgoing = {
       head: encodeRequestHead({ method, url, headers, length: lengthOf(body) }),
       request,
       isBinding,
     };
-    const wish = { addresses, owner, isBinding, isFresh: false };
+    const wish = { addresses, identity, owner, isBinding, isFresh: false };
 
     // An idle connection on which something has arrived closes itself.
     if (!inputTurn.isTold) await inputTurn.wait();
+    const pool = url.protocol === "https:" ? secure : plain;
+    const host = pool.host(url, route);
     let connection = host.take(wish);
     if (connection === undefined) {
       observer?.connecting();
@@ -197,7 +199,8 @@ export function createHttp1Client(
       if (!mayNotHaveArrived(connection, error) || !isRepeatable(request)) throw error;
     }
     try {
-      const fresh = await host.acquire({ ...wish, isFresh: true }, signal);
+      // The pool forgets a host that has no connection left.
+      const fresh = await pool.host(url, route).acquire({ ...wish, isFresh: true }, signal);
       observer?.sending(fresh.times);
       return await send(fresh.connection, outgoing, signal);
     } catch (error) {

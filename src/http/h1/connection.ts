@@ -51,6 +51,8 @@ export class TcpConnection {
    * stands for an owner without a name.
    */
   owner: string | undefined = undefined;
+  /** The identity that the connection is used for; of the last use while it is idle. */
+  identity: string | undefined = undefined;
   /** Ends both directions at once. Can be passed as a listener. */
   readonly close: () => void;
   readonly #endIdle: (read: unknown) => void;

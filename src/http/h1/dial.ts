@@ -7,19 +7,21 @@
 import { abortable } from "@std/async/abortable";
 import type { Clock } from "../../clock.ts";
 import { ProxyError } from "../../protocol/mod.ts";
-import { connectTimedOut, handshakeTimedOut, lookupTimedOut } from "../failures.ts";
+import { connectTimedOut, handshakeTimedOut, keepsSockets, lookupTimedOut } from "../failures.ts";
 import { toTlsFailure } from "../tls_failure.ts";
 import type { ConnectTimes, UpstreamTls } from "../transport.ts";
+import { ClosingSockets } from "./closing_sockets.ts";
 import {
   connectTcp,
   connectWithCertificate,
   startTls,
   type TcpAddress,
+  type TlsServer,
   toConnectError,
 } from "./connect.ts";
 import type { Tcp } from "./connection.ts";
 import { connectToFirst, type Winner } from "./happy_eyeballs.ts";
-import { type ClosingSockets, TlsSocket } from "./tls_socket.ts";
+import { TlsSocket } from "./tls_socket.ts";
 
 /** The server to connect to. */
 export interface DialTarget {
@@ -62,6 +64,10 @@ export interface DialDeps {
   readonly connect?: ((address: TcpAddress) => Promise<Tcp>) | undefined;
 }
 
+// For how long, and of how many addresses, a failed handshake is remembered.
+const FAILED_MS = 60_000;
+const MAX_FAILED = 256;
+
 type Lookup = (hostname: string) => readonly string[] | Promise<readonly string[]>;
 
 /** How far an attempt has come. */
@@ -74,9 +80,18 @@ const LATE = { lookup: lookupTimedOut, connect: connectTimedOut, handshake: hand
 
 /** Creates a {@linkcode Dial}. */
 export function createDial(
-  { clock, connectTimeoutMs, lookup, caCerts = [], closing = { count: 0 }, connect = connectTcp }:
-    DialDeps,
+  {
+    clock,
+    connectTimeoutMs,
+    lookup,
+    caCerts = [],
+    closing = new ClosingSockets(),
+    connect = connectTcp,
+  }: DialDeps,
 ): Dial {
+  /** The addresses whose handshake failed, and when. */
+  const failed = new Map<string, number>();
+
   async function findAddresses(
     { addresses, hostname }: DialTarget,
     signal: AbortSignal,
@@ -84,6 +99,30 @@ export function createDial(
     if (addresses !== undefined) return addresses;
     if (lookup === undefined || isAddress(hostname)) return [hostname];
     return await abortable(Promise.resolve(lookup(hostname)), signal);
+  }
+
+  /**
+   * Returns the addresses without those that keep too many sockets from being closed, and with those last whose handshake
+   * has just failed.
+   */
+  function inOrder(addresses: readonly string[], isTls: boolean): readonly string[] {
+    if (!isTls) return addresses;
+    const allowed = addresses.filter((address) => !closing.isFull(address));
+    if (allowed.length === 0 && addresses.length > 0) throw keepsSockets();
+    if (allowed.length < 2 || failed.size === 0) return allowed;
+    const since = clock.now() - FAILED_MS;
+    const hasFailed = (address: string): boolean => (failed.get(address) ?? -Infinity) > since;
+    return [
+      ...allowed.filter((address) => !hasFailed(address)),
+      ...allowed.filter(hasFailed),
+    ];
+  }
+
+  function noteFailed(address: string): void {
+    failed.delete(address); // so that it becomes the newest
+    failed.set(address, clock.now());
+    const [oldest] = failed.keys();
+    if (failed.size > MAX_FAILED && oldest !== undefined) failed.delete(oldest);
   }
 
   async function connectToAny<Connection extends Tcp>(
@@ -94,7 +133,7 @@ export function createDial(
       readonly by: (address: TcpAddress) => Promise<Connection>;
     },
   ): Promise<Winner<Connection>> {
-    const addresses = await findAddresses(target, signal);
+    const addresses = inOrder(await findAddresses(target, signal), target.isTls);
     progress.step = "connect";
     const { port } = target;
     return await connectToFirst(addresses, {
@@ -125,17 +164,21 @@ export function createDial(
       address = won.address;
       connectedAt = clock.now();
       progress.step = "handshake";
-      connection = await startTls(won.connection, { serverName: hostname, trusted });
+      connection = await startTlsOrClose(won.connection, { serverName: hostname, trusted });
     } else {
       const { cert, key } = tls;
+      if (closing.isFull(hostname)) throw keepsSockets();
       progress.step = "connect";
       const connecting = connectWithCertificate({ hostname, port, signal }, { trusted, cert, key });
       connection = await abortable(connecting, signal);
       connectedAt = clock.now();
       progress.step = "handshake";
     }
-    const tcp = new TlsSocket(connection, closing);
-    await shakeHands(tcp, signal);
+    const tcp = new TlsSocket(connection, { address, closing });
+    await shakeHands(tcp, signal).catch((error) => {
+      noteFailed(address);
+      throw error;
+    });
     const times = { connectMs: connectedAt - startedAt, tlsMs: clock.now() - connectedAt };
     return { tcp, address, times };
   }
@@ -166,6 +209,16 @@ export function createDial(
 /** Reports whether a host of a URL, without brackets, is an address. */
 function isAddress(hostname: string): boolean {
   return hostname.includes(":") || /^\d+(?:\.\d+){3}$/.test(hostname);
+}
+
+/** Makes a TCP connection into a TLS connection; when this fails, the TCP connection is closed. */
+async function startTlsOrClose(tcp: Deno.TcpConn, server: TlsServer): Promise<Deno.TlsConn> {
+  try {
+    return await startTls(tcp, server);
+  } catch (error) {
+    tcp.close();
+    throw error;
+  }
 }
 
 /** Makes the handshake; when it fails, or the signal is aborted, the connection is closed. */

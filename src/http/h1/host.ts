@@ -8,6 +8,7 @@ import { ProxyError } from "../../protocol/mod.ts";
 import { unreachable } from "../failures.ts";
 import { type ConnectionKeeper, TcpConnection } from "./connection.ts";
 import type { Dial, Dialed, DialTarget } from "./dial.ts";
+import { ConnectionShare } from "./share.ts";
 import { type Acquired, isFit, WaitingList, type WaitingRequest, type Wish } from "./waiting.ts";
 
 /** What a host has in common with the others of its pool. */
@@ -43,8 +44,9 @@ export class Host implements ConnectionKeeper {
   readonly #waiting = new WaitingList(({ dial, signal }) => {
     if (this.#dials.size > this.#waiting.length) dial?.abort(signal.reason);
   });
-  readonly #dials = new Set<AbortController>();
-  #open = 0;
+  /** The requests for which connections are being opened. */
+  readonly #dials = new Set<WaitingRequest>();
+  readonly #connections: ConnectionShare;
   /** Connections that are idle, and will be offered in the next turn of the event loop. */
   #settling = 0;
   /** How many requests have waited for a turn of the event loop since this last opened a connection. */
@@ -59,10 +61,12 @@ export class Host implements ConnectionKeeper {
     this.#target = target;
     this.#deps = deps;
     this.#closesUntil = deps.closesUntil;
+    this.#connections = new ConnectionShare(deps.maxPerHost);
   }
 
   /** Takes the connection that became idle last among those that will do: it is the most likely to be still open. */
   take(wish: Wish): TcpConnection | undefined {
+    if (this.#idle.length === 0 || !this.#connections.isLeftFor(wish.identity)) return undefined;
     if (wish.isBinding) {
       const own = this.#takeLast(wish, true);
       if (own !== undefined) return own;
@@ -79,7 +83,7 @@ export class Host implements ConnectionKeeper {
     const [request, acquired] = this.#waiting.add(wish, signal, this.#deps.clock.now());
     if (this.#settling > 0 && ++this.#turnsWaited >= MAX_TURNS_WAITED) {
       this.#turnsWaited = 0;
-      if (this.#hasRoom()) this.#dial(request);
+      if (this.#hasRoom() && this.#mayDial(request)) this.#dial(request);
     }
     this.#dialMore();
     if (this.#settling === 0) this.#waiting.listen();
@@ -128,7 +132,7 @@ export class Host implements ConnectionKeeper {
   }
 
   closed(connection: TcpConnection): void {
-    this.#open--;
+    this.#connections.delete(connection);
     if (connection.isIdle) {
       this.#deps.countIdle(-1);
       const at = this.#idle.lastIndexOf(connection);
@@ -141,7 +145,7 @@ export class Host implements ConnectionKeeper {
 
   [Symbol.dispose](): void {
     this.#isDisposed = true;
-    for (const dial of this.#dials) dial.abort();
+    for (const { dial } of this.#dials) dial?.abort();
     this.#waiting.fail(unreachable(), () => true);
     for (const connection of [...this.#idle]) connection.close();
   }
@@ -165,6 +169,7 @@ export class Host implements ConnectionKeeper {
       else idle.splice(at, 1);
       this.#deps.countIdle(-1);
       connection.endIdle();
+      connection.identity = wish.identity;
       return connection;
     }
     return undefined;
@@ -172,12 +177,15 @@ export class Host implements ConnectionKeeper {
 
   /** Gives a connection that has become free to the request that has waited longest. */
   #handOver(connection: TcpConnection): boolean {
-    const request = this.#waiting.find(({ wish }) => !wish.isFresh && isFit(connection, wish));
+    const request = this.#waiting.find(({ wish }) =>
+      !wish.isFresh && isFit(connection, wish) && this.#connections.isLeftFor(wish.identity)
+    );
     if (request === undefined) return false;
-    const { signal, since, abort, resolve, reject } = request;
+    const { wish, signal, since, abort, resolve, reject } = request;
     this.#waiting.remove(request);
     this.#deps.countIdle(-1);
     connection.endIdle();
+    connection.identity = wish.identity;
     if (signal.aborted) {
       connection.close();
       reject(signal.reason);
@@ -192,10 +200,12 @@ export class Host implements ConnectionKeeper {
   /** Opens connections for the requests that wait, unless enough are about to be there. */
   #dialMore(): void {
     while (this.#dials.size + this.#settling < this.#waiting.length) {
-      const request = this.#waiting.find(({ dial }) => dial === undefined);
+      const request = this.#waiting.find((each) => each.dial === undefined && this.#mayDial(each));
       if (request === undefined) return;
       // Only connections that do for none of the requests are idle while requests wait.
-      if (this.#open + this.#dials.size >= this.#deps.maxPerHost) this.#idle[0]?.close();
+      if (this.#connections.size + this.#dials.size >= this.#deps.maxPerHost) {
+        this.#idle[0]?.close();
+      }
       if (!this.#hasRoom()) return;
       this.#dial(request);
     }
@@ -204,20 +214,25 @@ export class Host implements ConnectionKeeper {
   /** Reports whether one more connection may be opened. */
   #hasRoom(): boolean {
     const { maxPerHost, maxDialsPerHost } = this.#deps;
-    return this.#dials.size < maxDialsPerHost && this.#open + this.#dials.size < maxPerHost;
+    return this.#dials.size < maxDialsPerHost &&
+      this.#connections.size + this.#dials.size < maxPerHost;
+  }
+
+  #mayDial({ wish: { identity } }: WaitingRequest): boolean {
+    return this.#connections.isLeftFor(identity, this.#dials);
   }
 
   #dial(request: WaitingRequest): void {
     const dial = request.dial = new AbortController();
     const startedAt = this.#deps.clock.now();
     const { addresses } = request.wish;
-    this.#dials.add(dial);
+    this.#dials.add(request);
     const target = { ...this.#target, addresses: addresses && this.#lastFirst(addresses) };
     this.#deps.dial(target, dial.signal).then((dialed) => {
-      this.#dials.delete(dial);
+      this.#dials.delete(request);
       this.#opened(dialed, request);
     }, (error) => {
-      this.#dials.delete(dial);
+      this.#dials.delete(request);
       this.#notOpened(error, request, startedAt);
     });
   }
@@ -230,13 +245,14 @@ export class Host implements ConnectionKeeper {
 
   #opened({ tcp, address, times }: Dialed, request: WaitingRequest): void {
     if (this.#isDisposed) return tcp.close();
-    this.#open++;
     this.#lastAddress = address;
     const connection = new TcpConnection(tcp, address, this);
+    this.#connections.add(connection);
     const taker = this.#waiting.find((each) => each === request) ??
       this.#waiting.find(({ wish }) => isFit(connection, wish));
     if (taker === undefined) return this.#deps.release(connection);
     this.#waiting.remove(taker);
+    connection.identity = taker.wish.identity;
     const connectMs = this.#deps.clock.now() - taker.since;
     taker.resolve({
       connection,
@@ -257,7 +273,8 @@ export class Host implements ConnectionKeeper {
   }
 
   #leaveIfUnused(): void {
-    const isUnused = this.#open === 0 && this.#dials.size === 0 && this.#waiting.length === 0;
+    const isUnused = this.#connections.size === 0 && this.#dials.size === 0 &&
+      this.#waiting.length === 0;
     if (isUnused) this.#deps.abandoned(this);
   }
 }

@@ -6,24 +6,26 @@
  *
  * @module
  */
+import type { ClosingSockets } from "./closing_sockets.ts";
 import type { Tcp } from "./connection.ts";
 
-/** Counts the sockets that were closed and that Deno still keeps. */
-export interface ClosingSockets {
-  count: number;
+/** Where a TLS connection leads, and where it is counted while it is being closed. */
+export interface TlsSocketOptions {
+  readonly address: string;
+  readonly closing: ClosingSockets;
 }
 
 /** A TLS connection. */
 export class TlsSocket implements Tcp {
   readonly #connection: Deno.TlsConn;
-  readonly #closing: ClosingSockets;
+  readonly #options: TlsSocketOptions;
   #isClosed = false;
   /** Rejects the promise that is waited for. */
   #reject: ((reason: unknown) => void) | undefined = undefined;
 
-  constructor(connection: Deno.TlsConn, closing: ClosingSockets) {
+  constructor(connection: Deno.TlsConn, options: TlsSocketOptions) {
     this.#connection = connection;
-    this.#closing = closing;
+    this.#options = options;
   }
 
   /**
@@ -47,9 +49,10 @@ export class TlsSocket implements Tcp {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#reject?.(new Deno.errors.Interrupted("The connection was closed"));
-    this.#closing.count++;
+    const { closing, address } = this.#options;
+    closing.add(address);
     const end = (): void => {
-      this.#closing.count--;
+      closing.delete(address);
       this.#connection.close();
     };
     this.#connection.closeWrite().then(end, end); // after the handshake, and after all that was written

@@ -10,7 +10,9 @@ import type { TcpConnection } from "./connection.ts";
 export interface Wish {
   /** The addresses that were checked; `undefined`: any connection to the host will do. */
   readonly addresses: readonly string[] | undefined;
-  /** On whose behalf the request is made. */
+  /** The identity that the request is made for. */
+  readonly identity: string | undefined;
+  /** On whose behalf the request is made: one of the identity's connections. */
   readonly owner: string | undefined;
   /** Whether the request authenticates its connection, so that it needs the owner's own. */
   readonly isBinding: boolean;

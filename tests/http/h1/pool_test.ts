@@ -37,7 +37,14 @@ interface World {
 }
 
 function wish(changes: Partial<Wish> = {}): Wish {
-  return { addresses: [ADDRESS], owner: undefined, isBinding: false, isFresh: false, ...changes };
+  return {
+    addresses: [ADDRESS],
+    identity: undefined,
+    owner: undefined,
+    isBinding: false,
+    isFresh: false,
+    ...changes,
+  };
 }
 
 function start(limits: Partial<PoolLimits> = {}): World {

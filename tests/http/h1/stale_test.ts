@@ -3,7 +3,7 @@
  */
 import { assertEquals, assertRejects } from "@std/assert";
 import { ProxyError } from "../../../src/protocol/mod.ts";
-import { createTestClient, ok, startServer, type TestRequest } from "./test_client.ts";
+import { createTestClient, ok, settle, startServer, type TestRequest } from "./test_client.ts";
 
 interface Stale {
   readonly name: string;
@@ -99,4 +99,24 @@ Deno.test("a request is repeated once, and only after a connection that was idle
   assertEquals([again.code, server.connections()], ["connection_terminated", 2]);
   const fresh = await assertRejects(() => client.fetch(server.origin), ProxyError);
   assertEquals([fresh.code, server.connections()], ["connection_terminated", 3]);
+});
+
+Deno.test("a connection that a repeated request has opened is known to the pool: used again, and closed with it", async () => {
+  const closed = Promise.withResolvers<void>();
+  await using server = startServer(async (connection, { connection: number, request }) => {
+    if (number === 1) return request === 1 ? ok("1") : false;
+    await connection.write(ok(String(number)));
+    if (request < 2) return undefined;
+    await connection.peerClosed();
+    closed.resolve();
+    return false;
+  });
+  const client = createTestClient();
+  for (const text of ["1", "2", "2"]) {
+    assertEquals((await client.fetch(server.origin)).text, text);
+    await settle();
+  }
+  assertEquals(server.connections(), 2);
+  client[Symbol.dispose]();
+  await closed.promise;
 });

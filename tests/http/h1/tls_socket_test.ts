@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { ClosingSockets } from "../../../src/http/h1/closing_sockets.ts";
 import { TlsSocket } from "../../../src/http/h1/tls_socket.ts";
 
 const folder = new URL("../../helpers/certificates/", import.meta.url);
@@ -6,11 +7,11 @@ const [cert, key, ca] = ["localhost.pem", "localhost.key", "ca.pem"].map((name) 
   Deno.readTextFileSync(new URL(name, folder))
 ) as [string, string, string];
 
-async function open(port: number, closing = { count: 0 }): Promise<TlsSocket> {
+async function open(port: number, closing = new ClosingSockets()): Promise<TlsSocket> {
   const tcp = await Deno.connect({ hostname: "127.0.0.1", port });
   return new TlsSocket(
     await Deno.startTls(tcp, { hostname: "localhost", caCerts: [ca] }),
-    closing,
+    { address: "127.0.0.1", closing },
   );
 }
 
@@ -21,7 +22,7 @@ async function settled(closing: { readonly count: number }): Promise<void> {
 
 Deno.test("close() ends a handshake that is never answered, and the socket is counted until the peer ends it", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const closing = { count: 0 };
+  const closing = new ClosingSockets();
   const socket = await open(listener.addr.port, closing);
   const peer = await listener.accept();
   const shaking = socket.handshake();
@@ -35,7 +36,7 @@ Deno.test("close() ends a handshake that is never answered, and the socket is co
 
 Deno.test("close() ends a read, and the peer sees the end", async () => {
   using listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key });
-  const closing = { count: 0 };
+  const closing = new ClosingSockets();
   const socket = await open(listener.addr.port, closing);
   using peer = await listener.accept();
   await Promise.all([socket.handshake(), peer.handshake()]);
@@ -62,7 +63,7 @@ async function fill(socket: TlsSocket): Promise<void> {
 
 Deno.test("close() with bytes that the peer does not take counts the socket until the peer ends it", async () => {
   using listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key });
-  const closing = { count: 0 };
+  const closing = new ClosingSockets();
   const socket = await open(listener.addr.port, closing);
   const peer = await listener.accept();
   await Promise.all([socket.handshake(), peer.handshake()]);
