@@ -82,7 +82,8 @@ export const configSchema = z.object({
   ),
   HOST_CONNECTIONS: setting(
     "256",
-    "Connections to one host for `https:` URLs; further requests wait for one that becomes free. Not with `fetch`",
+    "Connections to one host for `https:` URLs; further requests wait for one that becomes free. A quarter is " +
+      "kept for other identities than the one with the most. Not with `fetch`",
     whole(1, 65_535),
   ),
   HTTP_PROXY: setting(
