@@ -5,6 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { Bytes } from "../body.ts";
+import type { ConnectionUse } from "./share.ts";
 
 /** The part of `Deno.TcpConn` that is used. */
 export interface Tcp {
@@ -51,8 +52,8 @@ export class TcpConnection {
    * stands for an owner without a name.
    */
   owner: string | undefined = undefined;
-  /** The identity that the connection is used for; of the last use while it is idle. */
-  identity: string | undefined = undefined;
+  /** Where the connection is counted while it is used; `undefined` when it is idle, and where nothing is counted. */
+  use: ConnectionUse | undefined = undefined;
   /** Ends both directions at once. Can be passed as a listener. */
   readonly close: () => void;
   readonly #endIdle: (read: unknown) => void;

@@ -93,6 +93,7 @@ export class Host implements ConnectionKeeper {
   /** Makes a connection idle; it is offered when {@linkcode settled} is called. */
   release(connection: TcpConnection): void {
     if (this.#isClosing()) return connection.close();
+    this.#endUse(connection);
     this.#settling++;
     this.#deps.countIdle(1);
     connection.beginIdle();
@@ -133,6 +134,7 @@ export class Host implements ConnectionKeeper {
 
   closed(connection: TcpConnection): void {
     this.#connections.delete(connection);
+    this.#endUse(connection);
     if (connection.isIdle) {
       this.#deps.countIdle(-1);
       const at = this.#idle.lastIndexOf(connection);
@@ -148,6 +150,17 @@ export class Host implements ConnectionKeeper {
     for (const { dial } of this.#dials) dial?.abort();
     this.#waiting.fail(unreachable(), () => true);
     for (const connection of [...this.#idle]) connection.close();
+  }
+
+  #use(connection: TcpConnection, { identity }: Wish): void {
+    const use = connection.use = this.#connections.useOf(identity);
+    if (use !== undefined) use.connections++;
+  }
+
+  #endUse(connection: TcpConnection): void {
+    if (connection.use === undefined) return;
+    connection.use.connections--;
+    connection.use = undefined;
   }
 
   #isClosing(): boolean {
@@ -169,7 +182,7 @@ export class Host implements ConnectionKeeper {
       else idle.splice(at, 1);
       this.#deps.countIdle(-1);
       connection.endIdle();
-      connection.identity = wish.identity;
+      this.#use(connection, wish);
       return connection;
     }
     return undefined;
@@ -185,7 +198,7 @@ export class Host implements ConnectionKeeper {
     this.#waiting.remove(request);
     this.#deps.countIdle(-1);
     connection.endIdle();
-    connection.identity = wish.identity;
+    this.#use(connection, wish);
     if (signal.aborted) {
       connection.close();
       reject(signal.reason);
@@ -200,12 +213,12 @@ export class Host implements ConnectionKeeper {
   /** Opens connections for the requests that wait, unless enough are about to be there. */
   #dialMore(): void {
     while (this.#dials.size + this.#settling < this.#waiting.length) {
+      // Only connections that do for none of the requests are idle while requests wait.
+      const isFull = this.#connections.size + this.#dials.size >= this.#deps.maxPerHost;
+      if (!this.#hasRoom() && !(isFull && this.#idle.length > 0)) return;
       const request = this.#waiting.find((each) => each.dial === undefined && this.#mayDial(each));
       if (request === undefined) return;
-      // Only connections that do for none of the requests are idle while requests wait.
-      if (this.#connections.size + this.#dials.size >= this.#deps.maxPerHost) {
-        this.#idle[0]?.close();
-      }
+      if (isFull) this.#idle[0]?.close();
       if (!this.#hasRoom()) return;
       this.#dial(request);
     }
@@ -219,7 +232,7 @@ export class Host implements ConnectionKeeper {
   }
 
   #mayDial({ wish: { identity } }: WaitingRequest): boolean {
-    return this.#connections.isLeftFor(identity, this.#dials);
+    return this.#connections.isLeftFor(identity, this.#dials.size);
   }
 
   #dial(request: WaitingRequest): void {
@@ -227,12 +240,18 @@ export class Host implements ConnectionKeeper {
     const startedAt = this.#deps.clock.now();
     const { addresses } = request.wish;
     this.#dials.add(request);
+    const use = this.#connections.useOf(request.wish.identity);
+    if (use !== undefined) use.dials++;
+    const ended = (): void => {
+      this.#dials.delete(request);
+      if (use !== undefined) use.dials--;
+    };
     const target = { ...this.#target, addresses: addresses && this.#lastFirst(addresses) };
     this.#deps.dial(target, dial.signal).then((dialed) => {
-      this.#dials.delete(request);
+      ended();
       this.#opened(dialed, request);
     }, (error) => {
-      this.#dials.delete(request);
+      ended();
       this.#notOpened(error, request, startedAt);
     });
   }
@@ -252,7 +271,7 @@ export class Host implements ConnectionKeeper {
       this.#waiting.find(({ wish }) => isFit(connection, wish));
     if (taker === undefined) return this.#deps.release(connection);
     this.#waiting.remove(taker);
-    connection.identity = taker.wish.identity;
+    this.#use(connection, taker.wish);
     const connectMs = this.#deps.clock.now() - taker.since;
     taker.resolve({
       connection,

@@ -4,11 +4,22 @@
  * @module
  */
 import type { TcpConnection } from "./connection.ts";
-import type { WaitingRequest } from "./waiting.ts";
 
-/** The connections to one host. While few more are allowed, those in use are counted by identity. */
+/** What one identity uses of a host. */
+export interface ConnectionUse {
+  /** Connections that are used for requests of the identity. */
+  connections: number;
+  /** Connections that are being opened for requests of the identity. */
+  dials: number;
+}
+
+// Identities that use nothing are forgotten when there are more.
+const MAX_IDENTITIES = 256;
+
+/** The connections to one host, and how many of them each identity uses. */
 export class ConnectionShare {
   readonly #connections = new Set<TcpConnection>();
+  readonly #uses = new Map<string | undefined, ConnectionUse>();
   /** A quarter is left to other identities. */
   readonly #most: number;
 
@@ -30,18 +41,30 @@ export class ConnectionShare {
     this.#connections.delete(connection);
   }
 
+  /** Returns what an identity uses; `undefined` where there is no limit, so that nothing is counted. */
+  useOf(identity: string | undefined): ConnectionUse | undefined {
+    if (this.#most === Infinity) return undefined;
+    let use = this.#uses.get(identity);
+    if (use !== undefined) return use;
+    if (this.#uses.size >= MAX_IDENTITIES) this.#forgetUnused();
+    this.#uses.set(identity, use = { connections: 0, dials: 0 });
+    return use;
+  }
+
   /**
    * Reports whether an identity may use one more connection.
    *
-   * @param dials The requests for which connections are being opened.
+   * @param dials How many connections are being opened, if one more would be opened.
    */
-  isLeftFor(identity: string | undefined, dials?: ReadonlySet<WaitingRequest>): boolean {
-    if (this.#connections.size + (dials?.size ?? 0) < this.#most) return true;
-    let used = 0;
-    for (const { wish } of dials ?? []) if (wish.identity === identity) used++;
-    for (const connection of this.#connections) {
-      if (!connection.isIdle && connection.identity === identity) used++;
+  isLeftFor(identity: string | undefined, dials = 0): boolean {
+    if (this.#connections.size + dials < this.#most) return true;
+    const use = this.#uses.get(identity);
+    return use === undefined || use.connections + (dials === 0 ? 0 : use.dials) < this.#most;
+  }
+
+  #forgetUnused(): void {
+    for (const [identity, { connections, dials }] of this.#uses) {
+      if (connections === 0 && dials === 0) this.#uses.delete(identity);
     }
-    return used < this.#most;
   }
 }
