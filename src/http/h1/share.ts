@@ -3,8 +3,6 @@
  *
  * @module
  */
-import type { TcpConnection } from "./connection.ts";
-
 /** What one identity uses of a host. */
 export interface ConnectionUse {
   /** Connections that are used for requests of the identity. */
@@ -18,7 +16,7 @@ const MAX_IDENTITIES = 256;
 
 /** The connections to one host, and how many of them each identity uses. */
 export class ConnectionShare {
-  readonly #connections = new Set<TcpConnection>();
+  readonly #connections = new Set<object>();
   readonly #uses = new Map<string | undefined, ConnectionUse>();
   /** A quarter is left to other identities. */
   readonly #most: number;
@@ -33,11 +31,11 @@ export class ConnectionShare {
     return this.#connections.size;
   }
 
-  add(connection: TcpConnection): void {
+  add(connection: object): void {
     this.#connections.add(connection);
   }
 
-  delete(connection: TcpConnection): void {
+  delete(connection: object): void {
     this.#connections.delete(connection);
   }
 
