@@ -16,6 +16,7 @@ import {
   type ProxyRequest,
   SUBPROTOCOL,
 } from "../protocol/mod.ts";
+import { Allowance, EARNED_BY_EXCHANGE, PRICES } from "./allowance.ts";
 import { describeIdentity } from "./credential.ts";
 import { InFlight } from "./in_flight.ts";
 import { type LastingConnection, Lifetime, type LifetimeOptions } from "./lifetime.ts";
@@ -65,6 +66,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
   readonly identity: Identity | undefined;
   readonly socket: FrameSocket;
   readonly inFlight: InFlight = new InFlight();
+  readonly allowance: Allowance;
   readonly #caller: Caller;
   readonly #deps: ConnectionDeps;
   readonly #lifetime: Lifetime;
@@ -82,6 +84,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
     this.dialect = dialect;
     this.identity = identity;
     this.socket = new FrameSocket(webSocket, deps.socket, this);
+    this.allowance = new Allowance(deps.limits.maxInFlight, deps.clock);
     this.#caller = { connection: id, subject: identity?.subject, key };
     this.#deps = deps;
     this.#lifetime = new Lifetime(this, deps);
@@ -114,18 +117,30 @@ export class Connection implements LastingConnection, FrameSocketListener {
         if (inFlight.has(incoming.id)) return socket.close(4509);
         return this.#refuseMessage(data, incoming.id, incoming.error);
       case "cancel":
-        return inFlight.cancel(incoming.id);
+        inFlight.cancel(incoming.id);
+        return this.#charge(PRICES.frame);
       case "grant":
-        return inFlight.find(incoming.id)?.grant(incoming.bytes);
-      case "chunk":
-        return inFlight.find(incoming.chunk.id)?.takeChunk(incoming.chunk);
+        inFlight.find(incoming.id)?.grant(incoming.bytes);
+        return this.#charge(PRICES.frame);
+      case "chunk": {
+        const { id, payload } = incoming.chunk;
+        if (inFlight.find(id)?.takeChunk(incoming.chunk) === true) return;
+        return this.#charge(PRICES.frame, payload.byteLength);
+      }
       case "ping": {
         const pong = dialect.encodeConnectionFrame({ ...incoming, type: "pong" });
-        return void socket.send(() => pong);
+        socket.send(() => pong);
+        return this.#charge(PRICES.frame);
       }
       case "auth":
-        return this.#lifetime.renew(incoming.token);
+        this.#lifetime.renew(incoming.token);
+        return this.#charge(PRICES.auth);
     }
+  }
+
+  /** Takes WebSocket pongs. */
+  takePongs(count: number): void {
+    if (this.#closedWith === undefined && !this.#isGone) this.#charge(PRICES.frame * count);
   }
 
   /** To be called when the WebSocket has closed; aborts the exchanges in flight. */
@@ -186,7 +201,11 @@ export class Connection implements LastingConnection, FrameSocketListener {
     const init = { request, id: toNumber(id), sequence: ++this.#exchanges };
     const exchange = new Exchange(init, this.#caller, wheel);
     const refusal = this.#lifetime.findRefusal() ?? this.#findOverload();
-    if (refusal !== undefined) return this.#refuse(id, refusal, exchange);
+    if (refusal !== undefined) {
+      this.#refuse(id, refusal, exchange);
+      return this.#charge(PRICES.refusal);
+    }
+    this.allowance.earn(EARNED_BY_EXCHANGE);
     const outlet = new FrameOutlet({ exchange, id }, this, this.#deps);
     this.inFlight.add(outlet);
     runner.run(exchange, outlet).then(() => this.#ended(outlet), (error) => {
@@ -197,7 +216,15 @@ export class Connection implements LastingConnection, FrameSocketListener {
 
   #ended(outlet: FrameOutlet): void {
     this.inFlight.delete(outlet);
+    const { stage, record } = outlet.exchange;
+    const isRefused = stage === "limit" && record.outcome === "error";
+    if (isRefused && !this.#isGone) this.#charge(EARNED_BY_EXCHANGE + PRICES.refusal);
     this.#lifetime.closeIfDone();
+  }
+
+  /** Takes the price of a frame that moves nothing forward, and closes when the client has sent too many of them. */
+  #charge(price: number, bytes?: number): void {
+    if (!this.allowance.spend(price, bytes)) this.socket.close(4500);
   }
 
   #findOverload(): ProxyError | undefined {
@@ -212,12 +239,17 @@ export class Connection implements LastingConnection, FrameSocketListener {
     const outlet = typeof data !== "string" && data.byteLength >= 4
       ? this.inFlight.find(new DataView(data).getUint32(0))
       : undefined;
-    if (outlet !== undefined) return outlet.abort(error);
-    // A malformed request that has an id is logged as an exchange that has failed.
-    if (id !== undefined) return this.#refuse(id, error);
-    this.#deps.telemetry.emit({ type: "malformed", connection: this.id, code: error.code });
-    this.#sendError(id, error);
+    if (outlet !== undefined) {
+      outlet.abort(error);
+    } else if (id !== undefined) {
+      // A malformed request that has an id is logged as an exchange that has failed.
+      this.#refuse(id, error);
+    } else {
+      this.#deps.telemetry.emit({ type: "malformed", connection: this.id, code: error.code });
+      this.#sendError(id, error);
+    }
     if (error.code === "bad_frame" && ++this.#malformed >= MAX_MALFORMED) this.socket.close(4500);
+    this.#charge(PRICES.refusal, typeof data === "string" ? data.length : data.byteLength);
   }
 
   /** Refuses an exchange, or without `exchange` a request that could not be read. */
