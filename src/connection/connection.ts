@@ -16,11 +16,12 @@ import {
   type ProxyRequest,
   SUBPROTOCOL,
 } from "../protocol/mod.ts";
-import { Allowance, EARNED_BY_EXCHANGE, PRICES } from "./allowance.ts";
+import { EARNED_BY_EXCHANGE, FrameAllowance, PRICES } from "./frame_allowance.ts";
 import { describeIdentity } from "./credential.ts";
 import { InFlight } from "./in_flight.ts";
 import { type LastingConnection, Lifetime, type LifetimeOptions } from "./lifetime.ts";
 import { FrameOutlet, type OutletDeps } from "./outlet.ts";
+import { isLarger, sizeOfMessage } from "./message_size.ts";
 import {
   FrameSocket,
   type FrameSocketListener,
@@ -56,8 +57,6 @@ export interface ConnectionDeps extends LifetimeOptions, OutletDeps {
 const MAX_MALFORMED = 16;
 /** How many frames may wait that belong to no exchange in flight: refusals and pongs. */
 export const MAX_WAITING_REPLIES = 1000;
-// Of one UTF-16 unit in UTF-8. The bytes of a text that is short enough anyway need not be counted.
-const MAX_BYTES_PER_UNIT = 3;
 
 /** A connection from its first frame to its close. No method throws. A class: there are many idle ones. */
 export class Connection implements LastingConnection, FrameSocketListener {
@@ -66,7 +65,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
   readonly identity: Identity | undefined;
   readonly socket: FrameSocket;
   readonly inFlight: InFlight = new InFlight();
-  readonly allowance: Allowance;
+  readonly allowance: FrameAllowance;
   readonly #caller: Caller;
   readonly #deps: ConnectionDeps;
   readonly #lifetime: Lifetime;
@@ -84,7 +83,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
     this.dialect = dialect;
     this.identity = identity;
     this.socket = new FrameSocket(webSocket, deps.socket, this);
-    this.allowance = new Allowance(deps.limits.maxInFlight, deps.clock);
+    this.allowance = new FrameAllowance(deps.limits.maxInFlight, deps.clock);
     this.#caller = { connection: id, subject: identity?.subject, key };
     this.#deps = deps;
     this.#lifetime = new Lifetime(this, deps);
@@ -197,10 +196,10 @@ export class Connection implements LastingConnection, FrameSocketListener {
   }
 
   #start(id: ExchangeId, request: ProxyRequest): void {
-    const { runner, wheel, telemetry } = this.#deps;
+    const { runner, wheel, telemetry, limits } = this.#deps;
     const init = { request, id: toNumber(id), sequence: ++this.#exchanges };
     const exchange = new Exchange(init, this.#caller, wheel);
-    const refusal = this.#lifetime.findRefusal() ?? this.#findOverload();
+    const refusal = this.#lifetime.findRefusal() ?? this.inFlight.findOverload(limits.maxInFlight);
     if (refusal !== undefined) {
       this.#refuse(id, refusal, exchange);
       return this.#charge(PRICES.refusal);
@@ -227,13 +226,6 @@ export class Connection implements LastingConnection, FrameSocketListener {
     if (!this.allowance.spend(price, bytes)) this.socket.close(4500);
   }
 
-  #findOverload(): ProxyError | undefined {
-    const { maxInFlight } = this.#deps.limits;
-    if (this.inFlight.size < maxInFlight) return undefined;
-    const message = `${maxInFlight} exchanges are in flight; wait for one to end`;
-    return new ProxyError("too_many_in_flight", message);
-  }
-
   /** Refuses a message. If it is a chunk of an upload, the exchange fails: the body would have a gap. */
   #refuseMessage(data: string | ArrayBuffer, id: ExchangeId, error: ProxyError): void {
     const outlet = typeof data !== "string" && data.byteLength >= 4
@@ -249,7 +241,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
       this.#sendError(id, error);
     }
     if (error.code === "bad_frame" && ++this.#malformed >= MAX_MALFORMED) this.socket.close(4500);
-    this.#charge(PRICES.refusal, typeof data === "string" ? data.length : data.byteLength);
+    this.#charge(PRICES.refusal, sizeOfMessage(data));
   }
 
   /** Refuses an exchange, or without `exchange` a request that could not be read. */
@@ -268,10 +260,4 @@ export class Connection implements LastingConnection, FrameSocketListener {
 
 function toNumber(id: ExchangeId): number | undefined {
   return typeof id === "number" ? id : undefined;
-}
-
-function isLarger(data: string | ArrayBuffer, maxBytes: number): boolean {
-  if (typeof data !== "string") return data.byteLength > maxBytes;
-  if (data.length * MAX_BYTES_PER_UNIT <= maxBytes) return false;
-  return data.length > maxBytes || new TextEncoder().encode(data).byteLength > maxBytes;
 }

@@ -22,7 +22,7 @@ import {
   type Timing,
 } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import type { Allowance } from "./allowance.ts";
+import type { FrameAllowance } from "./frame_allowance.ts";
 import { Credit } from "./credit.ts";
 import type { FrameSocket } from "./socket.ts";
 import { Upload } from "./upload.ts";
@@ -48,7 +48,7 @@ export interface FrameSink {
 
 /** The parts of a connection that its outlets use. */
 export interface OutletConnection extends FrameSink {
-  readonly allowance: Allowance;
+  readonly allowance: FrameAllowance;
 }
 
 // Event types that are not part of the body.

@@ -7,6 +7,7 @@
  * @module
  */
 import type { Cancel, Clock } from "../clock.ts";
+import { sizeOfMessage } from "../connection/message_size.ts";
 
 // The descriptions of symbols in `ext/websocket/01_websocket.js` of Deno 2.9.
 const STATE = "[[readyState]]";
@@ -75,9 +76,7 @@ export class TurnReader {
   /** Handles a message. After some of them, reading stops until the next turn of the event loop. */
   take(data: string | ArrayBuffer, handle: () => void): void {
     this.#pongs--;
-    this.#left -= Math.floor(
-      (typeof data === "string" ? data.length : data.byteLength) / BYTES_PER_FRAME,
-    );
+    this.#left -= Math.floor(sizeOfMessage(data) / BYTES_PER_FRAME);
     this.#showState();
     handle();
     if (this.#hasStopped || this.#isHeld || this.#left <= 0) this.#stop();

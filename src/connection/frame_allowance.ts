@@ -25,7 +25,7 @@ const BASE_POINTS = 8192;
 const POINTS_PER_EXCHANGE = 64;
 
 /** An account of points, full at first and refilled as time goes by. A class: every idle connection has one. */
-export class Allowance {
+export class FrameAllowance {
   readonly #maxPoints: number;
   readonly #clock: Clock;
   #points: number;
