@@ -117,29 +117,29 @@ export class Connection implements LastingConnection, FrameSocketListener {
         return this.#refuseMessage(data, incoming.id, incoming.error);
       case "cancel":
         inFlight.cancel(incoming.id);
-        return this.#charge(PRICES.frame);
+        return this.charge(PRICES.frame);
       case "grant":
         inFlight.find(incoming.id)?.grant(incoming.bytes);
-        return this.#charge(PRICES.frame);
+        return this.charge(PRICES.frame);
       case "chunk": {
         const { id, payload } = incoming.chunk;
         if (inFlight.find(id)?.takeChunk(incoming.chunk) === true) return;
-        return this.#charge(PRICES.frame, payload.byteLength);
+        return this.charge(PRICES.frame, payload.byteLength);
       }
       case "ping": {
         const pong = dialect.encodeConnectionFrame({ ...incoming, type: "pong" });
         socket.send(() => pong);
-        return this.#charge(PRICES.frame);
+        return this.charge(PRICES.frame);
       }
       case "auth":
         this.#lifetime.renew(incoming.token);
-        return this.#charge(PRICES.auth);
+        return this.charge(PRICES.auth);
     }
   }
 
-  /** Takes WebSocket pongs. */
-  takePongs(count: number): void {
-    if (this.#closedWith === undefined && !this.#isGone) this.#charge(PRICES.frame * count);
+  /** Takes the price of a frame that moves nothing forward, and closes when the client has sent too many of them. */
+  charge(price: number, bytes?: number): void {
+    if (!this.allowance.spend(price, bytes)) this.socket.close(4500);
   }
 
   /** To be called when the WebSocket has closed; aborts the exchanges in flight. */
@@ -202,7 +202,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
     const refusal = this.#lifetime.findRefusal() ?? this.inFlight.findOverload(limits.maxInFlight);
     if (refusal !== undefined) {
       this.#refuse(id, refusal, exchange);
-      return this.#charge(PRICES.refusal);
+      return this.charge(PRICES.refusal);
     }
     this.allowance.earn(EARNED_BY_EXCHANGE);
     const outlet = new FrameOutlet({ exchange, id }, this, this.#deps);
@@ -217,13 +217,8 @@ export class Connection implements LastingConnection, FrameSocketListener {
     this.inFlight.delete(outlet);
     const { stage, record } = outlet.exchange;
     const isRefused = stage === "limit" && record.outcome === "error";
-    if (isRefused && !this.#isGone) this.#charge(EARNED_BY_EXCHANGE + PRICES.refusal);
+    if (isRefused) this.charge(EARNED_BY_EXCHANGE + PRICES.refusal);
     this.#lifetime.closeIfDone();
-  }
-
-  /** Takes the price of a frame that moves nothing forward, and closes when the client has sent too many of them. */
-  #charge(price: number, bytes?: number): void {
-    if (!this.allowance.spend(price, bytes)) this.socket.close(4500);
   }
 
   /** Refuses a message. If it is a chunk of an upload, the exchange fails: the body would have a gap. */
@@ -241,7 +236,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
       this.#sendError(id, error);
     }
     if (error.code === "bad_frame" && ++this.#malformed >= MAX_MALFORMED) this.socket.close(4500);
-    this.#charge(PRICES.refusal, sizeOfMessage(data));
+    this.charge(PRICES.refusal, sizeOfMessage(data));
   }
 
   /** Refuses an exchange, or without `exchange` a request that could not be read. */

@@ -6,6 +6,7 @@
 import type { Identity } from "../auth/authenticator.ts";
 import type { Cancel, Clock } from "../clock.ts";
 import type { Connection } from "../connection/connection.ts";
+import { PRICES } from "../connection/frame_allowance.ts";
 import type { ServerWebSocket, SocketMessage } from "../connection/socket.ts";
 import type { Lease } from "../limits/limiter.ts";
 import type { SUBPROTOCOL } from "../protocol/mod.ts";
@@ -126,7 +127,7 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject, PongL
   }
 
   pongsArrived(count: number): void {
-    this.#connection?.takePongs(count);
+    this.#connection?.charge(PRICES.frame * count);
   }
 
   #receive(data: string | ArrayBuffer): void {

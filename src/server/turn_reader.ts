@@ -44,7 +44,7 @@ export class TurnReader {
   readonly #clock: Clock;
   readonly #internals: Internals | undefined;
   #left = FRAMES_PER_TURN;
-  #pongs = 0;
+  #pongs = -1; // Deno calls `frameArrived` once when the WebSocket opens
   #hasStopped = false;
   #isClosing = false;
   #isHeld = false;
