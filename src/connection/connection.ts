@@ -16,10 +16,12 @@ import {
   type ProxyRequest,
   SUBPROTOCOL,
 } from "../protocol/mod.ts";
+import { EARNED_BY_EXCHANGE, FrameAllowance, PRICES } from "./frame_allowance.ts";
 import { describeIdentity } from "./credential.ts";
 import { InFlight } from "./in_flight.ts";
 import { type LastingConnection, Lifetime, type LifetimeOptions } from "./lifetime.ts";
 import { FrameOutlet, type OutletDeps } from "./outlet.ts";
+import { isLarger, sizeOfMessage } from "./message_size.ts";
 import {
   FrameSocket,
   type FrameSocketListener,
@@ -55,8 +57,6 @@ export interface ConnectionDeps extends LifetimeOptions, OutletDeps {
 const MAX_MALFORMED = 16;
 /** How many frames may wait that belong to no exchange in flight: refusals and pongs. */
 export const MAX_WAITING_REPLIES = 1000;
-// Of one UTF-16 unit in UTF-8. The bytes of a text that is short enough anyway need not be counted.
-const MAX_BYTES_PER_UNIT = 3;
 
 /** A connection from its first frame to its close. No method throws. A class: there are many idle ones. */
 export class Connection implements LastingConnection, FrameSocketListener {
@@ -65,6 +65,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
   readonly identity: Identity | undefined;
   readonly socket: FrameSocket;
   readonly inFlight: InFlight = new InFlight();
+  readonly allowance: FrameAllowance;
   readonly #caller: Caller;
   readonly #deps: ConnectionDeps;
   readonly #lifetime: Lifetime;
@@ -82,6 +83,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
     this.dialect = dialect;
     this.identity = identity;
     this.socket = new FrameSocket(webSocket, deps.socket, this);
+    this.allowance = new FrameAllowance(deps.limits.maxInFlight, deps.clock);
     this.#caller = { connection: id, subject: identity?.subject, key };
     this.#deps = deps;
     this.#lifetime = new Lifetime(this, deps);
@@ -114,18 +116,30 @@ export class Connection implements LastingConnection, FrameSocketListener {
         if (inFlight.has(incoming.id)) return socket.close(4509);
         return this.#refuseMessage(data, incoming.id, incoming.error);
       case "cancel":
-        return inFlight.cancel(incoming.id);
+        inFlight.cancel(incoming.id);
+        return this.charge(PRICES.frame);
       case "grant":
-        return inFlight.find(incoming.id)?.grant(incoming.bytes);
-      case "chunk":
-        return inFlight.find(incoming.chunk.id)?.takeChunk(incoming.chunk);
+        inFlight.find(incoming.id)?.grant(incoming.bytes);
+        return this.charge(PRICES.frame);
+      case "chunk": {
+        const { id, payload } = incoming.chunk;
+        if (inFlight.find(id)?.takeChunk(incoming.chunk) === true) return;
+        return this.charge(PRICES.frame, payload.byteLength);
+      }
       case "ping": {
         const pong = dialect.encodeConnectionFrame({ ...incoming, type: "pong" });
-        return void socket.send(() => pong);
+        socket.send(() => pong);
+        return this.charge(PRICES.frame);
       }
       case "auth":
-        return this.#lifetime.renew(incoming.token);
+        this.#lifetime.renew(incoming.token);
+        return this.charge(PRICES.auth);
     }
+  }
+
+  /** Takes the price of a frame that moves nothing forward, and closes when the client has sent too many of them. */
+  charge(price: number, bytes?: number): void {
+    if (!this.allowance.spend(price, bytes)) this.socket.close(4500);
   }
 
   /** To be called when the WebSocket has closed; aborts the exchanges in flight. */
@@ -182,11 +196,15 @@ export class Connection implements LastingConnection, FrameSocketListener {
   }
 
   #start(id: ExchangeId, request: ProxyRequest): void {
-    const { runner, wheel, telemetry } = this.#deps;
+    const { runner, wheel, telemetry, limits } = this.#deps;
     const init = { request, id: toNumber(id), sequence: ++this.#exchanges };
     const exchange = new Exchange(init, this.#caller, wheel);
-    const refusal = this.#lifetime.findRefusal() ?? this.#findOverload();
-    if (refusal !== undefined) return this.#refuse(id, refusal, exchange);
+    const refusal = this.#lifetime.findRefusal() ?? this.inFlight.findOverload(limits.maxInFlight);
+    if (refusal !== undefined) {
+      this.#refuse(id, refusal, exchange);
+      return this.charge(PRICES.refusal);
+    }
+    this.allowance.earn(EARNED_BY_EXCHANGE);
     const outlet = new FrameOutlet({ exchange, id }, this, this.#deps);
     this.inFlight.add(outlet);
     runner.run(exchange, outlet).then(() => this.#ended(outlet), (error) => {
@@ -197,14 +215,10 @@ export class Connection implements LastingConnection, FrameSocketListener {
 
   #ended(outlet: FrameOutlet): void {
     this.inFlight.delete(outlet);
+    const { stage, record } = outlet.exchange;
+    const isRefused = stage === "limit" && record.outcome === "error";
+    if (isRefused) this.charge(EARNED_BY_EXCHANGE + PRICES.refusal);
     this.#lifetime.closeIfDone();
-  }
-
-  #findOverload(): ProxyError | undefined {
-    const { maxInFlight } = this.#deps.limits;
-    if (this.inFlight.size < maxInFlight) return undefined;
-    const message = `${maxInFlight} exchanges are in flight; wait for one to end`;
-    return new ProxyError("too_many_in_flight", message);
   }
 
   /** Refuses a message. If it is a chunk of an upload, the exchange fails: the body would have a gap. */
@@ -212,12 +226,17 @@ export class Connection implements LastingConnection, FrameSocketListener {
     const outlet = typeof data !== "string" && data.byteLength >= 4
       ? this.inFlight.find(new DataView(data).getUint32(0))
       : undefined;
-    if (outlet !== undefined) return outlet.abort(error);
-    // A malformed request that has an id is logged as an exchange that has failed.
-    if (id !== undefined) return this.#refuse(id, error);
-    this.#deps.telemetry.emit({ type: "malformed", connection: this.id, code: error.code });
-    this.#sendError(id, error);
+    if (outlet !== undefined) {
+      outlet.abort(error);
+    } else if (id !== undefined) {
+      // A malformed request that has an id is logged as an exchange that has failed.
+      this.#refuse(id, error);
+    } else {
+      this.#deps.telemetry.emit({ type: "malformed", connection: this.id, code: error.code });
+      this.#sendError(id, error);
+    }
     if (error.code === "bad_frame" && ++this.#malformed >= MAX_MALFORMED) this.socket.close(4500);
+    this.charge(PRICES.refusal, sizeOfMessage(data));
   }
 
   /** Refuses an exchange, or without `exchange` a request that could not be read. */
@@ -236,10 +255,4 @@ export class Connection implements LastingConnection, FrameSocketListener {
 
 function toNumber(id: ExchangeId): number | undefined {
   return typeof id === "number" ? id : undefined;
-}
-
-function isLarger(data: string | ArrayBuffer, maxBytes: number): boolean {
-  if (typeof data !== "string") return data.byteLength > maxBytes;
-  if (data.length * MAX_BYTES_PER_UNIT <= maxBytes) return false;
-  return data.length > maxBytes || new TextEncoder().encode(data).byteLength > maxBytes;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ExchangeId } from "../dialect/dialect.ts";
-import type { ProxyError } from "../protocol/mod.ts";
+import { ProxyError } from "../protocol/mod.ts";
 import type { FrameOutlet } from "./outlet.ts";
 
 /**
@@ -29,6 +29,13 @@ export class InFlight {
   /** Reports whether an id is in use; only a number can be. */
   has(id: ExchangeId): boolean {
     return typeof id === "number" && this.find(id) !== undefined;
+  }
+
+  /** Returns the error of a request that arrives now, if so many exchanges are in flight already. */
+  findOverload(maxInFlight: number): ProxyError | undefined {
+    if (this.size < maxInFlight) return undefined;
+    const message = `${maxInFlight} exchanges are in flight; wait for one to end`;
+    return new ProxyError("too_many_in_flight", message);
   }
 
   find(id: number): FrameOutlet | undefined {

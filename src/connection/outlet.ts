@@ -22,6 +22,7 @@ import {
   type Timing,
 } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { FrameAllowance } from "./frame_allowance.ts";
 import { Credit } from "./credit.ts";
 import type { FrameSocket } from "./socket.ts";
 import { Upload } from "./upload.ts";
@@ -45,6 +46,11 @@ export interface FrameSink {
   readonly socket: FrameSocket;
 }
 
+/** The parts of a connection that its outlets use. */
+export interface OutletConnection extends FrameSink {
+  readonly allowance: FrameAllowance;
+}
+
 // Event types that are not part of the body.
 const OWN_TYPES: ReadonlySet<string> = new Set(["message", "line"]);
 
@@ -54,14 +60,14 @@ export class FrameOutlet implements Outlet {
   readonly id: ExchangeId;
   readonly #upload: Upload | undefined;
   readonly #credit: Credit | undefined;
-  readonly #sink: FrameSink;
+  readonly #sink: OutletConnection;
   readonly #deps: OutletDeps;
   #scratch: Uint8Array<ArrayBuffer> | undefined = undefined;
 
   /** Also creates the upload of an exchange whose body follows in chunks. */
   constructor(
     { exchange, id }: { readonly exchange: Exchange; readonly id: ExchangeId },
-    sink: FrameSink,
+    sink: OutletConnection,
     deps: OutletDeps,
   ) {
     const { windowBytes, bodyFollows } = exchange.request;
@@ -79,8 +85,8 @@ export class FrameOutlet implements Outlet {
     this.#credit?.grant(bytes);
   }
 
-  /** Takes a chunk of the request body. The exchange fails when the chunk is not allowed. */
-  takeChunk(chunk: Chunk): void {
+  /** Takes a chunk of the request body, and reports whether it did. The exchange fails when the chunk is not allowed. */
+  takeChunk(chunk: Chunk): boolean {
     const { record } = this.exchange;
     record.requestBytes += chunk.payload.byteLength;
     try {
@@ -89,6 +95,7 @@ export class FrameOutlet implements Outlet {
       throw new ProxyError("flow_control_error", message);
     } catch (error) {
       this.abort(toProxyError(error, this.#deps.telemetry, record.connection));
+      return false;
     }
   }
 
@@ -149,6 +156,7 @@ export class FrameOutlet implements Outlet {
       if (size === 0) throw exchange.signal.reason; // with FIN, a body that was cut off would look whole
       const payload = rest.subarray(0, size);
       rest = rest.subarray(size);
+      if (credit !== undefined) this.#sink.allowance.earn(1, size); // for the grants that the client sends for it
       const spending = this.#spend(size);
       if (spending !== undefined) await spending;
       const isLast = fin && rest.byteLength === 0;
@@ -218,6 +226,7 @@ export class FrameOutlet implements Outlet {
   #expectBody(): Upload {
     const { exchange, id } = this;
     const { windowBytes, maxStreamBytes: maxBytes } = this.#deps;
+    this.#sink.allowance.earn(0, windowBytes); // for chunks that cross the end of the exchange
     return new Upload({
       windowBytes,
       maxBytes,

@@ -55,17 +55,17 @@ export class Upload {
   }
 
   /**
-   * Takes a chunk.
+   * Takes a chunk. Returns whether it was of use: the last one, or one with bytes that may still be read.
    *
    * @throws {ProxyError} `flow_control_error`: more than was granted, or a chunk after the last one;
    * `request_too_large`.
    */
-  push({ payload, fin }: Chunk): void {
+  push({ payload, fin }: Chunk): boolean {
     const { byteLength } = payload;
     if (this.#isFinished) {
       throw new ProxyError("flow_control_error", "A chunk arrived after the last one");
     }
-    if (this.#isClosed) return; // the destination has responded without the rest
+    if (this.#isClosed) return false; // the destination has responded without the rest
     if (byteLength > this.#credit) {
       throw new ProxyError(
         "flow_control_error",
@@ -82,6 +82,7 @@ export class Upload {
     this.#isFinished = fin;
     if (byteLength > 0) this.#pack(payload);
     if (byteLength > 0 || fin) this.#wake?.();
+    return byteLength > 0 || fin;
   }
 
   /** Drops what has not been read, and breaks the stream off unless it has ended. */

@@ -75,7 +75,7 @@ export const CLOSE_HELP: Readonly<Record<CloseCode, string>> = {
   1001: "The service is shutting down. The page reconnects by itself.",
   4029: "This page read too slowly. The page reconnects by itself; request less at a time.",
   4500:
-    "The service received too many invalid frames. This is a bug of this page: report it with the frame log.",
+    "The service received too many frames that are invalid or have no effect. This is a bug of this page: report it with the frame log.",
   4501: "The credential is invalid or has expired. Enter a new token.",
   4509:
     "An id was used twice at the same time. This is a bug of this page: report it with the frame log.",

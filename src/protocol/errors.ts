@@ -60,7 +60,7 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 export const CLOSE_CODES = {
   1001: "Going away",
   4029: "The client does not read",
-  4500: "Too many malformed frames",
+  4500: "Too many malformed or needless frames",
   4501: "The credential is bad or has expired",
   4509: "An id was used while in flight",
 } as const;

@@ -6,11 +6,13 @@
 import type { Identity } from "../auth/authenticator.ts";
 import type { Cancel, Clock } from "../clock.ts";
 import type { Connection } from "../connection/connection.ts";
+import { PRICES } from "../connection/frame_allowance.ts";
 import type { ServerWebSocket, SocketMessage } from "../connection/socket.ts";
 import type { Lease } from "../limits/limiter.ts";
 import type { SUBPROTOCOL } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Admitted } from "./gate.ts";
+import { type PongListener, TurnReader } from "./turn_reader.ts";
 
 /** A client whose handshake is accepted. */
 export interface AcceptedClient extends Admitted {
@@ -61,13 +63,13 @@ export function acceptHandshake(
  * The WebSocket of one client, from its handshake until both sides have closed; then its places are given back. A
  * class that is its own event listener: there are many idle connections, and each should cost one object.
  */
-export class ClientSocket implements ServerWebSocket, EventListenerObject {
+export class ClientSocket implements ServerWebSocket, EventListenerObject, PongListener {
   /** The connection's name in the log. */
   readonly id: string = crypto.randomUUID();
   readonly identity: Identity | undefined;
   readonly key: string;
   readonly subprotocol: AcceptedClient["subprotocol"];
-  readonly #webSocket: WebSocket;
+  readonly #reader: TurnReader;
   readonly #address: string;
   readonly #identityPlace: Lease;
   readonly #servicePlace: Lease;
@@ -80,7 +82,7 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject {
     this.identity = client.identity;
     this.key = client.key;
     this.subprotocol = client.subprotocol;
-    this.#webSocket = webSocket;
+    this.#reader = new TurnReader(webSocket, this, deps.clock);
     this.#address = client.address;
     this.#identityPlace = client.lease;
     this.#servicePlace = client.place;
@@ -93,27 +95,30 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject {
   }
 
   get bufferedAmount(): number {
-    return this.#webSocket.bufferedAmount;
+    return this.#reader.webSocket.bufferedAmount;
   }
 
   get readyState(): number {
-    return this.#webSocket.readyState;
+    return this.#reader.webSocket.readyState;
   }
 
   send(message: SocketMessage): void {
-    this.#webSocket.send(message);
+    this.#reader.webSocket.send(message);
   }
 
-  /** Starts the closing handshake. The socket ends without the client's close frame if that takes too long. */
+  /**
+   * Starts the closing handshake in the next turn of the event loop. The socket ends without the client's close frame if
+   * that takes too long.
+   */
   close(code?: number, reason?: string): void {
-    this.#webSocket.close(code, reason);
+    this.#reader.close(code, reason);
     if (!this.#hasEnded) this.#endAfter(CLOSE_TIMEOUT_MS);
   }
 
   /** Handles an event of the WebSocket. An exception in a listener would end the process. */
   handleEvent(event: Event): void {
     try {
-      if (event instanceof MessageEvent) this.#connection?.receive(event.data);
+      if (event instanceof MessageEvent) this.#receive(event.data);
       else if (event instanceof CloseEvent) this.#end(event.code);
       else this.#open();
     } catch (error) {
@@ -121,8 +126,16 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject {
     }
   }
 
+  pongsArrived(count: number): void {
+    this.#connection?.charge(PRICES.frame * count);
+  }
+
+  #receive(data: string | ArrayBuffer): void {
+    this.#reader.take(data, () => this.#connection?.receive(data));
+  }
+
   #open(): void {
-    if (this.#hasEnded) return this.#webSocket.close(); // too late: its places were given back
+    if (this.#hasEnded) return this.#reader.webSocket.close(); // too late: its places were given back
     this.#cancelTimeout?.();
     this.#cancelTimeout = undefined;
     const { openConnection, connections, isDraining, telemetry } = this.#deps;
@@ -151,6 +164,7 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject {
 
   #end(code: number): void {
     this.#hasEnded = true;
+    this.#reader.ended();
     this.#cancelTimeout?.();
     this.#cancelTimeout = undefined;
     this.#servicePlace[Symbol.dispose]();

@@ -7,6 +7,7 @@
  */
 import { startProcess } from "../helpers/process.ts";
 import { startHttp } from "../helpers/upstream.ts";
+import { linesOf, pause, type Role, say, startRole as startRoleOf } from "./role.ts";
 import { connectBench } from "./socket.ts";
 
 const LIMIT = 100;
@@ -34,47 +35,7 @@ interface Flood {
   readonly seconds: number;
 }
 
-/** A role of this file, in a process that is told what to do by lines, and answers by lines. */
-interface Role extends AsyncDisposable {
-  tell(word: string): Promise<void>;
-  /** The next line, as the JSON that it holds. */
-  next<T>(): Promise<T>;
-}
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-// deno-lint-ignore no-console -- a benchmark says what it measured
-const say = (text: string): void => console.log(text);
-
-async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
-}
-
-function startRole(...args: string[]): Role {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", import.meta.filename ?? "", ...args],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  const lines = linesOf(child.stdout);
-  return {
-    tell: (word) => writer.write(new TextEncoder().encode(`${word}\n`)),
-    async next<T>(): Promise<T> {
-      const { value } = await lines.next();
-      return JSON.parse(String(value)); // what the same file has written
-    },
-    async [Symbol.asyncDispose](): Promise<void> {
-      child.kill("SIGKILL");
-      await child.status;
-    },
-  };
-}
+const startRole = (...args: string[]): Role => startRoleOf(import.meta.filename, args);
 
 function serve(): void {
   const { origin } = startHttp(() => Response.json({ small: true }));

@@ -153,6 +153,17 @@ Deno.test("receive() closes with 4500 after 16 malformed frames, whatever stands
   assertEquals([webSocket.closes, frames().length], [[4500], 62], "the last one is answered too");
 });
 
+Deno.test("receive() counts malformed chunks of exchanges in flight as malformed frames", async () => {
+  const { connection, request, run, webSocket } = createBench();
+  for (let count = 1; count <= 16; count++) {
+    request(1, UPLOAD);
+    assertEquals(webSocket.closes, []);
+    connection.receive(Uint8Array.of(0, 0, 0, 1).buffer);
+    await run(count - 1).done;
+  }
+  assertEquals(webSocket.closes, [4500]);
+});
+
 Deno.test("receive() logs a malformed request that has an id as an exchange that has failed", () => {
   const { request, frames, telemetry, started } = createBench();
   request(1);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Authenticator, Identity } from "../../src/auth/authenticator.ts";
+import { FrameAllowance } from "../../src/connection/frame_allowance.ts";
 import { Connection, MAX_WAITING_REPLIES } from "../../src/connection/connection.ts";
 import { FrameOutlet, type OutletDeps } from "../../src/connection/outlet.ts";
 import { FrameSocket, type ServerWebSocket } from "../../src/connection/socket.ts";
@@ -113,7 +114,9 @@ export function createOutletBench(
     { highWaterBytes: 1, sendTimeoutMs: 60_000, maxWaiting: 1000, clock },
     { closing: () => {}, paused: () => {} },
   );
-  const outlet = new FrameOutlet({ exchange, id }, { dialect: streams ? v1 : plain, socket }, {
+  const allowance = new FrameAllowance(1, clock);
+  const sink = { dialect: streams ? v1 : plain, socket, allowance };
+  const outlet = new FrameOutlet({ exchange, id }, sink, {
     limiter,
     telemetry,
     clock,

@@ -18,7 +18,7 @@ import type { Handler } from "../../src/server/router.ts";
 import { createServerHandler, type ServerDeps } from "../../src/server/server.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createRegistry } from "../../src/upstream/registry.ts";
-import { createFakeClock, type FakeClock } from "./clock.ts";
+import { createFakeClock, type FakeClock, withRealTurns } from "./clock.ts";
 import { NO_LIMITS } from "./limits.ts";
 import { createLog, type Log } from "./log.ts";
 
@@ -75,7 +75,7 @@ export function startServer(options: TestServerOptions = {}): TestServer {
     }),
     isDraining: drain.isDraining,
     metrics: undefined,
-    clock,
+    clock: withRealTurns(clock),
     ...deps,
   });
   const abort = new AbortController();
