@@ -5,23 +5,9 @@
  * @module
  */
 import { MAX_URL_LENGTH, ProxyError } from "../protocol/mod.ts";
+import { findEscape } from "./path_escape.ts";
 
-// A URL inside a URL inside a URL is encoded three times; more than eight times is never needed.
-const MAX_DECODINGS = 8;
-
-// ASCII in UTF-8 of more bytes than necessary (RFC 3629 §3). Also with second bytes of which lenient decoders use
-// some bits only, and with digits that they do not check.
-const OVERLONG =
-  /%c[01]%(?:[89ab][\da-f]|(?![\da-f]{2}))|%c0%[26ae][ef]|%c1%[159d]c|%e0%[89][\da-f]|%f0%8[\da-f]|%f8%8[0-7]|%fc%8[0-3]/i;
 const CONTROL = /\p{Cc}/u;
-// Includes the characters that conversions to older character sets turn into a slash or a backslash.
-const SEPARATORS = /[/\u2044\u2215\u2216\u29f5\u29f8\u00a5\u20a9]/;
-const DOTS = /[.\u3002]/;
-// Where a server may end a segment: at path parameters, or at a query or fragment that it has decoded.
-const SEGMENT_END = /[;?#].*/s;
-// Dropped by some servers: spaces at the end of a name, invisible characters, marks, invalid UTF-8.
-const DROPPED = /[\s\p{Default_Ignorable_Code_Point}\p{M}\ufffd]/gu;
-const DOT_SEGMENT = /^[.\u3002]{1,2}$/;
 
 /**
  * Returns the URL of a path below a base URL. A query is kept, a fragment is removed.
@@ -35,6 +21,8 @@ export function buildUpstreamUrl(base: URL, path: string): URL {
   refuseMalformed(path);
   const [reference = ""] = path.split("#", 1);
   const [raw = ""] = reference.split("?", 1);
+  // Before the path is looked at more closely: the form of Unicode that is checked may be several times as long.
+  if (encodedLength(reference.trimEnd()) > MAX_URL_LENGTH) throw tooLong();
   // Checked before parsing, which removes dot segments.
   const reason = findEscape(raw);
   if (reason !== undefined) throw denied(reason);
@@ -43,7 +31,11 @@ export function buildUpstreamUrl(base: URL, path: string): URL {
     throw new ProxyError("bad_request", '"path" does not form a valid URL; check its characters');
   }
   if (url.href.length > MAX_URL_LENGTH) throw tooLong();
-  if (!isBelow(base, url)) throw denied("leads outside the upstream");
+  const below = sliceBelow(base, url);
+  // What parsing has encoded is checked in that form too.
+  if (below === undefined || below !== raw && findEscape(below) !== undefined) {
+    throw denied("leads outside the upstream");
+  }
   return url;
 }
 
@@ -80,6 +72,21 @@ function refuseMalformed(path: string): void {
   }
 }
 
+/** Returns the length of a path with `%hh` for each byte of its characters beyond ASCII, or a length above the limit. */
+function encodedLength(path: string): number {
+  let length = 0;
+  for (let index = 0; index < path.length && length <= MAX_URL_LENGTH; index++) {
+    const unit = path.charCodeAt(index);
+    if (unit < 0x80) length++;
+    else length += unit < 0x800 || isSurrogate(unit) ? 6 : 9;
+  }
+  return length;
+}
+
+function isSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit < 0xe000;
+}
+
 function prefixOf({ pathname }: URL): string {
   return pathname.endsWith("/") ? pathname.slice(0, -1) : pathname;
 }
@@ -89,66 +96,6 @@ function sliceBelow(base: URL, url: URL): string | undefined {
   const prefix = prefixOf(base);
   if (url.pathname === prefix) return "/";
   return url.pathname.startsWith(`${prefix}/`) ? url.pathname.slice(prefix.length) : undefined;
-}
-
-/**
- * Returns a path as it is, and each of its decodings until nothing is left to decode or there are too many.
- *
- * @param normalize Applied to each text before it is decoded further. Default: no change.
- */
-export function readingsOf(
-  path: string,
-  normalize = (text: string): string => text,
-): readonly string[] {
-  const readings: string[] = [];
-  let text = path;
-  while (readings.length <= MAX_DECODINGS + 1) {
-    const normal = normalize(text);
-    readings.push(normal);
-    text = decodeOnce(normal);
-    if (text === normal) break;
-  }
-  return readings;
-}
-
-function findEscape(path: string): string | undefined {
-  // NFKD replaces the same compatibility characters as NFKC, and joins no mark with the "e" of "%2e".
-  const toNormal = (text: string): string => text.normalize("NFKD");
-  const kept = readingsOf(path, toNormal);
-  // Characters that a server drops may stand inside "%2e".
-  const dropped = readingsOf(path, (text) => toNormal(text).replace(DROPPED, ""));
-  if (Math.max(kept.length, dropped.length) > MAX_DECODINGS + 1) {
-    return "is percent-encoded too many times";
-  }
-  for (const reading of [...kept, ...dropped]) {
-    const reason = findFault(reading);
-    if (reason !== undefined) return reason;
-  }
-  return undefined;
-}
-
-function findFault(text: string): string | undefined {
-  if (text.startsWith("//")) return 'must not begin with two slashes, nor with "/%2F"';
-  if (text.includes("\\")) return "must not contain a backslash, in any encoding";
-  if (CONTROL.test(text)) return "must not contain an encoded control character";
-  if (OVERLONG.test(text)) return "must not contain overlong UTF-8";
-  if (DOTS.test(text) && text.split(SEPARATORS).some(isDotSegment)) {
-    return 'must not contain the segments "." and "..", in any encoding';
-  }
-  return undefined;
-}
-
-function isDotSegment(segment: string): boolean {
-  return DOT_SEGMENT.test(segment.replace(SEGMENT_END, "").replace(DROPPED, ""));
-}
-
-/** Removes one layer of percent-encoding. Bytes that are not UTF-8 become U+FFFD. */
-function decodeOnce(text: string): string {
-  return text
-    .replace(/%u([\da-f]{4})/gi, (_, code: string) => String.fromCharCode(parseInt(code, 16)))
-    .replace(/(?:%[\da-f]{2})+/gi, (run) =>
-      new TextDecoder("utf-8", { ignoreBOM: true })
-        .decode(Uint8Array.fromHex(run.replaceAll("%", ""))));
 }
 
 function denied(reason: string): ProxyError {

@@ -7,7 +7,8 @@ import { type Clock, systemClock } from "../clock.ts";
 import { type HeaderPairs, ProxyError, type ResponseHead } from "../protocol/mod.ts";
 import type { UpstreamDefinition } from "./definition.ts";
 import type { UpstreamRoute } from "../http/transport.ts";
-import { buildUpstreamUrl, isBelow, pathBelow, readingsOf } from "./path.ts";
+import { buildUpstreamUrl, isBelow, pathBelow } from "./path.ts";
+import { readingsOf } from "./path_escape.ts";
 import { createRedactor } from "./redact.ts";
 import { createResilience, type ProtectedSender, type Resilience } from "./resilience.ts";
 
@@ -160,9 +161,7 @@ function createUpstream(
 /** Returns whether the path matches a pattern in every reading: as it is, and decoded. */
 function isListed(path: string, patterns: readonly URLPattern[] | undefined): boolean {
   return patterns === undefined ||
-    [path, ...readingsOf(path)].every((pathname) =>
-      patterns.some((pattern) => pattern.test({ pathname }))
-    );
+    readingsOf(path).every((pathname) => patterns.some((pattern) => pattern.test({ pathname })));
 }
 
 /** Replaces the base URL by the upstream's name: clients need not know where the upstream is. */
