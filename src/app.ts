@@ -25,6 +25,7 @@ import { combine } from "./telemetry/combine.ts";
 import type { MemoryUsage } from "./telemetry/gauges.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
+import type { LogStream } from "./telemetry/output.ts";
 import type { Telemetry, TelemetryEventType } from "./telemetry/telemetry.ts";
 import { createTracing } from "./telemetry/tracing.ts";
 import { createTransports } from "./transports.ts";
@@ -40,8 +41,8 @@ export interface App extends AsyncDisposable {
   readonly telemetry: Telemetry;
   /** The metrics of this isolate; absent if the service collects none. */
   readonly metrics?: Metrics | undefined;
-  /** Writes log lines that are still buffered. */
-  flush(): void;
+  /** Fulfils when all log lines that are waiting are written, at the latest after a second. */
+  flush(): Promise<void>;
   /**
    * Accepts no new connections and requests. Fulfils when every connection has closed, at the latest two
    * seconds after `DRAIN_MS`. The handler still serves HTTP requests.
@@ -69,8 +70,8 @@ export interface AppDeps {
 
 /** What an isolate shares with the others that serve together with it. */
 export interface IsolateGroup {
-  /** Writes bytes of log lines, in turn with the other isolates; returns how many were written. */
-  readonly writeSync: (bytes: Uint8Array) => number;
+  /** Writes the log, in turn with the other isolates. */
+  readonly stream: LogStream;
   /** Types of events that are logged once for the whole service, and not by each isolate. */
   readonly silent: ReadonlySet<TelemetryEventType>;
   /** Where the connections of all isolates are counted. */
@@ -109,7 +110,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     level: config.LOG_LEVEL,
     format: config.LOG_FORMAT,
     redaction,
-    ...(group && { writeSync: group.writeSync, silent: group.silent }),
+    ...(group && { stream: group.stream, silent: group.silent }),
   });
   const metrics = config.METRICS === "off" ? undefined : createMetrics({
     version: deno.version,
@@ -117,6 +118,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   }, {
     connections: () => connections.size,
     inFlight: () => countInFlight(connections),
+    droppedLines: () => logger.dropped ?? 0,
     ...(group && { memory: group.memory }),
   });
   const telemetry = metrics === undefined ? logger : combine(logger, metrics.telemetry);
@@ -167,7 +169,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     handler,
     telemetry,
     metrics,
-    flush: () => logger.flush?.(),
+    flush: async () => await logger.flush?.(),
     drain: drain.start,
     reload(): void {
       const definitions = parseUpstreams(config.UPSTREAMS, sources);

@@ -4,6 +4,7 @@
  * @module
  */
 import { type App, type AppDeps, createApp } from "./app.ts";
+import { keepProcessAlive } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { listen, type ListenAddress, type Listener } from "./server/listener.ts";
 import type { UpstreamSources } from "./upstream/definition.ts";
@@ -83,9 +84,11 @@ export function serveAlone(config: Config, env: Readonly<Record<string, string>>
       }
     },
     async end(): Promise<void> {
+      using _alive = keepProcessAlive();
       await app.drain();
       await close();
       telemetry.emit({ type: "stopped" });
+      await app.flush();
     },
   };
 }

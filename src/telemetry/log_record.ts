@@ -16,7 +16,8 @@ export interface LogRecord {
   /** When the event was logged, in milliseconds since the epoch. */
   readonly epochMs: number;
   readonly severity: Severity;
-  readonly event: TelemetryEventType;
+  /** `dropped` is no event of the service: lines of this log were dropped. */
+  readonly event: TelemetryEventType | "dropped";
   /** The members of the event except `type`. */
   readonly fields: Readonly<Record<string, unknown>>;
 }

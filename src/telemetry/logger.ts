@@ -8,7 +8,7 @@ import { createWriteExchanged } from "./exchanged_line.ts";
 import { writeJson } from "./json_line.ts";
 import { createLineBuffer } from "./line_buffer.ts";
 import { type LogRecord, SEVERITIES, type Severity } from "./log_record.ts";
-import { createOutput, type Output, type WriteSync } from "./output.ts";
+import { createOutput, type LogStream, type Output } from "./output.ts";
 import { writePretty } from "./pretty_line.ts";
 import { redactFields, type Redaction, withTokens } from "./redaction.ts";
 import type { ExchangedEvent, Telemetry, TelemetryEvent, TelemetryEventType } from "./telemetry.ts";
@@ -26,10 +26,10 @@ export type LogFormat = "json" | "pretty";
 export interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
-  /** Called with each line, without its line feed. Default: lines go to `writeSync`, at most 50 ms later. */
+  /** Called with each line, without its line feed. Default: lines go to `stream`, at most 50 ms later. */
   readonly write?: (line: string) => void;
-  /** Default: writes to standard output. */
-  readonly writeSync?: WriteSync;
+  /** Default: standard output. */
+  readonly stream?: LogStream | undefined;
   /** Removes the secrets of the service. Anything that looks like a token is removed without it. */
   readonly redaction?: Redaction;
   /** Types of events that are not written. */
@@ -39,8 +39,10 @@ export interface LoggerOptions {
 
 /** A log. */
 export interface Logger extends Telemetry {
-  /** Writes all lines that are waiting. Not needed after `failed` and `stopped` events, which do the same. */
-  flush(): void;
+  /** How many lines were dropped, because standard output takes no more. */
+  readonly dropped: number;
+  /** Fulfils when all waiting lines are written, at the latest after a second. */
+  flush(): Promise<void>;
 }
 
 const NO_TYPES: ReadonlySet<TelemetryEventType> = new Set();
@@ -68,13 +70,15 @@ export function createLogger(
     level,
     format,
     write,
-    writeSync,
+    stream,
     redaction: secrets = NO_SECRETS,
     silent = NO_TYPES,
     clock = systemClock,
   }: LoggerOptions,
 ): Logger {
-  const output = write === undefined ? createOutput(writeSync, clock) : createLineOutput(write);
+  const output = write === undefined
+    ? createOutput({ ...(stream && { stream }), onDropped: writeDropped, clock })
+    : createLineOutput(write);
   const writeLine = format === "json" ? writeJson : writePretty;
   const redaction = withTokens(secrets);
 
@@ -92,6 +96,14 @@ export function createLogger(
       fields: redactFields(fields, redaction.redact),
     };
     output.write(record, writeLine);
+  }
+
+  function writeDropped(lines: number): void {
+    const fields = { lines };
+    output.write(
+      { epochMs: clock.epochMs(), severity: "warn", event: "dropped", fields },
+      writeLine,
+    );
   }
 
   /** Chosen once, since most events are exchanges. */
@@ -114,13 +126,13 @@ export function createLogger(
         case "failed":
           if (!writesFailures) return;
           writeEvent({ ...event, error: describeError(event.error) });
-          return output.flush(); // the error may be about to end the process
-        case "stopped":
-          writeEvent(event);
-          return output.flush();
+          return void output.flush(); // the error may be about to end the process
         default:
           return writeEvent(event);
       }
+    },
+    get dropped(): number {
+      return output.dropped;
     },
     flush: output.flush,
   };
@@ -137,7 +149,8 @@ function createLineOutput(write: (line: string) => void): Output {
       lines.shift(lines.length);
       write(line);
     },
-    flush: () => {},
+    dropped: 0,
+    flush: () => Promise.resolve(),
   };
 }
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type MetricObjectWithValues, type MetricValue, Registry } from "prom-client";
+import { Counter, type MetricObjectWithValues, type MetricValue, Registry } from "prom-client";
 import { type Clock, systemClock } from "../clock.ts";
 import { createCounter, createCounterBy } from "./counter.ts";
 import { createEventLoopMeter, type EventLoopMeter } from "./event_loop.ts";
@@ -34,6 +34,8 @@ export interface MetricsDeps {
   readonly connections: () => number;
   /** Returns how many exchanges have begun and not ended. */
   readonly inFlight: () => number;
+  /** Returns how many lines of the log were dropped. Default: none. */
+  readonly droppedLines?: () => number;
   /** Default: the memory of the process. */
   readonly memory?: () => MemoryUsage;
   /** Disposed of with the metrics. Default: a new one. */
@@ -68,6 +70,7 @@ export function createMetrics(
   {
     connections,
     inFlight,
+    droppedLines = () => 0,
     memory = Deno.memoryUsage,
     clock = systemClock,
     meter = createEventLoopMeter(clock),
@@ -90,6 +93,15 @@ export function createMetrics(
     name: "wsfetch_failures_total",
     help: "Unexpected errors; the log has their details",
   }, registry).cell({});
+  new Counter({
+    name: "wsfetch_log_lines_dropped_total",
+    help: "Lines of the log that were dropped because standard output takes no more",
+    registers: [registry],
+    collect(): void {
+      this.reset();
+      this.inc(droppedLines());
+    },
+  });
   const countClose = createCounterBy({
     name: "wsfetch_disconnects_total",
     help: "Connections that have ended, by close code; 0: the connection broke",

@@ -1,11 +1,10 @@
 /**
- * Lets several isolates write to one stream without mixing their lines. Deno runs one write at a time, but a
- * non-blocking stream that is nearly full accepts only a part of it: without turns, a line of another isolate could
- * follow that part.
+ * Lets several isolates write to one stream without mixing their lines. A long write to a pipe is not atomic, and a
+ * non-blocking stream that is nearly full accepts only a part: without turns, a line of another isolate could follow it.
  *
  * @module
  */
-import type { WriteSync } from "./output.ts";
+import type { LogStream } from "./output.ts";
 
 /** An isolate's access to the state that all isolates with the same stream share. */
 export interface OutputTurn {
@@ -20,49 +19,56 @@ export interface OutputTurn {
 
 const FREE = 0;
 const LINE_FEED = 10;
-// A write blocks for as long as the reader does; an isolate that was terminated while writing never ends its turn.
-const MAX_WAIT_MS = 1000;
 
 /**
- * Returns a {@linkcode WriteSync} that waits for its turn, and ends the turn when a write ends with a complete line.
+ * Returns a {@linkcode LogStream} that writes in turn, and ends the turn when a write ends with a complete line.
  * Otherwise the isolate keeps the turn, and its next write must continue the line.
  *
- * @throws {Deno.errors.WouldBlock} The stream is full, or another isolate has the turn; to be tried again later.
+ * Its methods fail with `Deno.errors.WouldBlock` also when another isolate has the turn.
  */
-export function createSharedOutput({ turn, self }: OutputTurn, writeSync: WriteSync): WriteSync {
+export function createSharedOutput({ turn, self }: OutputTurn, stream: LogStream): LogStream {
   const [writing, waiting] = [self, -self];
 
   function begin(): void {
     const previous = Atomics.compareExchange(turn, 0, FREE, writing);
     if (previous === FREE) return;
-    if (previous === waiting) return void Atomics.store(turn, 0, writing);
-    // A full stream may stay full: blocking this isolate until its reader goes on would stop all its connections.
-    if (previous < 0 || Atomics.wait(turn, 0, previous, MAX_WAIT_MS) === "timed-out") {
-      throw new Deno.errors.WouldBlock("Another isolate is writing");
-    }
-    begin();
+    // Its write lasts as long as the reader likes: waiting for it would stop all connections of this isolate.
+    if (previous !== waiting) throw new Deno.errors.WouldBlock("Another isolate is writing");
+    Atomics.store(turn, 0, writing);
   }
 
-  function end(state: number): void {
-    Atomics.store(turn, 0, state);
-    Atomics.notify(turn, 0);
+  function end(bytes: Uint8Array, written: number): number {
+    const isComplete = written === bytes.length && bytes.at(-1) === LINE_FEED;
+    Atomics.store(turn, 0, isComplete ? FREE : waiting);
+    return written;
   }
 
-  return function write(bytes): number {
-    begin();
-    try {
-      const written = writeSync(bytes);
-      end(written === bytes.length && bytes.at(-1) === LINE_FEED ? FREE : waiting);
-      return written;
-    } catch (error) {
-      end(error instanceof Deno.errors.WouldBlock ? waiting : FREE);
-      throw error;
-    }
+  function fail(error: unknown): never {
+    Atomics.store(turn, 0, error instanceof Deno.errors.WouldBlock ? waiting : FREE);
+    throw error;
+  }
+
+  return {
+    async write(bytes): Promise<number> {
+      begin();
+      try {
+        return end(bytes, await stream.write(bytes));
+      } catch (error) {
+        return fail(error);
+      }
+    },
+    writeSync(bytes): number {
+      begin();
+      try {
+        return end(bytes, stream.writeSync(bytes));
+      } catch (error) {
+        return fail(error);
+      }
+    },
   };
 }
 
 /** Frees the stream if an isolate that was terminated still has the turn. */
 export function endTurn({ turn, self }: OutputTurn): void {
   for (const state of [self, -self]) Atomics.compareExchange(turn, 0, state, FREE);
-  Atomics.notify(turn, 0);
 }

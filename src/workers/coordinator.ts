@@ -9,7 +9,7 @@ import type { Config } from "../config/config.ts";
 import { countConnections } from "../limits/connection_places.ts";
 import { ListenError, probe } from "../server/listener.ts";
 import { logUncaughtErrors, type Service } from "../service.ts";
-import { writeToStandardOutput } from "../telemetry/output.ts";
+import { type LogStream, standardOutput } from "../telemetry/output.ts";
 import { createSharedOutput } from "../telemetry/shared_output.ts";
 import { parseUpstreams } from "../upstream/definition.ts";
 import { createSecretRedaction } from "../upstream/secret_redaction.ts";
@@ -47,13 +47,13 @@ export async function serveTogether(
     workers,
     clock = systemClock,
     startThread = startWorkerThread,
-    writeSync = writeToStandardOutput,
+    stream = standardOutput,
   }: {
     readonly env: Readonly<Record<string, string>>;
     readonly workers: number;
     readonly clock?: Clock;
     readonly startThread?: StartThread;
-    readonly writeSync?: (bytes: Uint8Array) => number;
+    readonly stream?: LogStream;
   },
 ): Promise<Service> {
   const redaction = createSecretRedaction([config.JWT_SECRET]);
@@ -61,7 +61,7 @@ export async function serveTogether(
   const shared = allocateSharedMemory(config, workers);
   const self = toIsolateNumber(workers);
   const service = createServiceTelemetry(config, {
-    writeSync: createSharedOutput({ turn: shared.turn, self }, writeSync),
+    stream: createSharedOutput({ turn: shared.turn, self }, stream),
     redaction,
     collect: () => postToAll({ type: "measure" }, { reply: "measured", maxMs: MEASURE_MS }),
   });
@@ -183,11 +183,12 @@ export async function serveTogether(
         connections: countConnections(shared.connections),
         graceMs: config.DRAIN_MS,
       });
-      service.flush(); // before the workers log how they drain
+      void service.flush(); // before the workers log how they drain
       const maxMs = config.DRAIN_MS + DRAIN_MARGIN_MS;
       await postToAll({ type: "drain" }, { reply: "drained", maxMs });
       await postToAll({ type: "close" }, { reply: "closed", maxMs: CLOSE_MS });
       telemetry.emit({ type: "stopped" });
+      await service.flush();
     },
   };
 }

@@ -9,6 +9,7 @@ import { combine } from "../telemetry/combine.ts";
 import type { EventLoopMeter } from "../telemetry/event_loop.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
+import type { LogStream } from "../telemetry/output.ts";
 import type { Redaction } from "../telemetry/redaction.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { createTotals, type MetricsTotals } from "../telemetry/totals.ts";
@@ -17,8 +18,8 @@ import { createTotals, type MetricsTotals } from "../telemetry/totals.ts";
 export interface ServiceTelemetry extends MetricsTotals {
   /** Takes the events of the service, which are logged and counted. */
   readonly telemetry: Telemetry;
-  /** Writes all log lines that are buffered. */
-  flush(): void;
+  /** Fulfils when all log lines that are waiting are written, at the latest after a second. */
+  flush(): Promise<void>;
 }
 
 // The coordinator counts too: its metrics are those of worker -1.
@@ -33,13 +34,13 @@ const none = (): number => 0;
 /**
  * Creates the {@linkcode ServiceTelemetry}.
  *
- * @param deps `writeSync` writes bytes of log lines and returns how many; `collect` fulfils when the workers
+ * @param deps `stream` is where log lines are written; `collect` fulfils when the workers
  * have sent their metrics.
  */
 export function createServiceTelemetry(
   config: Config,
-  { writeSync, redaction, collect }: {
-    readonly writeSync: (bytes: Uint8Array) => number;
+  { stream, redaction, collect }: {
+    readonly stream: LogStream;
     readonly redaction: Redaction;
     readonly collect: () => Promise<void>;
   },
@@ -48,13 +49,14 @@ export function createServiceTelemetry(
     level: config.LOG_LEVEL,
     format: config.LOG_FORMAT,
     redaction,
-    writeSync,
+    stream,
   });
   const totals = createTotals();
   if (config.METRICS === "off") return { ...totals, telemetry: logger, flush: logger.flush };
   const own = createMetrics({ version: deno.version }, {
     connections: none,
     inFlight: none,
+    droppedLines: () => logger.dropped,
     meter: NO_METER,
   });
   return {

@@ -7,7 +7,7 @@ import type { IsolateGroup } from "../app.ts";
 import { parseConfig } from "../config/config.ts";
 import { createSharedCounting } from "../limits/shared.ts";
 import { createIsolateService, type IsolateService } from "../service.ts";
-import { writeToStandardOutput } from "../telemetry/output.ts";
+import { standardOutput } from "../telemetry/output.ts";
 import { createSharedOutput } from "../telemetry/shared_output.ts";
 import type { TelemetryEventType } from "../telemetry/telemetry.ts";
 import type { UpstreamSources } from "../upstream/definition.ts";
@@ -28,9 +28,9 @@ function start(
   let texts = sources;
   const renders: PromiseWithResolvers<string>[] = [];
   const group: IsolateGroup = {
-    writeSync: createSharedOutput(
+    stream: createSharedOutput(
       { turn: shared.turn, self: toIsolateNumber(index) },
-      writeToStandardOutput,
+      standardOutput,
     ),
     silent: SILENT,
     connectionCounts: { counts: shared.connections, index },
@@ -66,10 +66,9 @@ function start(
       case "drain":
         return void service.app.drain().then(() => post({ type: "drained" }));
       case "close":
-        return void service.close().then(() => {
-          service.app.flush();
-          post({ type: "closed" });
-        });
+        return void service.close()
+          .then(() => service.app.flush())
+          .then(() => post({ type: "closed" }));
     }
   };
 }

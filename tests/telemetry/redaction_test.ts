@@ -92,15 +92,16 @@ Deno.test("createLogger() writes no secret that was added after an equal text wa
   assertEquals(lines.map((line) => JSON.parse(line).host), ["api.test", "[gone]"]);
 });
 
-Deno.test("createLogger() writes only complete lines when the search for secrets fails", () => {
+Deno.test("createLogger() writes only complete lines when the search for secrets fails", async () => {
   const written: string[] = [];
+  function writeSync(bytes: Uint8Array): number {
+    written.push(new TextDecoder().decode(bytes));
+    return bytes.length;
+  }
   const logger = createLogger({
     level: "info",
     format: "json",
-    writeSync(bytes): number {
-      written.push(new TextDecoder().decode(bytes));
-      return bytes.length;
-    },
+    stream: { write: async (bytes) => await writeSync(bytes), writeSync },
     redaction: {
       version: 0,
       redact(text): string {
@@ -114,7 +115,7 @@ Deno.test("createLogger() writes only complete lines when the search for secrets
     assertThrows(() => logger.emit({ ...EXCHANGED, [name]: "unreadable" }));
     logger.emit(EXCHANGED);
   }
-  logger.flush();
+  await logger.flush();
   const hosts = written.join("").trim().split("\n").map((line) => JSON.parse(line).host);
   assertEquals(hosts, names.map(() => EXCHANGED.host));
 });

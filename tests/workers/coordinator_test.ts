@@ -33,6 +33,10 @@ function setUp(settings: Record<string, string> = {}): Fixture {
   const clock = createFakeClock();
   const threads: FakeThread[] = [];
   let log = "";
+  function writeSync(bytes: Uint8Array): number {
+    log += new TextDecoder().decode(bytes);
+    return bytes.length;
+  }
   const starting = serveTogether(parseConfig(env), {
     env,
     workers: 2,
@@ -42,10 +46,7 @@ function setUp(settings: Record<string, string> = {}): Fixture {
       threads.push(thread);
       return { post: (message) => void thread.posted.push(message) };
     },
-    writeSync(bytes): number {
-      log += new TextDecoder().decode(bytes);
-      return bytes.length;
-    },
+    stream: { write: async (bytes) => await writeSync(bytes), writeSync },
   });
   return {
     clock,
