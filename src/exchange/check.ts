@@ -66,7 +66,7 @@ export function createCheck(
     const route = checkUpstream(url, method);
     if (route !== undefined) return route;
     exchange.stage = "lookup";
-    const decision = policy.decide(url);
+    const decision = policy.decide(url, exchange);
     return decision instanceof Promise ? toRouteLater(url, decision) : toRoute(url, decision);
   };
 }

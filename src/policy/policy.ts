@@ -16,6 +16,7 @@ import {
   matchesPort,
   toDestination,
 } from "./destination.ts";
+import type { Asker } from "./lookups.ts";
 import type { Resolver } from "./resolver.ts";
 
 /** The request may be sent. */
@@ -35,9 +36,10 @@ export interface Policy {
   /**
    * Decides on one hop. Returns a promise only if a name has to be looked up.
    *
+   * @param asker Who waits for the lookup. Default: the service itself.
    * @throws {ProxyError} `dns_error`, as a rejection.
    */
-  decide(url: URL): Decision | Promise<Decision>;
+  decide(url: URL, asker?: Asker): Decision | Promise<Decision>;
 }
 
 /** The operator's rules. */
@@ -50,7 +52,7 @@ export interface PolicyRules {
 }
 
 /** A decision, or a function that completes it by the addresses of a name. */
-type Prepared = Decision | (() => Decision | Promise<Decision>);
+type Prepared = Decision | ((asker: Asker | undefined) => Decision | Promise<Decision>);
 
 // How many hosts are remembered; clients may name any number.
 const MAX_PREPARED = 1000;
@@ -120,8 +122,8 @@ export function createPolicy(
       lastAddresses = addresses;
       return lastDecision;
     };
-    return () => {
-      const addresses = resolver.resolve(host);
+    return (asker) => {
+      const addresses = resolver.resolve(host, asker);
       return addresses instanceof Promise ? addresses.then(decide) : decide(addresses);
     };
   }
@@ -129,7 +131,7 @@ export function createPolicy(
   const prepared = new Map<string, Prepared>();
 
   return {
-    decide(url: URL): Decision | Promise<Decision> {
+    decide(url, asker): Decision | Promise<Decision> {
       const { protocol, host } = url;
       if (protocol !== "http:" && protocol !== "https:") return DENIALS.scheme;
       if (url.username !== "" || url.password !== "") return DENIALS.userinfo;
@@ -139,7 +141,7 @@ export function createPolicy(
         if (prepared.size >= MAX_PREPARED) prepared.clear();
         prepared.set(key, found = prepare(url));
       }
-      return typeof found === "function" ? found() : found;
+      return typeof found === "function" ? found(asker) : found;
     },
   };
 }

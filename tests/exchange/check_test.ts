@@ -45,7 +45,8 @@ function createBench(
   const telemetry = recordTelemetry({ wantsAllowedHops });
   const asked: string[] = [];
   const policy: Policy = {
-    decide(url): Decision | Promise<Decision> {
+    decide(url, asker): Decision | Promise<Decision> {
+      assertStrictEquals(asker, exchange);
       asked.push(url.href);
       return decide(url);
     },

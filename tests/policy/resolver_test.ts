@@ -1,8 +1,10 @@
 import { assertEquals, assertInstanceOf, assertRejects, assertStrictEquals } from "@std/assert";
 import { classifyAddress } from "../../src/policy/address.ts";
-import { createResolver, type Lookup, type Resolver } from "../../src/policy/resolver.ts";
+import type { Asker, Lookup } from "../../src/policy/lookups.ts";
+import { createResolver, type Resolver, type ResolverOptions } from "../../src/policy/resolver.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
-import { createFakeClock } from "../helpers/clock.ts";
+import { createFakeClock, type FakeClock } from "../helpers/clock.ts";
+import { settle } from "../helpers/exchange.ts";
 
 const TTL_MS = 1000;
 
@@ -27,8 +29,8 @@ function countingLookup(): { lookup: Lookup; hosts: string[] } {
   return { lookup, hosts };
 }
 
-async function resolve(resolver: Resolver, host: string): Promise<string[]> {
-  return (await resolver.resolve(host)).map(String);
+async function resolve(resolver: Resolver, host: string, asker?: Asker): Promise<string[]> {
+  return (await resolver.resolve(host, asker)).map(String);
 }
 
 Deno.test("resolve() returns every address, in order", async () => {
@@ -147,6 +149,108 @@ Deno.test("resolve() rejects when a lookup fails, and looks the name up again th
   const again = resolve(resolver, "gone.invalid");
   calls[1]?.resolve(["8.8.8.8"]);
   assertEquals(await again, ["8.8.8.8"]);
+});
+
+const AGAIN = Object.assign(new Error("getaddrinfo EAI_AGAIN"), { code: "EAI_AGAIN" });
+const NOT_FOUND = Object.assign(new Error("getaddrinfo ENOTFOUND"), { code: "ENOTFOUND" });
+const MAX_AGE_MS = 10 * TTL_MS;
+
+/** Creates a resolver that knows the address of `a.test`, which has expired. */
+async function createStale(
+  options: Partial<ResolverOptions> = {},
+): Promise<
+  { resolver: Resolver; clock: FakeClock; calls: PromiseWithResolvers<readonly string[]>[] }
+> {
+  const clock = createFakeClock();
+  const { lookup, calls } = manualLookup();
+  const resolver = createResolver({
+    lookup,
+    ttlMs: TTL_MS,
+    maxAgeMs: MAX_AGE_MS,
+    clock,
+    ...options,
+  });
+  const first = resolve(resolver, "a.test");
+  calls[0]?.resolve(["8.8.8.8"]);
+  await first;
+  clock.advance(TTL_MS);
+  return { resolver, clock, calls };
+}
+
+Deno.test("resolve() uses known addresses again when the resolver could not find out", async () => {
+  const { resolver, clock, calls } = await createStale();
+  const again = resolve(resolver, "a.test");
+  calls[1]?.reject(AGAIN);
+  assertEquals(await again, ["8.8.8.8"]);
+  assertInstanceOf(resolver.resolve("a.test"), Array);
+  clock.advance(TTL_MS);
+  const later = resolve(resolver, "a.test");
+  calls[2]?.resolve(["8.8.4.4"]);
+  assertEquals(await later, ["8.8.4.4"]);
+});
+
+Deno.test("resolve() uses known addresses again when the resolver is silent, and takes its answer later", async () => {
+  const { resolver, clock, calls } = await createStale();
+  const again = resolve(resolver, "a.test");
+  clock.advance(1000);
+  assertEquals(await again, ["8.8.8.8"]);
+  assertEquals(await resolve(resolver, "a.test"), ["8.8.8.8"]);
+  calls[1]?.resolve(["8.8.4.4"]);
+  await settle();
+  assertEquals(await resolve(resolver, "a.test"), ["8.8.4.4"]);
+  assertEquals(calls.length, 2);
+});
+
+Deno.test("resolve() uses known addresses for so long and no longer", async () => {
+  const { resolver, clock, calls } = await createStale();
+  clock.advance(MAX_AGE_MS - TTL_MS - 1);
+  const last = resolve(resolver, "a.test");
+  calls[1]?.reject(AGAIN);
+  assertEquals(await last, ["8.8.8.8"]);
+  clock.advance(1);
+  const none = resolve(resolver, "a.test");
+  calls[2]?.reject(AGAIN);
+  assertEquals((await assertRejects(() => none, ProxyError)).code, "dns_error");
+});
+
+Deno.test("resolve() does not use addresses of a name that has none any more", async () => {
+  const { resolver, calls } = await createStale();
+  const gone = resolve(resolver, "a.test");
+  calls[1]?.reject(NOT_FOUND);
+  await assertRejects(() => gone, ProxyError, "could not be resolved");
+  const silent = resolve(resolver, "a.test");
+  calls[2]?.reject(AGAIN);
+  await assertRejects(() => silent, ProxyError, "could not be resolved");
+});
+
+Deno.test("resolve() does not use addresses of a name whose new ones cannot be parsed", async () => {
+  const { resolver, calls } = await createStale();
+  const broken = resolve(resolver, "a.test");
+  calls[1]?.resolve(["8.8.8.8", "x"]);
+  await assertRejects(() => broken, ProxyError, "could not be resolved");
+});
+
+Deno.test("resolve() uses known addresses while there are too many lookups", async () => {
+  const { resolver } = await createStale({ maxPending: 1 });
+  const silent = resolver.resolve("silent.test");
+  assertEquals(await resolve(resolver, "a.test"), ["8.8.8.8"]);
+  await assertRejects(() => resolve(resolver, "b.test"), ProxyError, "Too many");
+  assertInstanceOf(silent, Promise);
+});
+
+Deno.test("resolve() looks a name up for who asks just after all others have left", async () => {
+  const { lookup, calls } = manualLookup();
+  const resolver = createResolver({ lookup, maxRunning: 1 });
+  const running = resolve(resolver, "running.test");
+  const gone = new AbortController();
+  const left = resolve(resolver, "a.test", { caller: { key: "k" }, signal: gone.signal });
+  gone.abort();
+  const asked = resolve(resolver, "a.test");
+  await assertRejects(() => left, ProxyError);
+  calls[0]?.resolve(["8.8.8.8"]);
+  await running;
+  calls[1]?.resolve(["8.8.4.4"]);
+  assertEquals(await asked, ["8.8.4.4"]);
 });
 
 const UNUSABLE = [
