@@ -66,13 +66,12 @@ for (const workers of ["1", "2"]) {
     const dropped = await countDropped(`http://${host}`);
     assert(dropped > 0, `${dropped}`);
 
-    // The reader goes on: what was kept is there, and how much is not.
+    // The reader goes on: what was kept is there, and how much is not. More may have been dropped since.
     let told = 0;
     while (told < dropped) {
       const line = await readLine();
       if (line?.event === "dropped") told += Number(line.lines);
     }
-    assertEquals(told, dropped);
     child.kill("SIGTERM");
     let last: unknown;
     for (let line = await readLine(); line !== undefined; line = await readLine()) {
