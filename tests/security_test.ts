@@ -3,7 +3,8 @@
  * once the operator allows it, so that no attempt is harmless by accident.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { gzipSync } from "node:zlib";
+import { concat } from "@std/bytes/concat";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import { createResolver } from "../src/policy/resolver.ts";
 import { connectPlain, connectV1, type Frame } from "./helpers/client.ts";
 import { type Service, startService } from "./helpers/service.ts";
@@ -427,6 +428,32 @@ Deno.test("a gzip bomb stops at the cap, not after it", async () => {
   assertEquals(answer.code, "http_response_body_size");
   await left.promise;
 });
+
+const ENDLESS: Readonly<Record<string, readonly [coding: string, part: Uint8Array]>> = {
+  "empty members of gzip": ["gzip", gzipSync("")],
+  "empty frames of zstd": ["zstd", zstdCompressSync("")],
+  "skippable frames of zstd": ["zstd", new Uint8Array([0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0])],
+};
+
+for (const [name, [coding, part]] of Object.entries(ENDLESS)) {
+  Deno.test(`a body of ${name} without end is cut off`, async () => {
+    const left = Promise.withResolvers<void>();
+    const parts = concat(Array(5000).fill(new Uint8Array(part)));
+    await using upstream = startRaw(async (connection) => {
+      await connection.readHead();
+      await connection.write(`HTTP/1.1 200 OK\r\ncontent-encoding: ${coding}\r\n\r\n`);
+      try {
+        for (;;) await connection.write(parts);
+      } finally {
+        left.resolve();
+      }
+    });
+    await using service = startService({ ALLOW_HOSTS: "127.0.0.1:*" });
+    const answer = await ask(service, { url: upstream.origin });
+    assertEquals(answer.code, "http_response_content_coding");
+    await left.promise;
+  });
+}
 
 Deno.test("a response head that never ends is cut off", async () => {
   const left = Promise.withResolvers<void>();

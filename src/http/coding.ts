@@ -5,7 +5,7 @@
  */
 import { createBrotliDecompress, createInflate, createInflateRaw } from "node:zlib";
 import { type HeaderPairs, ProxyError } from "../protocol/mod.ts";
-import { type Body, type Bytes, limitChunks, mapChunks } from "./body.ts";
+import { type Body, ByteLimit, type Bytes, limitChunks, mapChunks } from "./body.ts";
 import { decodeGzip } from "./decoder/gzip.ts";
 import { CodedInput, decodeMember } from "./decoder/input.ts";
 import { decodeZstd } from "./decoder/zstd.ts";
@@ -30,10 +30,13 @@ const DECODERS: Readonly<Record<Coding, Decode>> = {
 
 // Each coding can multiply the work for a small body. curl and undici have the same limit.
 const MAX_CODINGS = 5;
-// How much larger coded bytes may be than what is decoded from them.
+// A body may have this many coded bytes more than twice its limit: one with a member for each line can double.
 const OVERHEAD_BYTES = 65_536;
 // RFC 1950 §2.2: the method in the first byte of zlib data. No encoder begins raw data like this.
 const [METHOD_BITS, ZLIB_METHOD] = [0x0f, 8] as const;
+
+// Its decoder returns only after it has decoded a window, which may have 16 MiB, or all of its input.
+const BROTLI_DECODER_COST = 131_072;
 
 const NONE: readonly Coding[] = [];
 
@@ -79,10 +82,16 @@ async function* decode(
   { body, codings, maxBytes }: CodedBody,
 ): AsyncGenerator<Bytes> {
   let failure: unknown;
+  // Coded bytes can expand to nothing, and would be decoded for ever without reaching a limit.
+  const maxCodedBytes = 2 * maxBytes + OVERHEAD_BYTES;
 
   async function* source(): AsyncGenerator<Bytes> {
     try {
-      yield* chunks;
+      const limit = new ByteLimit(maxCodedBytes);
+      for await (const chunk of chunks) {
+        limit.add(chunk.byteLength);
+        yield chunk;
+      }
     } catch (thrown) {
       failure = thrown;
       throw thrown;
@@ -91,8 +100,7 @@ async function* decode(
 
   let decoded: AsyncIterable<Bytes> = source();
   for (const [stage, coding] of codings.toReversed().entries()) {
-    // Bytes between two codings could expand to nothing, and so be decoded for ever without reaching a limit.
-    const coded = stage === 0 ? decoded : limitChunks(decoded, maxBytes + OVERHEAD_BYTES);
+    const coded = stage === 0 ? decoded : limitChunks(decoded, maxCodedBytes);
     decoded = DECODERS[coding](coded);
   }
   try {
@@ -111,7 +119,7 @@ async function* decodeDeflate(chunks: AsyncIterable<Bytes>): AsyncGenerator<Byte
   const [first] = await input.peek(1);
   if (first === undefined) return;
   const isZlib = (first & METHOD_BITS) === ZLIB_METHOD;
-  yield* decodeMember(input, isZlib ? createInflate() : createInflateRaw());
+  yield* decodeMember(input, isZlib ? createInflate : createInflateRaw);
   await input.next(); // ignored, as browsers do; what matters is the end of the body
 }
 
@@ -119,6 +127,9 @@ async function* decodeDeflate(chunks: AsyncIterable<Bytes>): AsyncGenerator<Byte
 async function* decodeBrotli(chunks: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
   const input = new CodedInput(chunks);
   if ((await input.peek(1)).byteLength === 0) return;
-  yield* decodeMember(input, createBrotliDecompress(), { acceptsEarlyEnd: true });
+  yield* decodeMember(input, createBrotliDecompress, {
+    decoderCost: BROTLI_DECODER_COST,
+    acceptsEarlyEnd: true,
+  });
   await input.next(); // as above
 }

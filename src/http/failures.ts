@@ -163,6 +163,12 @@ export function tooLarge(maxBytes: number): ProxyError {
   return new ProxyError("http_response_body_size", message);
 }
 
+/** The body of the response has too many parts that decode to nothing. */
+export function nearlyEmpty(maxMembers: number): ProxyError {
+  const message = `More than ${maxMembers} members of the coded response body are empty`;
+  return new ProxyError("http_response_content_coding", message);
+}
+
 /** The body of the response is not coded as its `content-encoding` says. */
 export function miscoded(options?: ProxyErrorOptions): ProxyError {
   const message = "The response body is not coded as its content-encoding says";

@@ -262,12 +262,21 @@ Deno.test("decodeCodings() limits the decoded bytes, and discards the body beyon
 });
 
 Deno.test("decodeCodings() limits bytes that would be decoded to nothing", async () => {
-  // Ten thousand empty members of gzip, coded once more.
-  const empty = textOf(gzipSync(latin1(textOf(gzipSync("")).repeat(10_000))));
-  const fake = fakeBody(cut(empty, 200));
-  const body = decodeCodings(fake.body, ["gzip", "gzip"]);
-  const error = await assertRejects(async () => await body.bytes(9), ProxyError);
-  assertEquals([error.code, fake.discards() > 0], ["http_response_body_size", true]);
+  // Empty blocks (RFC 1951 §3.2.4) in one member, and a name without end (RFC 1952 §2.3.1).
+  const [head, blocks] = [textOf(gzipSync("")).slice(0, 10), "\0\0\0\xff\xff".repeat(20_000)];
+  const name = `\x1f\x8b\b\b\0\0\0\0\0\xff${"n".repeat(100_000)}`;
+  for (const coded of [head + blocks, name]) {
+    for (const codings of [["gzip"], ["gzip", "gzip"]] as const) {
+      const fake = fakeBody(
+        cut(codings.length === 1 ? coded : textOf(gzipSync(latin1(coded))), 200),
+      );
+      const error = await assertRejects(
+        async () => await decodeCodings(fake.body, codings).bytes(9),
+        ProxyError,
+      );
+      assertEquals([error.code, fake.discards() > 0], ["http_response_body_size", true]);
+    }
+  }
 });
 
 Deno.test("decodeCodings() throws the error of a body that breaks off", async () => {

@@ -8,6 +8,7 @@ import { crc32, createInflateRaw } from "node:zlib";
 import type { Bytes } from "../body.ts";
 import { miscoded } from "../failures.ts";
 import { CodedInput, cutOff, decodeMember } from "./input.ts";
+import { MemberCredit } from "./member_credit.ts";
 
 // RFC 1952 §2.3: the first bytes of a member, and the flags of what its head contains.
 const MAGIC = [0x1f, 0x8b, 8] as const;
@@ -22,10 +23,13 @@ const [HEAD_CHECKSUM, EXTRA, NAME, COMMENT, RESERVED] = [0x02, 0x04, 0x08, 0x10,
  */
 export async function* decodeGzip(chunks: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
   const input = new CodedInput(chunks);
+  const credit = new MemberCredit();
   for (let members = 0; await isMember(input, members === 0); members++) {
+    credit.take();
     await skipHead(input);
     let checksum = 0;
-    for await (const chunk of decodeMember(input, createInflateRaw())) {
+    for await (const chunk of decodeMember(input, createInflateRaw)) {
+      credit.add(chunk.byteLength);
       checksum = crc32(chunk, checksum);
       yield chunk;
     }
@@ -51,11 +55,11 @@ async function skipHead(input: CodedInput): Promise<void> {
   if ((flags & RESERVED) !== 0) throw miscoded({ cause: new Error("The head has unknown flags") });
   if ((flags & EXTRA) !== 0) {
     const [low = 0, high = 0] = await input.take(2);
-    await input.take(low | high << 8);
+    await input.skip(low | high << 8);
   }
   if ((flags & NAME) !== 0) await skipText(input);
   if ((flags & COMMENT) !== 0) await skipText(input);
-  if ((flags & HEAD_CHECKSUM) !== 0) await input.take(2);
+  if ((flags & HEAD_CHECKSUM) !== 0) await input.skip(2);
 }
 
 /** Skips a text that ends with a zero byte. */

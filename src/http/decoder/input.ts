@@ -7,6 +7,16 @@ import type { Transform } from "node:stream";
 import type { ProxyError } from "../../protocol/mod.ts";
 import type { Bytes } from "../body.ts";
 import { miscoded } from "../failures.ts";
+import { decodeTurns } from "./turns.ts";
+
+// What a piece of work costs, in decoded bytes that take as long: a decoder with its first piece takes 15 µs to 300 µs. A
+// coded byte can take longer than a decoded one, since a block of deflate or brotli can be all tables and no data.
+const DECODER_COST = 24_576;
+const CODED_BYTE_COST = 4;
+// The decoder gets no more at a time, since it returns only when it has decoded that.
+const [FIRST_PIECE_BYTES, MAX_PIECE_BYTES] = [8192, 49_152] as const;
+
+const NO_BYTES: Bytes = new Uint8Array();
 
 /** A decoder of `node:zlib`. */
 export interface ZlibDecoder extends Transform {
@@ -14,8 +24,16 @@ export interface ZlibDecoder extends Transform {
   readonly bytesWritten: number;
 }
 
+/** Coded bytes for a decoder. */
+export interface DecoderInput {
+  /** Returns the next bytes, at least one; `undefined` at the end. The caller may keep them. */
+  next(): Promise<Bytes | undefined>;
+  /** Gives bytes back: they are the next ones again. */
+  unread(bytes: Bytes): void;
+}
+
 /** The chunks of a coded body, of which a part can be given back. */
-export class CodedInput {
+export class CodedInput implements DecoderInput {
   readonly #chunks: AsyncIterator<Bytes>;
   #rest: Bytes | undefined;
 
@@ -23,7 +41,6 @@ export class CodedInput {
     this.#chunks = chunks[Symbol.asyncIterator]();
   }
 
-  /** Returns the next bytes, at least one; `undefined` at the end. The caller may keep them. */
   async next(): Promise<Bytes | undefined> {
     const rest = this.#rest;
     this.#rest = undefined;
@@ -35,7 +52,6 @@ export class CodedInput {
     }
   }
 
-  /** Gives bytes back: they are the next ones again. */
   unread(bytes: Bytes): void {
     if (bytes.byteLength > 0) this.#rest = bytes;
   }
@@ -67,10 +83,26 @@ export class CodedInput {
     if (rest !== undefined) this.unread(rest.subarray(count));
     return bytes;
   }
+
+  /**
+   * Skips `count` bytes.
+   *
+   * @throws {ProxyError} `http_response_content_coding` when there are fewer.
+   */
+  async skip(count: number): Promise<void> {
+    for (let left = count; left > 0;) {
+      const bytes = await this.next();
+      if (bytes === undefined) throw cutOff();
+      this.unread(bytes.subarray(left));
+      left -= bytes.byteLength;
+    }
+  }
 }
 
-/** How the end of the input is told to a decoder. */
+/** How decoders differ. */
 export interface DecodeOptions {
+  /** What a decoder costs with the first bytes that it decodes, in decoded bytes that take as long. */
+  readonly decoderCost?: number;
   /** Whether the decoder takes an early end of its input for its end, and has to be tested for that. */
   readonly acceptsEarlyEnd?: boolean;
 }
@@ -78,37 +110,59 @@ export interface DecodeOptions {
 /**
  * Returns the decoded chunks up to the end of the coded data. The bytes after it remain in the input.
  *
+ * @param create Creates the decoder.
  * @throws {ProxyError} `http_response_content_coding` when the input ends early; also what `input` throws, and what
  * the decoder throws.
  */
 export async function* decodeMember(
-  input: CodedInput,
-  decoder: ZlibDecoder,
-  { acceptsEarlyEnd = false }: DecodeOptions = {},
+  input: DecoderInput,
+  create: () => ZlibDecoder,
+  { decoderCost = DECODER_COST, acceptsEarlyEnd = false }: DecodeOptions = {},
 ): AsyncGenerator<Bytes> {
+  const begin = decodeTurns.take(decoderCost);
+  if (begin !== undefined) await begin;
+  const decoder = create();
   let written = 0;
-  let last: Bytes | undefined;
+  // The last bytes of the input, and where they begin and end among all bytes that are written.
+  let last: Bytes = NO_BYTES;
+  let start = 0;
+  let end = 0;
 
   async function feed(): Promise<void> {
-    do {
-      last = await input.next();
-      if (last === undefined) break;
-      written += last.byteLength;
-    } while (await isTaken(decoder, last) && decoder.bytesWritten === written);
-    // A decoder that has not reached its end takes one byte more for data. One that has is ended too: a stream that is
-    // given up, and not ended, costs several times as much.
-    if (last === undefined && acceptsEarlyEnd) decoder.end(new Uint8Array(1));
-    else if (!decoder.destroyed) decoder.end();
+    for (;;) {
+      if (written === end) {
+        const next = await input.next();
+        // A decoder that has not reached its end takes one byte more for data.
+        if (next === undefined && acceptsEarlyEnd) return void decoder.end(new Uint8Array(1));
+        if (next === undefined) break;
+        last = next;
+        start = end;
+        end += last.byteLength;
+        const turn = start === 0 ? undefined : decodeTurns.take(0);
+        if (turn !== undefined) await turn;
+      }
+      const from = written;
+      written = Math.min(end, from + (from === 0 ? FIRST_PIECE_BYTES : MAX_PIECE_BYTES));
+      const isWhole = written - from === last.byteLength;
+      if (!await isTaken(decoder, isWhole ? last : last.subarray(from - start, written - start))) {
+        break;
+      }
+      const turn = decodeTurns.take((decoder.bytesWritten - from) * CODED_BYTE_COST);
+      if (decoder.bytesWritten !== written) break; // what is decoded next waits for that turn, too
+      if (turn !== undefined) await turn;
+    }
+    // One that has reached its end is ended too: a stream that is given up, and not ended, costs several times as much.
+    if (!decoder.destroyed) decoder.end();
   }
 
   feed().catch((thrown) => decoder.destroy(thrown));
   for await (const chunk of decoder) {
     yield new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const turn = decodeTurns.take(chunk.byteLength);
+    if (turn !== undefined) await turn;
   }
   if (decoder.bytesWritten > written) throw cutOff();
-  if (last !== undefined) {
-    input.unread(last.subarray(last.byteLength - (written - decoder.bytesWritten)));
-  }
+  input.unread(last.subarray(decoder.bytesWritten - start));
 }
 
 /** The input ended inside the coded data. */

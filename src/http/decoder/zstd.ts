@@ -5,15 +5,22 @@
  */
 import { constants, createZstdDecompress } from "node:zlib";
 import type { Bytes } from "../body.ts";
-import { CodedInput, cutOff, decodeMember } from "./input.ts";
+import { miscoded } from "../failures.ts";
+import { CodedInput, cutOff, decodeMember, type DecoderInput } from "./input.ts";
+import { MemberCredit } from "./member_credit.ts";
+import { decodeTurns } from "./turns.ts";
 
 // RFC 9659: a window has at most 8 MB, so that a response cannot make a decoder take more memory.
 const MAX_WINDOW_LOG = 23;
 const OPTIONS = { params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG } } as const;
 
+const MAGIC_BYTES = 4;
 const MAGIC = 0xfd2f_b528;
-const SKIPPABLE_MAGIC = 0x184d_2a50;
+const SKIPPABLE_MAGIC = 0x184d_2a5; // and four bits of any value
+const SKIPPABLE_HEAD_BYTES = 8;
 const RLE_BLOCK = 1;
+// What it costs to skip a frame, in decoded bytes that take as long.
+const SKIP_COST = 1024;
 
 /**
  * Returns the decoded chunks of all frames.
@@ -21,22 +28,73 @@ const RLE_BLOCK = 1;
  * @throws {ProxyError} `http_response_content_coding`; also what `chunks` and `node:zlib` throw.
  */
 export async function* decodeZstd(chunks: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
-  const frames = new ZstdFrames();
-  const input = new CodedInput(frames.follow(chunks));
-  // A decoder ends with a frame if more of its chunk follows, and goes on if the frame ends with the chunk.
-  while ((await input.peek(1)).byteLength > 0) {
-    yield* decodeMember(input, createZstdDecompress(OPTIONS));
+  const input = new CodedInput(chunks);
+  const credit = new MemberCredit();
+  for (;;) {
+    const magic = await input.peek(MAGIC_BYTES);
+    if (magic.byteLength === 0) return;
+    credit.take();
+    if (magic.byteLength < MAGIC_BYTES) throw cutOff();
+    if (uint32(magic, 0) >>> 4 === SKIPPABLE_MAGIC) {
+      const turn = decodeTurns.take(SKIP_COST);
+      if (turn !== undefined) await turn;
+      await skipFrame(input);
+      continue;
+    }
+    if (uint32(magic, 0) !== MAGIC) {
+      throw miscoded({ cause: new Error("A frame does not begin like zstd") });
+    }
+    for await (const chunk of decodeMember(new FrameInput(input), createDecoder)) {
+      credit.add(chunk.byteLength);
+      yield chunk;
+    }
   }
-  if (!frames.isComplete) throw cutOff(); // the decoder takes it for the end
 }
 
-type Field = "magic" | "skippable" | "descriptor" | "header" | "block" | "content" | "checksum";
+function createDecoder(): ReturnType<typeof createZstdDecompress> {
+  return createZstdDecompress(OPTIONS);
+}
 
-/** The number of bytes that each part has, unless it is told by a part before it. */
-const FIELD_BYTES = { magic: 4, skippable: 4, descriptor: 1, block: 3, checksum: 4 } as const;
+/** RFC 8878 §3.1.2 */
+async function skipFrame(input: CodedInput): Promise<void> {
+  await input.skip(uint32(await input.take(SKIPPABLE_HEAD_BYTES), 4));
+}
 
-/** Follows the frames of a stream (RFC 8878 §3.1), to tell whether the stream ends with a whole frame. */
-class ZstdFrames {
+/** Returns the little-endian number at an offset. */
+function uint32(bytes: Bytes, at: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(at, true);
+}
+
+/** The bytes of one frame: a decoder alone does not tell whether its input has ended with a whole frame. */
+class FrameInput implements DecoderInput {
+  readonly #input: CodedInput;
+  readonly #frame = new ZstdFrame();
+
+  constructor(input: CodedInput) {
+    this.#input = input;
+  }
+
+  async next(): Promise<Bytes | undefined> {
+    if (this.#frame.isComplete) return undefined;
+    const bytes = await this.#input.next();
+    if (bytes === undefined) throw cutOff();
+    const count = this.#frame.read(bytes);
+    this.#input.unread(bytes.subarray(count));
+    return bytes.subarray(0, count);
+  }
+
+  unread(bytes: Bytes): void {
+    if (bytes.byteLength > 0) throw miscoded({ cause: new Error("A frame has no last block") });
+  }
+}
+
+type Field = "magic" | "descriptor" | "header" | "block" | "content" | "checksum" | "end";
+
+/** The number of bytes that each field has, unless it is told by a field before it. */
+const FIELD_BYTES = { magic: 4, descriptor: 1, block: 3, checksum: 4, end: 0 } as const;
+
+/** Follows a frame to its end (RFC 8878 §3.1.1). */
+class ZstdFrame {
   #field: Field = "magic";
   /** The bytes of the field that are to come, and the number that those before them make, little-endian. */
   #left: number = FIELD_BYTES.magic;
@@ -45,42 +103,30 @@ class ZstdFrames {
   #hasChecksum = false;
   #isLastBlock = false;
 
-  /** Whether no frame has begun that has not ended. */
   get isComplete(): boolean {
-    return this.#field === "magic" && this.#left === FIELD_BYTES.magic;
+    return this.#field === "end";
   }
 
-  /** Returns the same chunks, and follows them. */
-  async *follow(chunks: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
-    for await (const chunk of chunks) {
-      this.#read(chunk);
-      yield chunk;
-    }
-  }
-
-  #read(chunk: Bytes): void {
-    for (let at = 0; at < chunk.byteLength;) {
+  /** Reads the next bytes of a stream; returns how many of them belong to the frame. */
+  read(bytes: Bytes): number {
+    let at = 0;
+    while (at < bytes.byteLength && !this.isComplete) {
       const isSkipped = this.#field === "header" || this.#field === "content";
-      const count = isSkipped ? Math.min(this.#left, chunk.byteLength - at) : 1;
-      if (!isSkipped) this.#value += (chunk[at] ?? 0) * this.#scale;
+      const count = isSkipped ? Math.min(this.#left, bytes.byteLength - at) : 1;
+      if (!isSkipped) this.#value += (bytes[at] ?? 0) * this.#scale;
       this.#scale *= 256;
       this.#left -= count;
       at += count;
-      while (this.#left === 0) this.#enterNext();
+      while (this.#left === 0 && !this.isComplete) this.#enterNext();
     }
+    return at;
   }
 
   /** Enters the field after the one that has been read. It may be empty. */
   #enterNext(): void {
     const [field, value] = [this.#field, this.#value];
     if (field === "magic") {
-      if (value === MAGIC) this.#enter("descriptor");
-      else if (value >= SKIPPABLE_MAGIC && value < SKIPPABLE_MAGIC + 16) this.#enter("skippable");
-      else this.#enter("magic"); // the decoder refuses it
-    } else if (field === "skippable") {
-      this.#isLastBlock = true;
-      this.#hasChecksum = false;
-      this.#enter("content", value);
+      this.#enter("descriptor");
     } else if (field === "descriptor") {
       this.#hasChecksum = (value & 4) !== 0;
       this.#enter("header", headerBytes(value));
@@ -90,7 +136,7 @@ class ZstdFrames {
     } else if (field === "header" || field === "content" && !this.#isLastBlock) {
       this.#enter("block");
     } else {
-      this.#enter(field === "content" && this.#hasChecksum ? "checksum" : "magic");
+      this.#enter(field === "content" && this.#hasChecksum ? "checksum" : "end");
     }
   }
 

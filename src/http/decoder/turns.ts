@@ -1,0 +1,65 @@
+/**
+ * Divides the work of decoding among the turns of the event loop.
+ *
+ * @module
+ */
+import { type Clock, systemClock } from "../../clock.ts";
+
+// Bodies that cost no more than this do not wait. It is counted in decoded bytes, of which so many take about 1 ms.
+const FREE_COST = 524_288;
+// How long bodies are decoded in one turn, in milliseconds, and how many continue in it.
+const MAX_TURN_MS = 2;
+const MAX_BODIES_PER_TURN = 64;
+
+/**
+ * Lets bodies be decoded for a few milliseconds in each turn of the event loop, all of them together. `node:zlib` alone
+ * does not return to the event loop before all bytes that have arrived are decoded.
+ */
+export class DecodeTurns {
+  readonly #clock: Clock;
+  readonly #waiting: (() => void)[] = [];
+  #cost = 0;
+  /** How many calls are to come in this turn, and when the first of them was. */
+  #calls = 0;
+  #turnStart: number | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Called before each piece of work. Returns nothing when it may be done at once, else a promise that fulfils in a
+   * later turn of the event loop, in the order of the calls.
+   *
+   * @param cost The number of bytes that are decoded in the time that the work takes; an estimate.
+   */
+  take(cost: number): Promise<void> | undefined {
+    if (this.#waiting.length === 0 && this.#calls === 0) {
+      this.#cost += cost;
+      if (this.#cost <= FREE_COST) return undefined;
+    }
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      if (this.#calls === 0) this.#callSoon();
+    });
+  }
+
+  /** The work that a call allows is done before the next call, since it is done in microtasks. */
+  #callSoon(): void {
+    this.#turnStart = undefined;
+    this.#cost = 0;
+    this.#calls = Math.min(this.#waiting.length, MAX_BODIES_PER_TURN);
+    for (let count = 0; count < this.#calls; count++) this.#clock.soon(() => this.#call());
+  }
+
+  #call(): void {
+    const now = this.#clock.now();
+    this.#turnStart ??= now;
+    if (now - this.#turnStart < MAX_TURN_MS) this.#waiting.shift()?.();
+    this.#calls--;
+    if (this.#calls === 0 && this.#waiting.length > 0) this.#callSoon();
+  }
+}
+
+/** The turns of all bodies: they share the event loop of the isolate, so that there is one object for it. */
+export const decodeTurns = new DecodeTurns(systemClock);
