@@ -185,12 +185,11 @@ Deno.test("buildUpstreamUrl() takes a path as long as a URL may be, and none lon
   }
 });
 
-Deno.test("buildUpstreamUrl() takes about as long for a path of escapes as for one of letters", () => {
+Deno.test("buildUpstreamUrl() reads long paths of escapes within the time of a test", () => {
+  // 0.2 s on an idle machine. If each escape is decoded by itself, the deadline of tests passes in CI.
   const path = `/${"%25252525252525".repeat(4000)}`;
-  const startedAt = performance.now();
-  for (let times = 0; times < 60; times++) buildUpstreamUrl(BASE, path);
-  // 0.1 s on an idle machine; 7 s if each escape is decoded by itself.
-  assert(performance.now() - startedAt < 2000);
+  for (let times = 0; times < 150; times++) buildUpstreamUrl(BASE, path);
+  assertEquals(buildUpstreamUrl(BASE, path).pathname.length, `/v1${path}`.length);
 });
 
 Deno.test("buildUpstreamUrl() looks at the encoded length before it looks at what the path contains", () => {
