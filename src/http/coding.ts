@@ -36,7 +36,7 @@ const OVERHEAD_BYTES = 65_536;
 const [METHOD_BITS, ZLIB_METHOD] = [0x0f, 8] as const;
 
 // Its decoder returns only after it has decoded a window, which may have 16 MiB, or all of its input.
-const BROTLI_DECODER_COST = 131_072;
+const BROTLI_DECODER_COST = 262_144;
 
 const NONE: readonly Coding[] = [];
 

@@ -11,8 +11,8 @@ import { decodeTurns } from "./turns.ts";
 
 // What a piece of work costs, in decoded bytes that take as long: a decoder with its first piece takes 15 µs to 300 µs. A
 // coded byte can take longer than a decoded one, since a block of deflate or brotli can be all tables and no data.
-const DECODER_COST = 24_576;
-const CODED_BYTE_COST = 4;
+const DECODER_COST = 49_152;
+const CODED_BYTE_COST = 8;
 // The decoder gets no more at a time, since it returns only when it has decoded that.
 const [FIRST_PIECE_BYTES, MAX_PIECE_BYTES] = [8192, 49_152] as const;
 
@@ -138,18 +138,15 @@ export async function* decodeMember(
         last = next;
         start = end;
         end += last.byteLength;
-        const turn = start === 0 ? undefined : decodeTurns.take(0);
-        if (turn !== undefined) await turn;
       }
       const from = written;
-      written = Math.min(end, from + (from === 0 ? FIRST_PIECE_BYTES : MAX_PIECE_BYTES));
-      const isWhole = written - from === last.byteLength;
-      if (!await isTaken(decoder, isWhole ? last : last.subarray(from - start, written - start))) {
-        break;
-      }
-      const turn = decodeTurns.take((decoder.bytesWritten - from) * CODED_BYTE_COST);
-      if (decoder.bytesWritten !== written) break; // what is decoded next waits for that turn, too
+      const to = Math.min(end, from + (from === 0 ? FIRST_PIECE_BYTES : MAX_PIECE_BYTES));
+      const turn = from === 0 ? undefined : decodeTurns.take((to - from) * CODED_BYTE_COST);
       if (turn !== undefined) await turn;
+      written = to;
+      const isWhole = to - from === last.byteLength;
+      if (!await isTaken(decoder, isWhole ? last : last.subarray(from - start, to - start))) break;
+      if (decoder.bytesWritten !== written) break;
     }
     // One that has reached its end is ended too: a stream that is given up, and not ended, costs several times as much.
     if (!decoder.destroyed) decoder.end();

@@ -5,8 +5,8 @@
  */
 import { type Clock, systemClock } from "../../clock.ts";
 
-// Bodies that cost no more than this do not wait. It is counted in decoded bytes, of which so many take about 1 ms.
-const FREE_COST = 524_288;
+// Work that costs no more than this does not wait. It is counted in decoded bytes, of which so many take 1 ms to 4 ms.
+const FREE_COST = 1_048_576;
 // How long bodies are decoded in one turn, in milliseconds, and how many continue in it.
 const MAX_TURN_MS = 2;
 const MAX_BODIES_PER_TURN = 64;

@@ -20,7 +20,7 @@ const SKIPPABLE_MAGIC = 0x184d_2a5; // and four bits of any value
 const SKIPPABLE_HEAD_BYTES = 8;
 const RLE_BLOCK = 1;
 // What it costs to skip a frame, in decoded bytes that take as long.
-const SKIP_COST = 1024;
+const SKIP_COST = 2048;
 
 /**
  * Returns the decoded chunks of all frames.
