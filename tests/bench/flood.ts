@@ -7,7 +7,8 @@
  */
 import { startProcess } from "../helpers/process.ts";
 import { startHttp } from "../helpers/upstream.ts";
-import { linesOf, pause, type Role, say, startRole as startRoleOf } from "./role.ts";
+import { readLines } from "./load/lines.ts";
+import { pause, type Role, say, startRole as startRoleOf } from "./role.ts";
 import { connectBench } from "./socket.ts";
 
 const LIMIT = 100;
@@ -46,7 +47,7 @@ function serve(): void {
 async function runSteady(port: number, url: string): Promise<void> {
   let answered: (text: string) => void = () => {};
   using socket = await connectBench(port, "steady-token", (text) => answered(text));
-  for await (const _ of linesOf(Deno.stdin.readable)) {
+  for await (const _ of readLines(Deno.stdin.readable)) {
     const times: number[] = [];
     let failed = 0;
     const begin = performance.now();
@@ -103,7 +104,7 @@ async function runFlood(port: number, url: string): Promise<void> {
     say(JSON.stringify({ sent, passed, limited, other, seconds }));
   }
 
-  for await (const word of linesOf(Deno.stdin.readable)) {
+  for await (const word of readLines(Deno.stdin.readable)) {
     flooding = word === "go";
     if (flooding) flood = send();
     else await flood;

@@ -9,7 +9,8 @@ import { encodeChunk } from "../../src/protocol/mod.ts";
 import { startProcess } from "../helpers/process.ts";
 import { connectRaw, rawFrame, TEXT } from "../helpers/raw_client.ts";
 import { startHttp } from "../helpers/upstream.ts";
-import { linesOf, pause, type Role, say, startRole as startRoleOf } from "./role.ts";
+import { readLines } from "./load/lines.ts";
+import { pause, type Role, say, startRole as startRoleOf } from "./role.ts";
 import { connectBench } from "./socket.ts";
 
 const ROUND_MS = 3000;
@@ -107,7 +108,7 @@ async function runVictim(port: number, url: string): Promise<void> {
   let answered: (text: string) => void = () => {};
   using socket = await connectBench(port, "victim-token", (text) => answered(text));
   let id = 0;
-  for await (const _ of linesOf(Deno.stdin.readable)) {
+  for await (const _ of readLines(Deno.stdin.readable)) {
     const times: number[] = [];
     let failed = 0;
     const end = performance.now() + ROUND_MS;
@@ -167,7 +168,7 @@ async function runFlood(port: number, url: string, connections: number): Promise
     await reading;
   }
 
-  for await (const word of linesOf(Deno.stdin.readable)) {
+  for await (const word of readLines(Deno.stdin.readable)) {
     const kind = KINDS[word];
     flooding = kind !== undefined;
     if (kind !== undefined) {

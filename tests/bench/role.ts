@@ -4,6 +4,8 @@
  * @module
  */
 
+import { readLines } from "./load/lines.ts";
+
 /** A process that is told what to do by lines, and answers by lines. */
 export interface Role extends AsyncDisposable {
   tell(word: string): Promise<void>;
@@ -17,18 +19,6 @@ export const pause = (ms: number): Promise<void> =>
 // deno-lint-ignore no-console -- a benchmark says what it measured
 export const say = (text: string): void => console.log(text);
 
-/** Yields the lines of a stream. */
-export async function* linesOf(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
-}
-
 /** Starts a role: the file in a process of its own. */
 export function startRole(file: string | undefined, args: readonly string[]): Role {
   const child = new Deno.Command(Deno.execPath(), {
@@ -37,7 +27,7 @@ export function startRole(file: string | undefined, args: readonly string[]): Ro
     stdout: "piped",
   }).spawn();
   const writer = child.stdin.getWriter();
-  const lines = linesOf(child.stdout);
+  const lines = readLines(child.stdout);
   return {
     tell: (word) => writer.write(new TextEncoder().encode(`${word}\n`)),
     async next<T>(): Promise<T> {
