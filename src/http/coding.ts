@@ -28,8 +28,8 @@ const DECODERS: Readonly<Record<Coding, Decode>> = {
   zstd: decodeZstd,
 };
 
-// Each coding can multiply the work for a small body. curl and undici have the same limit.
-const MAX_CODINGS = 5;
+/** How many codings of a body are decoded: each can multiply the work. curl and undici have the same limit. */
+export const MAX_CODINGS = 5;
 // A body may have this many coded bytes more than twice its limit: one with a member for each line can double.
 const OVERHEAD_BYTES = 65_536;
 // RFC 1950 §2.2: the method in the first byte of zlib data. No encoder begins raw data like this.
@@ -39,6 +39,11 @@ const [METHOD_BITS, ZLIB_METHOD] = [0x0f, 8] as const;
 const BROTLI_DECODER_COST = 262_144;
 
 const NONE: readonly Coding[] = [];
+
+/** Returns the coding with a name in lower case; `undefined` if it cannot be decoded. */
+export function findCoding(name: string): Coding | undefined {
+  return CODINGS.get(name);
+}
 
 /**
  * Returns the content codings of a body in the order in which they were applied. Empty when there are none, and when
@@ -51,7 +56,7 @@ export function contentCodings(headers: HeaderPairs): readonly Coding[] {
   for (const [name, value] of headers) {
     if (name !== "content-encoding") continue;
     for (const member of splitList(value)) {
-      const coding = CODINGS.get(member.toLowerCase());
+      const coding = findCoding(member.toLowerCase());
       if (coding === undefined) return NONE;
       codings = [...codings, coding];
       if (codings.length > MAX_CODINGS) return NONE;

@@ -28,6 +28,16 @@ export const REDIRECT_STATUS: ReadonlySet<number> = new Set([
   STATUS_CODE.PermanentRedirect,
 ]);
 
+/** Returns the host of a URL without the brackets that an IPv6 address has there. */
+export function withoutBrackets(hostname: string): string {
+  return hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
+}
+
+/** Reports whether the host of a URL, without brackets, is an address: the URL parser writes IPv4 as four numbers. */
+export function isAddress(hostname: string): boolean {
+  return hostname.includes(":") || /^\d+(?:\.\d+){3}$/.test(hostname);
+}
+
 /** Reports whether a request can have this method, in upper case: `fetch` refuses some that are valid tokens. */
 export function isRequestableMethod(method: string): boolean {
   return isToken(method) && !FORBIDDEN_METHODS.has(method);

@@ -6,6 +6,7 @@
  * @module
  */
 import ipaddr from "ipaddr.js";
+import { withoutBrackets } from "./grammar.ts";
 
 /** A proxy to make requests through. */
 export interface ProxyServer {
@@ -99,7 +100,7 @@ function parseExceptions(list: string): (hostname: string) => boolean {
     else ranges.push(range);
   }
   return (hostname) => {
-    const address = parseAddress(hostname.replace(/^\[(.+)\]$/, "$1"));
+    const address = parseAddress(withoutBrackets(hostname));
     return address === undefined
       ? names.some((name) => isWithin(hostname, name))
       : ranges.some(([network, bits]) =>

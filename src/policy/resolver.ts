@@ -5,6 +5,7 @@
  */
 import { lookup as systemLookup } from "node:dns/promises";
 import { type Clock, systemClock } from "../clock.ts";
+import { setNewest } from "../http/newest.ts";
 import { ProxyError } from "../protocol/mod.ts";
 import { type Address, parseAddress } from "./address.ts";
 import { type Asker, createLookups, type Lookup, type LookupLimits } from "./lookups.ts";
@@ -69,11 +70,9 @@ export function createResolver({
   const lookups = createLookups(lookup, { maxRunning, maxPending, maxPendingEach });
 
   function store(host: string, addresses: readonly Address[]): readonly Address[] {
-    entries.delete(host); // moves it to the end: the first entry is the oldest
-    const [oldest] = entries.keys();
-    if (entries.size >= maxEntries && oldest !== undefined) entries.delete(oldest);
     const now = clock.now();
-    entries.set(host, { addresses, arrivedAt: now, expiresAt: now + ttlMs });
+    const entry = { addresses, arrivedAt: now, expiresAt: now + ttlMs };
+    setNewest(entries, [host, entry], maxEntries);
     return addresses;
   }
 

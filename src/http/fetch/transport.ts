@@ -7,7 +7,7 @@ import { STATUS_CODE } from "@std/http/status";
 import { type HeaderPairs, isIdempotent, ProxyError } from "../../protocol/mod.ts";
 import { mapErrors } from "../body.ts";
 import { noAddress, switchedProtocols } from "../failures.ts";
-import { hasConnectionAuthentication } from "../grammar.ts";
+import { hasConnectionAuthentication, isAddress, withoutBrackets } from "../grammar.ts";
 import type { FindProxy, ProxyServer } from "../proxies.ts";
 import type { Transport, TransportRequest, TransportResponse } from "../transport.ts";
 import { AnsweredHosts } from "./answered.ts";
@@ -76,7 +76,8 @@ export function createFetchTransport(
         method,
         isTls,
         isProxied,
-        isUnchecked: isTls && request.addresses !== undefined && !isAddress(url),
+        isUnchecked: isTls && request.addresses !== undefined &&
+          !isAddress(withoutBrackets(url.hostname)),
         mayBeRepeated: isShared && answered.has(url.host),
       });
     }
@@ -191,9 +192,4 @@ function pin(url: URL, address: string): URL {
   const pinned = new URL(url);
   pinned.hostname = address.includes(":") ? `[${address}]` : address;
   return pinned;
-}
-
-/** Reports whether the host of a URL is an address: the URL parser writes IPv4 as four numbers and IPv6 in brackets. */
-function isAddress({ hostname }: URL): boolean {
-  return hostname.startsWith("[") || /^\d+\.\d+\.\d+\.\d+$/.test(hostname);
 }

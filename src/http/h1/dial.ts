@@ -8,6 +8,8 @@ import { abortable } from "@std/async/abortable";
 import type { Clock } from "../../clock.ts";
 import { ProxyError } from "../../protocol/mod.ts";
 import { connectTimedOut, handshakeTimedOut, keepsSockets, lookupTimedOut } from "../failures.ts";
+import { isAddress } from "../grammar.ts";
+import { setNewest } from "../newest.ts";
 import { toTlsFailure } from "../tls_failure.ts";
 import type { ConnectTimes, UpstreamTls } from "../transport.ts";
 import { ClosingSockets } from "./closing_sockets.ts";
@@ -118,13 +120,6 @@ export function createDial(
     ];
   }
 
-  function noteFailed(address: string): void {
-    failed.delete(address); // so that it becomes the newest
-    failed.set(address, clock.now());
-    const [oldest] = failed.keys();
-    if (failed.size > MAX_FAILED && oldest !== undefined) failed.delete(oldest);
-  }
-
   async function connectToAny<Connection extends Tcp>(
     target: DialTarget,
     { signal, progress, by }: {
@@ -176,7 +171,7 @@ export function createDial(
     }
     const tcp = new TlsSocket(connection, { address, closing });
     await shakeHands(tcp, signal).catch((error) => {
-      noteFailed(address);
+      setNewest(failed, [address, clock.now()], MAX_FAILED);
       throw error;
     });
     const times = { connectMs: connectedAt - startedAt, tlsMs: clock.now() - connectedAt };
@@ -204,11 +199,6 @@ export function createDial(
       signal.removeEventListener("abort", abort);
     }
   };
-}
-
-/** Reports whether a host of a URL, without brackets, is an address. */
-function isAddress(hostname: string): boolean {
-  return hostname.includes(":") || /^\d+(?:\.\d+){3}$/.test(hostname);
 }
 
 /** Makes a TCP connection into a TLS connection; when this fails, the TCP connection is closed. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { MAX_CODINGS } from "../coding.ts";
 import { headTooLarge, malformed } from "../failures.ts";
 import { splitList } from "../grammar.ts";
 
@@ -21,8 +22,6 @@ export const NO_CODINGS: readonly string[] = [];
 const CHUNKED = "chunked";
 const ONLY_CHUNKED: readonly string[] = [CHUNKED];
 const DIGITS = /^\d+$/;
-// Each takes a decoder. curl accepts as many.
-const MAX_CODINGS = 5;
 
 /**
  * Returns the transfer codings of a body.

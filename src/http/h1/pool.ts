@@ -6,6 +6,8 @@
 import type { Cancel, Clock } from "../../clock.ts";
 import type { UpstreamRoute } from "../transport.ts";
 import { badPort } from "../failures.ts";
+import { withoutBrackets } from "../grammar.ts";
+import { setNewest } from "../newest.ts";
 import { isBadPort } from "./connect.ts";
 import type { TcpConnection } from "./connection.ts";
 import type { Dial } from "./dial.ts";
@@ -124,12 +126,7 @@ export class Pool implements Disposable {
 
   #distrust(key: string): number {
     const until = this.#clock.now() + DISTRUST_MS;
-    this.#closesUntil.delete(key); // so that it becomes the newest
-    this.#closesUntil.set(key, until);
-    const [oldest] = this.#closesUntil.keys();
-    if (this.#closesUntil.size > MAX_DISTRUSTED && oldest !== undefined) {
-      this.#closesUntil.delete(oldest);
-    }
+    setNewest(this.#closesUntil, [key, until], MAX_DISTRUSTED);
     return until;
   }
 
@@ -160,9 +157,4 @@ export class Pool implements Disposable {
     oldest?.close();
     return oldest !== undefined;
   }
-}
-
-/** Removes the brackets that an IPv6 address has in a URL only. */
-function withoutBrackets(hostname: string): string {
-  return hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
 }

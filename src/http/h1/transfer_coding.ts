@@ -5,14 +5,10 @@
  */
 import { ProxyError } from "../../protocol/mod.ts";
 import { type Body, mapErrors } from "../body.ts";
-import { decodeCodings } from "../coding.ts";
+import { decodeCodings, findCoding } from "../coding.ts";
 import { mistransferred, undecodable } from "../failures.ts";
 import { isToken } from "../grammar.ts";
 
-// "x-gzip" is another name of gzip (RFC 9112 §7.2).
-const DECODABLE: ReadonlyMap<string, "gzip" | "deflate"> = new Map(
-  [["gzip", "gzip"], ["x-gzip", "gzip"], ["deflate", "deflate"]],
-);
 const MAX_SHOWN_LENGTH = 32;
 
 /**
@@ -25,9 +21,9 @@ const MAX_SHOWN_LENGTH = 32;
 export function decodeTransfer(body: Body, codings: readonly string[]): Body {
   const coded = codings.at(-1) === "chunked" ? codings.slice(0, -1) : codings;
   const known = coded.map((coding) => {
-    const decodable = DECODABLE.get(coding);
-    if (decodable === undefined) throw undecodable(nameOf(coding));
-    return decodable;
+    const found = findCoding(coding);
+    if (found === "gzip" || found === "deflate") return found; // the others are no transfer codings
+    throw undecodable(nameOf(coding));
   });
   return mapErrors(decodeCodings(body, known), toTransferError);
 }
