@@ -1,5 +1,5 @@
 /**
- * Gives each request of a transport a span of its own.
+ * Creates a span for each request of a transport.
  *
  * @module
  */

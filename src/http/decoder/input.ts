@@ -28,7 +28,7 @@ export interface ZlibDecoder extends Transform {
 export interface DecoderInput {
   /** Returns the next bytes, at least one; `undefined` at the end. The caller may keep them. */
   next(): Promise<Bytes | undefined>;
-  /** Gives bytes back: they are the next ones again. */
+  /** Puts bytes back in front of the input: `next` returns them again. */
   unread(bytes: Bytes): void;
 }
 

@@ -10,7 +10,7 @@ import type { UpstreamRoute } from "../transport.ts";
 export interface ClientWish {
   /**
    * Whether the connection may have been used before, and may be used again. On a connection that was used before,
-   * `fetch` sends a request a second time when the connection ends before the response, whatever the method.
+   * `fetch` sends a request a second time when the connection ends before the response, also if its method is not idempotent.
    */
   readonly isShared: boolean;
   readonly proxy: ProxyServer | undefined;
@@ -21,7 +21,7 @@ export interface ClientWish {
 export interface FetchClients extends Disposable {
   /** Returns the client for a request. */
   find(wish: ClientWish): Deno.HttpClient;
-  /** Returns a new client that connects to a TCP address whatever the URL and the environment say. The caller closes it. */
+  /** Returns a new client that connects to this TCP address for every URL, and uses no proxy. The caller closes it. */
   openTo(address: { readonly hostname: string; readonly port: number }): Deno.HttpClient;
 }
 

@@ -45,7 +45,7 @@ export function toUndecoded(request: HeaderPairs): HeaderPairs {
   return isNamed ? [identity, ...request] : [identity, ...request, ["accept-encoding", "gzip"]];
 }
 
-/** Returns whether `fetch` decodes nothing, whatever the response is. */
+/** Reports whether `fetch` leaves the bodies of all responses to a request coded. */
 function leavesCoded(request: HeaderPairs): boolean {
   const field = (wanted: string) => request.find(([name]) => name.toLowerCase() === wanted)?.[1];
   return field("range") !== undefined ||

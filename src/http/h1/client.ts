@@ -163,7 +163,7 @@ export function createHttp1Client(
     if (keepAliveSeconds === undefined) connection.expiresAt = Infinity;
     else if (keepAliveSeconds * 1000 <= MARGIN_MS) return connection.close();
     else connection.expiresAt = clock.now() + keepAliveSeconds * 1000 - MARGIN_MS;
-    if (connection.owner === "") return connection.close(); // nobody may use it again
+    if (connection.owner === "") return connection.close(); // it belongs to an owner without a name
     (protocol === "https:" ? secure : plain).release(connection);
   }
 

@@ -19,7 +19,7 @@ export interface HostDeps {
   readonly maxPerHost: number;
   /** The most connections that are being opened to the host at a time. */
   readonly maxDialsPerHost: number;
-  /** Keeps a connection that nobody waits for. */
+  /** Keeps a connection that no request waits for. */
   readonly release: (connection: TcpConnection) => void;
   /** Called when idle connections were added or taken away. */
   readonly countIdle: (change: number) => void;
@@ -188,7 +188,7 @@ export class Host implements ConnectionKeeper {
     return undefined;
   }
 
-  /** Gives a connection that has become free to the request that has waited longest. */
+  /** Assigns a connection that has become free to the request that has waited longest. */
   #handOver(connection: TcpConnection): boolean {
     const request = this.#waiting.find(({ wish }) =>
       !wish.isFresh && isFit(connection, wish) && this.#connections.isLeftFor(wish.identity)
