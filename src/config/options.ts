@@ -4,6 +4,7 @@
  * @module
  */
 import type { AcceptedCredentials } from "../auth/authentication.ts";
+import type { MemoryLimits } from "../exchange/admit.ts";
 import type { DeliverLimits } from "../exchange/deliver.ts";
 import type { RequestLimits } from "../exchange/request.ts";
 import type { Http1Limits } from "../http/h1/client.ts";
@@ -52,7 +53,7 @@ export function toConnectLimits(config: Config): Http1Limits {
 }
 
 /** Returns the limits of each exchange. */
-export function toExchangeLimits(config: Config): RequestLimits & DeliverLimits {
+export function toExchangeLimits(config: Config): RequestLimits & DeliverLimits & MemoryLimits {
   return {
     allowMethods: config.ALLOW_METHODS,
     maxRequestBytes: config.MAX_REQUEST_BYTES,
@@ -61,6 +62,7 @@ export function toExchangeLimits(config: Config): RequestLimits & DeliverLimits 
     streamIdleMs: config.STREAM_IDLE_MS,
     timeoutMs: config.REQUEST_TIMEOUT_MS,
     maxTimeoutMs: config.MAX_TIMEOUT_MS,
+    windowBytes: config.WINDOW_BYTES,
   };
 }
 

@@ -9,6 +9,7 @@ import { Exchange, roundMs } from "../exchange/exchange.ts";
 import { type Caller, createRecord, type ExchangeRecord } from "../exchange/record.ts";
 import type { Runner } from "../exchange/run.ts";
 import type { Wheel } from "../exchange/wheel.ts";
+import type { MemoryBudget } from "../limits/memory_budget.ts";
 import {
   type CloseCode,
   type Limits,
@@ -20,8 +21,9 @@ import { EARNED_BY_EXCHANGE, FrameAllowance, PRICES } from "./frame_allowance.ts
 import { describeIdentity } from "./credential.ts";
 import { InFlight } from "./in_flight.ts";
 import { type LastingConnection, Lifetime, type LifetimeOptions } from "./lifetime.ts";
+import { ConnectionMemory } from "./memory.ts";
 import { FrameOutlet, type OutletDeps } from "./outlet.ts";
-import { isLarger, sizeOfMessage } from "./message_size.ts";
+import { isLarger, sizeOfMessage } from "../protocol/message_size.ts";
 import {
   FrameSocket,
   type FrameSocketListener,
@@ -48,6 +50,7 @@ export interface ConnectedClient {
 export interface ConnectionDeps extends LifetimeOptions, OutletDeps {
   readonly runner: Runner;
   readonly wheel: Wheel;
+  readonly memory: MemoryBudget;
   /** Name and version of the server, for `hello`: `wsfetch/0.1.0`. */
   readonly server: string;
   readonly limits: Limits;
@@ -66,6 +69,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
   readonly socket: FrameSocket;
   readonly inFlight: InFlight = new InFlight();
   readonly allowance: FrameAllowance;
+  readonly memory: ConnectionMemory;
   readonly #caller: Caller;
   readonly #deps: ConnectionDeps;
   readonly #lifetime: Lifetime;
@@ -82,6 +86,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
     this.id = id;
     this.dialect = dialect;
     this.identity = identity;
+    this.memory = new ConnectionMemory(key, this, deps.memory);
     this.socket = new FrameSocket(webSocket, deps.socket, this);
     this.allowance = new FrameAllowance(deps.limits.maxInFlight, deps.clock);
     this.#caller = { connection: id, subject: identity?.subject, key };
@@ -101,6 +106,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
   /** Takes one WebSocket message. */
   receive(data: string | ArrayBuffer): void {
     if (this.#closedWith !== undefined || this.#isGone) return;
+    this.memory.heard();
     const { maxFrameBytes } = this.#deps.limits;
     if (isLarger(data, maxFrameBytes)) {
       const message = `The frame is larger than ${maxFrameBytes} bytes`;
@@ -111,7 +117,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
     switch (incoming.type) {
       case "request":
         if (inFlight.has(incoming.id)) return socket.close(4509);
-        return this.#start(incoming.id, incoming.request);
+        return this.#start(incoming.id, incoming.request, sizeOfMessage(data));
       case "invalid":
         if (inFlight.has(incoming.id)) return socket.close(4509);
         return this.#refuseMessage(data, incoming.id, incoming.error);
@@ -149,6 +155,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
     this.#lifetime.close();
     this.socket.closed();
     this.inFlight.cancelAll();
+    this.memory.close();
     this.#gone?.resolve();
     const { telemetry, clock } = this.#deps;
     telemetry.emit({
@@ -195,11 +202,12 @@ export class Connection implements LastingConnection, FrameSocketListener {
     this.socket.send(() => hello);
   }
 
-  #start(id: ExchangeId, request: ProxyRequest): void {
+  #start(id: ExchangeId, request: ProxyRequest, frameBytes: number): void {
     const { runner, wheel, telemetry, limits } = this.#deps;
     const init = { request, id: toNumber(id), sequence: ++this.#exchanges };
     const exchange = new Exchange(init, this.#caller, wheel);
-    const refusal = this.#lifetime.findRefusal() ?? this.inFlight.findOverload(limits.maxInFlight);
+    const refusal = this.#lifetime.findRefusal() ??
+      this.inFlight.findOverload(limits.maxInFlight) ?? this.memory.hold(exchange, frameBytes);
     if (refusal !== undefined) {
       this.#refuse(id, refusal, exchange);
       return this.charge(PRICES.refusal);

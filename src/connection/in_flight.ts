@@ -65,6 +65,15 @@ export class InFlight {
     outlet.cancel();
   }
 
+  /** Returns the exchange that keeps the most bytes in memory. */
+  findLargest(): FrameOutlet | undefined {
+    let largest: FrameOutlet | undefined;
+    for (const outlet of this.#all()) {
+      if (outlet.keptBytes > (largest?.keptBytes ?? 0)) largest = outlet;
+    }
+    return largest;
+  }
+
   cancelAll(): void {
     for (const outlet of this.#all()) outlet.cancel();
   }

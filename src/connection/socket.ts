@@ -5,6 +5,7 @@
  * @module
  */
 import type { Cancel, Clock } from "../clock.ts";
+import type { MemoryAccount } from "../limits/memory_account.ts";
 import { CLOSE_CODES, type CloseCode } from "../protocol/mod.ts";
 
 /** A message as a WebSocket takes it. */
@@ -16,6 +17,8 @@ export interface ServerWebSocket {
   readonly readyState: number;
   send(message: SocketMessage): void;
   close(code: number, reason: string): void;
+  /** Ends TCP at once, even inside a message of the client. */
+  terminate(): void;
 }
 
 /** Limits of a frame socket. */
@@ -31,6 +34,8 @@ export interface FrameSocketOptions {
 
 /** Is called when a frame socket acts by itself. */
 export interface FrameSocketListener {
+  /** Where the bytes are counted that wait in the WebSocket's buffer. */
+  readonly memory: { readonly account: MemoryAccount };
   /** The socket closes the WebSocket. */
   closing(code: CloseCode): void;
   /** Frames start to wait, because the client does not read what was sent. */
@@ -52,6 +57,9 @@ const PACED_BYTES_PER_TICK = 65_536;
 const MAX_POLLED_TURNS = 100;
 const MAX_POLL_MS = 16;
 const TICK_MS = 1;
+
+// Fewer bytes in the WebSocket's buffer are not counted.
+const COUNTED_BYTES = 32_768;
 
 // Shared by all sockets on which nothing waits; it stays empty.
 const NONE: WaitingFrame[] = [];
@@ -116,6 +124,12 @@ export class FrameSocket {
     this.#handOver(message);
   }
 
+  /** Returns how many bytes of the WebSocket's buffer count as kept. */
+  readBuffered(): number {
+    const { bufferedAmount } = this.#webSocket;
+    return this.#isOpen && bufferedAmount > COUNTED_BYTES ? bufferedAmount : 0;
+  }
+
   /** Reports whether frames wait. */
   isWaiting(): boolean {
     return this.#frames.length > 0 || this.#parts.length > 0;
@@ -138,11 +152,20 @@ export class FrameSocket {
     this.#listener.closing(code);
   }
 
+  /** Ends TCP at once and drops what waits. */
+  terminate(code: CloseCode): void {
+    if (!this.#isOpen) return;
+    this.closed();
+    this.#webSocket.terminate();
+    this.#listener.closing(code);
+  }
+
   /** To be called when the WebSocket has closed: drops what waits. */
   closed(): void {
     this.#isOpen = false;
     this.#polling?.();
     this.#polling = undefined;
+    this.#listener.memory.account.setBuffered(0);
     const waiting = [...this.#frames, ...this.#parts];
     this.#frames = NONE;
     this.#parts = NONE;
@@ -151,7 +174,9 @@ export class FrameSocket {
   }
 
   #isFull(): boolean {
-    return this.#webSocket.bufferedAmount > this.#options.highWaterBytes;
+    const { bufferedAmount } = this.#webSocket;
+    if (bufferedAmount > COUNTED_BYTES) this.#listener.memory.account.setBuffered(bufferedAmount);
+    return bufferedAmount > this.#options.highWaterBytes;
   }
 
   #isPaced(): boolean {
@@ -168,7 +193,9 @@ export class FrameSocket {
 
   #handOver(message: SocketMessage | undefined): void {
     const webSocket = this.#webSocket;
-    if (message !== undefined && webSocket.readyState === WebSocket.OPEN) webSocket.send(message);
+    if (message === undefined || webSocket.readyState !== WebSocket.OPEN) return;
+    webSocket.send(message);
+    if (message.length > COUNTED_BYTES) this.#isFull();
   }
 
   /** Hands over the frames that wait, as far as the buffer allows. Reports whether any left a queue. */

@@ -66,7 +66,7 @@ export function createDeliver(
   ): void | Promise<void> {
     if (body === null) return sendWhole(exchange, head, null, outlet);
     const maxBytes = exchange.request.stream === true ? maxStreamBytes : maxResponseBytes;
-    const reading = body.bytes(maxBytes);
+    const reading = body.bytes(maxBytes, exchange.memory);
     return reading instanceof Promise
       ? reading.then((bytes) => sendWhole(exchange, head, bytes, outlet))
       : sendWhole(exchange, head, reading, outlet);
@@ -79,7 +79,7 @@ export function createDeliver(
   ): Promise<void> {
     const { length } = body;
     const mode = exchange.request.stream;
-    const chunks = watch(body.chunks(maxStreamBytes), exchange);
+    const chunks = watch(body.chunks(maxStreamBytes, exchange.memory), exchange);
     const ahead = mode === true && isShort(length)
       ? readAhead(chunks, { length, clock })
       : undefined;

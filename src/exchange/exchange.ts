@@ -5,6 +5,7 @@
  */
 import { withSentOf } from "../http/sent.ts";
 import type { ConnectTimes, TransportObserver } from "../http/transport.ts";
+import type { MemoryHold } from "../limits/memory_account.ts";
 import type { ProxyError, ProxyRequest, Sent } from "../protocol/mod.ts";
 import { timedOut } from "./errors.ts";
 import type { Place } from "./pace.ts";
@@ -30,6 +31,8 @@ export class Exchange implements DeadlineOwner, TransportObserver {
   request: ProxyRequest;
   /** The body when it arrives in pieces; `undefined` when the request holds all of it. Set before the exchange runs. */
   upload: ReadableStream<Uint8Array<ArrayBuffer>> | undefined = undefined;
+  /** The memory that the exchange keeps; `undefined` where none is counted. Set before the exchange runs. */
+  memory: MemoryHold | undefined = undefined;
   /** The record for the log, filled in as the exchange goes on. */
   readonly record: ExchangeRecord;
   /** How far the exchange has come, and so what the destination may have seen. */
@@ -139,6 +142,7 @@ export class Exchange implements DeadlineOwner, TransportObserver {
   #abort(reason: ProxyError | undefined): void {
     this.#controller.abort(reason);
     this.place?.giveUp();
+    this.memory?.abort(this.signal.reason);
   }
 }
 

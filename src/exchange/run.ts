@@ -1,5 +1,5 @@
 /**
- * Runs an exchange from its request to the end of its response: limits, destination, place, request, outlet; then its
+ * Runs an exchange from its request to the end of its response: limits, destination, memory, place, request, outlet; then its
  * error, its span and its record.
  *
  * @module
@@ -9,6 +9,7 @@ import type { ForwardResponse } from "../forward/forward.ts";
 import type { Lease, Limiter, LimitExceeded } from "../limits/limiter.ts";
 import { ProxyError, type ProxyRequest } from "../protocol/mod.ts";
 import type { Tracing } from "../telemetry/tracing.ts";
+import { admit, type MemoryLimits } from "./admit.ts";
 import { createDeliver, type DeliverLimits } from "./deliver.ts";
 import { toProxyError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
@@ -42,7 +43,10 @@ export interface Runner {
 }
 
 /** Creates the {@linkcode Runner} of all exchanges of the service. */
-export function createRunner(limits: RequestLimits & DeliverLimits, deps: ExchangeDeps): Runner {
+export function createRunner(
+  limits: RequestLimits & DeliverLimits & MemoryLimits,
+  deps: ExchangeDeps,
+): Runner {
   const { limiter, registry, telemetry, tracing, clock } = deps;
   const pace = new Pace(clock);
   const makeRequest = createMakeRequest(limits, deps);
@@ -54,11 +58,13 @@ export function createRunner(limits: RequestLimits & DeliverLimits, deps: Exchan
     using _lease = leaseOf(admitting instanceof Promise ? await admitting : admitting);
     exchange.signal.throwIfAborted();
 
-    // A request that is refused does not wait for a place.
+    // A request that is refused waits neither for memory nor for a place.
     refuseRequest(request, limits);
     const hop = findFirstHop(request, caller, registry);
 
     exchange.stage = "place";
+    const admitted = admit(exchange, limits, clock);
+    if (admitted !== undefined) await admitted;
     using place = exchange.place = pace.enter();
     const waiting = place.waitForStart();
     if (waiting !== undefined) await waiting;
@@ -107,6 +113,7 @@ export function createRunner(limits: RequestLimits & DeliverLimits, deps: Exchan
       } catch (thrown) {
         await fail(exchange, thrown, outlet);
       } finally {
+        exchange.memory?.release();
         if (exchange.isCancelled) record.outcome = "cancelled";
         record.totalMs = exchange.elapsedMs();
         span?.end(record);

@@ -3,11 +3,23 @@
  *
  * @module
  */
-import { concat } from "@std/bytes/concat";
 import { tooLarge } from "./failures.ts";
+import { GrownBytes } from "./grown_bytes.ts";
 
 /** Bytes in memory that no other thread shares. */
 export type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Counts the bytes of a body that are kept in memory. */
+export interface KeptBytes {
+  /**
+   * Called before so many bytes more are kept. Returns a promise when they have to wait for others to be given back.
+   *
+   * @throws What ended the wait, as a rejection.
+   */
+  take(bytes: number): void | Promise<void>;
+  /** Gives back a part. Whoever has created the object gives back the rest. */
+  give(bytes: number): void;
+}
 
 /** The body of a response. It is read at most once: by `bytes` or by `chunks`. */
 export interface Body {
@@ -19,18 +31,20 @@ export interface Body {
    * Returns the whole body.
    *
    * @param maxBytes The largest size allowed, after decoding.
+   * @param kept Counts the memory of a body that has not arrived whole. Default: nothing counts it.
    * @throws {ProxyError} `http_response_body_size`, `http_response_incomplete`, `http_response_content_coding`; or the
    * reason of the request's signal. Some are thrown directly, the others are rejections.
    */
-  bytes(maxBytes: number): Bytes | Promise<Bytes>;
+  bytes(maxBytes: number, kept?: KeptBytes): Bytes | Promise<Bytes>;
   /**
    * Returns the body in chunks of any size, as they arrive. A chunk is valid until the next one is requested; the caller
    * does not write to it. Nothing is read ahead, and leaving the iteration early ends the request.
    *
    * @param maxBytes The largest size allowed, after decoding.
+   * @param kept Counts the memory of decoders. Default: nothing counts it.
    * @throws The same errors as `bytes`, from the iteration.
    */
-  chunks(maxBytes: number): AsyncIterable<Bytes>;
+  chunks(maxBytes: number, kept?: KeptBytes): AsyncIterable<Bytes>;
   /** Ends the request unless the body has been read. May be called at any time and repeatedly; ends all reading. */
   discard(): void;
 }
@@ -57,14 +71,18 @@ export class ByteLimit {
  */
 export function mapChunks(
   body: Body,
-  toChunks: (chunks: AsyncIterable<Bytes>, maxBytes: number) => AsyncIterable<Bytes>,
+  toChunks: (
+    chunks: AsyncIterable<Bytes>,
+    maxBytes: number,
+    kept: KeptBytes | undefined,
+  ) => AsyncIterable<Bytes>,
 ): Body {
-  const read = (maxBytes: number): AsyncIterable<Bytes> =>
-    limitChunks(toChunks(body.chunks(Infinity), maxBytes), maxBytes);
+  const read = (maxBytes: number, kept?: KeptBytes): AsyncIterable<Bytes> =>
+    limitChunks(toChunks(body.chunks(Infinity, kept), maxBytes, kept), maxBytes);
   return {
     length: undefined,
     isHere: false,
-    bytes: (maxBytes) => collectChunks(read(maxBytes)),
+    bytes: (maxBytes, kept) => collectChunks(read(maxBytes, kept), maxBytes, kept),
     chunks: read,
     discard: () => body.discard(),
   };
@@ -75,16 +93,16 @@ export function mapErrors(body: Body, toError: (thrown: unknown) => unknown): Bo
   return {
     length: body.length,
     isHere: false,
-    async bytes(maxBytes): Promise<Bytes> {
+    async bytes(maxBytes, kept): Promise<Bytes> {
       try {
-        return await body.bytes(maxBytes);
+        return await body.bytes(maxBytes, kept);
       } catch (thrown) {
         throw toError(thrown);
       }
     },
-    async *chunks(maxBytes): AsyncGenerator<Bytes> {
+    async *chunks(maxBytes, kept): AsyncGenerator<Bytes> {
       try {
-        yield* body.chunks(maxBytes);
+        yield* body.chunks(maxBytes, kept);
       } catch (thrown) {
         throw toError(thrown);
       }
@@ -119,11 +137,22 @@ export async function* limitChunks(
   }
 }
 
-/** Returns copies of all chunks as one array of bytes. */
-export async function collectChunks(chunks: AsyncIterable<Bytes>): Promise<Bytes> {
-  const copies: Bytes[] = [];
-  for await (const chunk of chunks) copies.push(chunk.slice()); // it is valid only until the next is requested
-  return concat(copies);
+/**
+ * Returns copies of all chunks as one array of bytes.
+ *
+ * @param maxBytes The chunks have no more bytes in total.
+ */
+export async function collectChunks(
+  chunks: AsyncIterable<Bytes>,
+  maxBytes: number,
+  kept?: KeptBytes,
+): Promise<Bytes> {
+  const collected = new GrownBytes(maxBytes, kept);
+  for await (const chunk of chunks) {
+    const adding = collected.add(chunk);
+    if (adding !== undefined) await adding;
+  }
+  return collected.whole();
 }
 
 type Side = 0 | 1;
@@ -208,8 +237,8 @@ class TeedBody implements Body {
     this.#side = side;
   }
 
-  bytes(maxBytes: number): Promise<Bytes> {
-    return collectChunks(this.chunks(maxBytes));
+  bytes(maxBytes: number, kept?: KeptBytes): Promise<Bytes> {
+    return collectChunks(this.chunks(maxBytes), maxBytes, kept);
   }
 
   chunks(maxBytes: number): AsyncIterable<Bytes> {

@@ -5,7 +5,14 @@
  */
 import { createBrotliDecompress, createInflate, createInflateRaw } from "node:zlib";
 import { type HeaderPairs, ProxyError } from "../protocol/mod.ts";
-import { type Body, ByteLimit, type Bytes, limitChunks, mapChunks } from "./body.ts";
+import {
+  type Body,
+  ByteLimit,
+  type Bytes,
+  type KeptBytes,
+  limitChunks,
+  mapChunks,
+} from "./body.ts";
 import { decodeGzip } from "./decoder/gzip.ts";
 import { CodedInput, decodeMember } from "./decoder/input.ts";
 import { decodeZstd } from "./decoder/zstd.ts";
@@ -32,6 +39,14 @@ const DECODERS: Readonly<Record<Coding, Decode>> = {
 export const MAX_CODINGS = 5;
 // A body may have this many coded bytes more than twice its limit: one with a member for each line can double.
 const OVERHEAD_BYTES = 65_536;
+// What a decoder keeps at first, and at most: brotli has windows of up to 16 MiB, zstd here of up to 8 MiB.
+const MIN_WINDOW_BYTES = 65_536;
+const MAX_WINDOW_BYTES: Readonly<Record<Coding, number>> = {
+  gzip: MIN_WINDOW_BYTES,
+  deflate: MIN_WINDOW_BYTES,
+  br: 16_777_216,
+  zstd: 8_388_608,
+};
 // RFC 1950 §2.2: the method in the first byte of zlib data. No encoder begins raw data like this.
 const [METHOD_BITS, ZLIB_METHOD] = [0x0f, 8] as const;
 
@@ -71,7 +86,10 @@ export function contentCodings(headers: HeaderPairs): readonly Coding[] {
  * @param codings In the order in which they were applied.
  */
 export function decodeCodings(body: Body, codings: readonly Coding[]): Body {
-  return mapChunks(body, (chunks, maxBytes) => decode(chunks, { body, codings, maxBytes }));
+  return mapChunks(
+    body,
+    (chunks, maxBytes, kept) => decode(chunks, { body, codings, maxBytes, kept }),
+  );
 }
 
 /** A body to decode. */
@@ -80,11 +98,13 @@ interface CodedBody {
   readonly codings: readonly Coding[];
   /** How many bytes it may have when it is decoded. */
   readonly maxBytes: number;
+  /** Counts the memory of the decoders. */
+  readonly kept: KeptBytes | undefined;
 }
 
 async function* decode(
   chunks: AsyncIterable<Bytes>,
-  { body, codings, maxBytes }: CodedBody,
+  { body, codings, maxBytes, kept }: CodedBody,
 ): AsyncGenerator<Bytes> {
   let failure: unknown;
   // Coded bytes can expand to nothing, and would be decoded for ever without reaching a limit.
@@ -106,7 +126,7 @@ async function* decode(
   let decoded: AsyncIterable<Bytes> = source();
   for (const [stage, coding] of codings.toReversed().entries()) {
     const coded = stage === 0 ? decoded : limitChunks(decoded, maxCodedBytes);
-    decoded = DECODERS[coding](coded);
+    decoded = keepWindow(DECODERS[coding](coded), MAX_WINDOW_BYTES[coding], kept);
   }
   try {
     yield* decoded;
@@ -115,6 +135,30 @@ async function* decode(
     throw thrown instanceof ProxyError ? thrown : miscoded({ cause: thrown });
   } finally {
     body.discard();
+  }
+}
+
+/**
+ * Returns the same chunks, and counts the memory of their decoder: it keeps the last bytes that it has decoded, up to
+ * the size of its window.
+ */
+async function* keepWindow(
+  chunks: AsyncIterable<Bytes>,
+  maxWindowBytes: number,
+  kept: KeptBytes | undefined,
+): AsyncGenerator<Bytes> {
+  let window = MIN_WINDOW_BYTES;
+  let length = 0;
+  const taking = kept?.take(window);
+  if (taking !== undefined) await taking;
+  for await (const chunk of chunks) {
+    length += chunk.byteLength;
+    while (length > window && window < maxWindowBytes) {
+      const growing = kept?.take(window);
+      if (growing !== undefined) await growing;
+      window *= 2;
+    }
+    yield chunk;
   }
 }
 

@@ -29,6 +29,7 @@ export const ERROR_CODES = {
   request_too_large: { sent: "no", retryable: false },
   too_many_in_flight: { sent: "no", retryable: true },
   rate_limited: { sent: "no", retryable: true },
+  proxy_overloaded: { sent: "no", retryable: true },
   unauthorized: { sent: "no", retryable: false },
   forbidden: { sent: "no", retryable: false },
   unknown_upstream: { sent: "no", retryable: false },
@@ -59,6 +60,7 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 /** The codes with which the server closes a connection (RFC 6455 §7.4), and their reasons. */
 export const CLOSE_CODES = {
   1001: "Going away",
+  1013: "The service is short of memory",
   4029: "The client does not read",
   4500: "Too many malformed or needless frames",
   4501: "The credential is bad or has expired",
@@ -80,6 +82,7 @@ export const HTTP_ERRORS = {
   too_many_connections: 429,
   rate_limited: 429,
   internal_error: 500,
+  overloaded: 503,
   draining: 503,
   authentication_unavailable: 503,
 } as const;

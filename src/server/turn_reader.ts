@@ -7,7 +7,7 @@
  * @module
  */
 import type { Cancel, Clock } from "../clock.ts";
-import { sizeOfMessage } from "../connection/message_size.ts";
+import { sizeOfMessage } from "../protocol/message_size.ts";
 
 // The descriptions of symbols in `ext/websocket/01_websocket.js` of Deno 2.9.
 const STATE = "[[readyState]]";

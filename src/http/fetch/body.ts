@@ -4,7 +4,7 @@
  * @module
  */
 import type { HeaderPairs } from "../../protocol/mod.ts";
-import { type Body, ByteLimit, type Bytes, collectChunks } from "../body.ts";
+import { type Body, ByteLimit, type Bytes, collectChunks, type KeptBytes } from "../body.ts";
 import { tooLarge } from "../failures.ts";
 import { findField } from "../grammar.ts";
 
@@ -24,10 +24,15 @@ export class FetchBody implements Body {
     this.#response = response;
   }
 
-  async bytes(maxBytes: number): Promise<Bytes> {
-    if (this.length === undefined) return await collectChunks(this.chunks(maxBytes));
-    // HTTP itself ends a body at its declared length, so nothing has to be counted.
-    if (this.length <= maxBytes) return await this.#response.bytes();
+  async bytes(maxBytes: number, kept?: KeptBytes): Promise<Bytes> {
+    if (this.length === undefined) {
+      return await collectChunks(this.chunks(maxBytes), maxBytes, kept);
+    }
+    if (this.length <= maxBytes) {
+      const waiting = kept?.take(this.length);
+      if (waiting !== undefined) await waiting;
+      return await this.#response.bytes(); // HTTP itself ends a body at its declared length
+    }
     await this.#response.body?.cancel();
     throw tooLarge(maxBytes);
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import { ProxyError } from "../../protocol/mod.ts";
-import { type Body, ByteLimit, type Bytes } from "../body.ts";
+import { type Body, ByteLimit, type Bytes, collectChunks, type KeptBytes } from "../body.ts";
 import { incomplete, tooLarge } from "../failures.ts";
 import { createBodyReader } from "./body.ts";
 import type { TcpConnection } from "./connection.ts";
@@ -65,14 +65,14 @@ export class Http1Body implements Body {
     if (framing === 0) this.#end(true);
   }
 
-  bytes(maxBytes: number): Bytes | Promise<Bytes> {
+  bytes(maxBytes: number, kept?: KeptBytes): Bytes | Promise<Bytes> {
     if (this.#hasEnded) return new Uint8Array(); // there is no body, or it was discarded
     const { length } = this;
     const { connection } = this.#source;
-    if (length === undefined) return this.#readCounted(maxBytes);
+    if (length === undefined) return collectChunks(this.chunks(maxBytes), maxBytes, kept);
     if (length > maxBytes) throw this.#fail(tooLarge(maxBytes));
     const { memory, start, end } = connection;
-    if (end - start < length) return this.#readLong(length);
+    if (end - start < length) return this.#readLong(length, kept);
     connection.start = start + length;
     const bytes = new Uint8Array(memory.subarray(start, start + length));
     this.#end(true);
@@ -129,14 +129,18 @@ export class Http1Body implements Body {
   }
 
   /** Reads a body of known length of which a part has arrived. */
-  async #readLong(length: number): Promise<Bytes> {
+  async #readLong(length: number, kept: KeptBytes | undefined): Promise<Bytes> {
     const { connection, method } = this.#source;
-    const bytes = new Uint8Array(length + 1); // one more, to notice a byte after the body
-    const { memory, start, end } = connection;
-    bytes.set(memory.subarray(start, end));
-    connection.start = end;
-    let received = end - start;
+    let received = 0;
+    let bytes: Bytes;
     try {
+      const waiting = kept?.take(length);
+      if (waiting !== undefined) await waiting;
+      bytes = new Uint8Array(length + 1); // one more, to notice a byte after the body
+      const { memory, start, end } = connection;
+      bytes.set(memory.subarray(start, end));
+      connection.start = end;
+      received = end - start;
       while (received < length) {
         const read = await connection.read(bytes.subarray(received));
         if (read === 0) throw incomplete({ method });
@@ -148,34 +152,5 @@ export class Http1Body implements Body {
     if (received > length) connection.keeper?.sentUnasked();
     this.#end(received === length);
     return bytes.subarray(0, length);
-  }
-
-  /** Reads a body of unknown length, which may arrive a byte at a time. */
-  async #readCounted(maxBytes: number): Promise<Bytes> {
-    const { connection, method } = this.#source;
-    const reader = createBodyReader(connection, this.#framing, method);
-    const limit = new ByteLimit(maxBytes);
-    let bytes = new Uint8Array();
-    let received = 0;
-    try {
-      for (;;) {
-        const next = reader.next();
-        const piece = next instanceof Promise ? await next : next;
-        if (piece === undefined) break;
-        limit.add(piece.byteLength);
-        const needed = received + piece.byteLength;
-        if (needed > bytes.length) {
-          const grown = new Uint8Array(Math.max(needed, Math.min(2 * received, maxBytes)));
-          grown.set(bytes.subarray(0, received));
-          bytes = grown; // doubled, so that a long body is not copied with every piece
-        }
-        bytes.set(piece, received);
-        received = needed;
-      }
-    } catch (thrown) {
-      throw this.#fail(thrown);
-    }
-    this.#end(true);
-    return received === bytes.length ? bytes : bytes.subarray(0, received);
   }
 }

@@ -1,0 +1,153 @@
+/**
+ * What one connection keeps of the budget of memory, and what each of its exchanges does.
+ *
+ * @module
+ */
+
+/** Counts the bytes of all accounts, and decides who may keep more. */
+export interface MemoryLedger {
+  /** Reports whether an account may keep so many bytes more. */
+  fits(account: MemoryAccount, bytes: number): boolean;
+  /** Adds to what is kept, or subtracts from it. */
+  count(bytes: number): void;
+  /** Adds to what an account has buffered, or subtracts from it. */
+  countBuffered(account: MemoryAccount, bytes: number): void;
+  /** Waits until a hold may keep so many bytes more. `settle` is called when it does, or no longer waits. */
+  wait(hold: MemoryHold, bytes: number, settle: () => void): void;
+  /** Ends the wait of a hold, which does not get its bytes. */
+  stopWaiting(hold: MemoryHold): void;
+}
+
+/** The bytes that all connections of an identity keep in this isolate. */
+export interface MemoryShare {
+  readonly key: string;
+  accounts: number;
+  keptBytes: number;
+}
+
+/** The bytes of one connection. A class: every idle connection has one. */
+export class MemoryAccount {
+  readonly share: MemoryShare;
+  readonly #ledger: MemoryLedger;
+  #kept = 0;
+  #buffered = 0;
+
+  constructor(ledger: MemoryLedger, share: MemoryShare) {
+    this.#ledger = ledger;
+    this.share = share;
+  }
+
+  get ledger(): MemoryLedger {
+    return this.#ledger;
+  }
+
+  get keptBytes(): number {
+    return this.#kept;
+  }
+
+  /** Bytes that wait in the buffer of the WebSocket for the client to read them. */
+  get bufferedBytes(): number {
+    return this.#buffered;
+  }
+
+  /** Sets {@linkcode MemoryAccount.bufferedBytes}: they are kept whatever the budget says. */
+  setBuffered(bytes: number): void {
+    const more = bytes - this.#buffered;
+    if (more === 0) return;
+    this.#buffered = bytes;
+    this.#count(more);
+    this.#ledger.countBuffered(this, more);
+  }
+
+  /** Reports whether so many bytes more fit into the budget. */
+  fits(bytes: number): boolean {
+    return this.#ledger.fits(this, bytes);
+  }
+
+  /** Returns the hold of an exchange, which keeps so many bytes already. */
+  hold(bytes: number): MemoryHold {
+    return new MemoryHold(this, bytes);
+  }
+
+  /** Counts bytes whatever the budget says. */
+  keep(bytes: number): void {
+    this.#count(bytes);
+  }
+
+  /** Gives bytes back. */
+  give(bytes: number): void {
+    this.#count(-bytes);
+  }
+
+  #count(bytes: number): void {
+    this.#kept += bytes;
+    this.share.keptBytes += bytes;
+    this.#ledger.count(bytes);
+  }
+}
+
+/** The bytes of one exchange. A class: every exchange has one. */
+export class MemoryHold {
+  readonly account: MemoryAccount;
+  #kept = 0;
+  #reject: ((reason: unknown) => void) | undefined = undefined;
+
+  /** @param bytes What the exchange keeps already. */
+  constructor(account: MemoryAccount, bytes: number) {
+    this.account = account;
+    this.keep(bytes);
+  }
+
+  get keptBytes(): number {
+    return this.#kept;
+  }
+
+  /** Counts bytes whatever the budget says. */
+  keep(bytes: number): void {
+    this.#kept += bytes;
+    this.account.keep(bytes);
+  }
+
+  /** Keeps so many bytes more if they fit into the budget. Returns whether they do. */
+  tryTake(bytes: number): boolean {
+    if (!this.account.fits(bytes)) return false;
+    this.keep(bytes);
+    return true;
+  }
+
+  /**
+   * Keeps so many bytes more. Returns nothing when they fit into the budget now, else a promise that fulfils when they
+   * do. No other call may be made meanwhile, except `abort` and `release`.
+   *
+   * @throws The reason of `abort`, as a rejection.
+   */
+  take(bytes: number): void | Promise<void> {
+    if (this.tryTake(bytes)) return;
+    return new Promise((resolve, reject) => {
+      this.#reject = reject;
+      this.account.ledger.wait(this, bytes, () => {
+        this.#reject = undefined;
+        resolve();
+      });
+    });
+  }
+
+  /** Gives back a part. */
+  give(bytes: number): void {
+    this.#kept -= bytes;
+    this.account.give(bytes);
+  }
+
+  /** Ends a wait. */
+  abort(reason: unknown): void {
+    if (this.#reject === undefined) return;
+    this.#reject(reason);
+    this.account.ledger.stopWaiting(this);
+  }
+
+  /** Gives everything back. */
+  release(): void {
+    this.abort(undefined);
+    if (this.#kept !== 0) this.give(this.#kept);
+  }
+}

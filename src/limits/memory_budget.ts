@@ -1,0 +1,235 @@
+/**
+ * Limits the bytes that the service keeps for its clients: bodies, uploads, frames and events that wait. Connections
+ * and identities share the budget so that none of them can use up what the others need.
+ *
+ * @module
+ */
+import type { Cancel, Clock } from "../clock.ts";
+import {
+  MemoryAccount,
+  type MemoryHold,
+  type MemoryLedger,
+  type MemoryShare,
+} from "./memory_account.ts";
+
+/** Is told when its connection has to give back memory. */
+export interface MemoryOwner {
+  /** Ends the part of the connection that keeps the most bytes, so that others can go on. */
+  endLargest(): void;
+  /** Returns how many bytes wait in the buffer of the WebSocket now. */
+  readBuffered(): number;
+}
+
+/** How many bytes the isolates of a process keep, in memory that they share. */
+export interface SharedBytes {
+  /** One number for each isolate. */
+  readonly bytes: Float64Array<ArrayBufferLike>;
+  /** The index of this isolate's number. */
+  readonly index: number;
+}
+
+/** Bytes that a hold waits for. */
+interface Waiter {
+  readonly hold: MemoryHold;
+  readonly bytes: number;
+  readonly since: number;
+  readonly settle: () => void;
+}
+
+/** What every connection keeps. */
+export const CONNECTION_BYTES = 16_384;
+
+// Of all bytes: what one connection may keep, and what is kept free for connections that keep little.
+const CONNECTION_SHARE = 1 / 4;
+const RESERVE_SHARE = 1 / 10;
+// A connection that keeps no more than this needs nothing but free bytes.
+const SMALL_BYTES = 262_144;
+// When nobody was given bytes for so long, the one who keeps least is given them from the reserve, or bytes are freed.
+const STALL_MS = 500;
+// How long the service calls itself overloaded after it has refused an exchange or ended one.
+const OVERLOADED_MS = 5000;
+
+/** The budget of one isolate, which may be a part of that of its process. */
+export class MemoryBudget implements MemoryLedger {
+  /** The most bytes that all isolates may keep. */
+  readonly maxBytes: number;
+  /** The most bytes that one connection may keep. */
+  readonly maxConnectionBytes: number;
+  /** Whether the process has so little memory left that only small connections are given bytes. */
+  isShort = false;
+  /** How often {@linkcode MemoryBudget.tick} was called. */
+  ticks = 0;
+  readonly #clock: Clock;
+  readonly #shared: SharedBytes;
+  readonly #accounts = new Map<MemoryAccount, MemoryOwner>();
+  /** The accounts with bytes in the buffers of their WebSockets. No event tells that a client has read them. */
+  readonly #buffering = new Set<MemoryAccount>();
+  readonly #shares = new Map<string, MemoryShare>();
+  readonly #waiting = new Map<MemoryHold, Waiter>();
+  #wake: Cancel | undefined;
+  #kept = 0;
+  #keptByOthers = 0;
+  #buffered = 0;
+  #movedAt = 0;
+  #refusedAt = -Infinity;
+
+  /** @param shared Default: the process has one isolate. */
+  constructor(
+    maxBytes: number,
+    clock: Clock,
+    shared: SharedBytes = { bytes: new Float64Array(1), index: 0 },
+  ) {
+    this.maxBytes = maxBytes;
+    this.maxConnectionBytes = Math.floor(maxBytes * CONNECTION_SHARE);
+    this.#clock = clock;
+    this.#shared = shared;
+  }
+
+  /** Bytes that this isolate keeps. */
+  get keptBytes(): number {
+    return this.#kept;
+  }
+
+  /** The part of them that waits in the buffers of WebSockets. */
+  get bufferedBytes(): number {
+    return this.#buffered;
+  }
+
+  /** Bytes that no isolate keeps; negative when more is kept than allowed. */
+  get freeBytes(): number {
+    return this.maxBytes - this.#kept - this.#keptByOthers;
+  }
+
+  /** Whether exchanges were refused or ended in the last seconds, or there is no room for another connection. */
+  get isOverloaded(): boolean {
+    return this.freeBytes <= 0 || this.#clock.now() - this.#refusedAt < OVERLOADED_MS;
+  }
+
+  /**
+   * Opens the account of a connection.
+   *
+   * @param key Of the identity that the connection belongs to.
+   */
+  openAccount(key: string, owner: MemoryOwner): MemoryAccount {
+    let share = this.#shares.get(key);
+    if (share === undefined) this.#shares.set(key, share = { key, accounts: 0, keptBytes: 0 });
+    share.accounts++;
+    const account = new MemoryAccount(this, share);
+    account.keep(CONNECTION_BYTES);
+    this.#accounts.set(account, owner);
+    return account;
+  }
+
+  /** Closes an account, and gives back what every connection keeps. Its exchanges give back their bytes themselves. */
+  closeAccount(account: MemoryAccount): void {
+    const { share } = account;
+    if (!this.#accounts.delete(account)) return;
+    account.setBuffered(0);
+    this.#buffering.delete(account);
+    account.give(CONNECTION_BYTES);
+    if (--share.accounts === 0) this.#shares.delete(share.key);
+  }
+
+  fits(account: MemoryAccount, bytes: number): boolean {
+    const kept = account.keptBytes + bytes;
+    const free = this.freeBytes;
+    if (kept <= SMALL_BYTES) return bytes <= free;
+    const open = this.isShort ? 0 : free - this.maxBytes * RESERVE_SHARE;
+    // An identity may keep as much as it leaves to all others, so that there is always room for one more.
+    return bytes <= open && kept <= this.maxConnectionBytes &&
+      account.share.keptBytes + bytes <= open;
+  }
+
+  count(bytes: number): void {
+    this.#kept += bytes;
+    if (bytes < 0 && this.#waiting.size > 0) this.#wakeSoon();
+  }
+
+  countBuffered(account: MemoryAccount, bytes: number): void {
+    this.#buffered += bytes;
+    if (bytes > 0) this.#buffering.add(account);
+  }
+
+  wait(hold: MemoryHold, bytes: number, settle: () => void): void {
+    const since = this.#clock.now();
+    if (this.#waiting.size === 0) this.#movedAt = since;
+    this.#waiting.set(hold, { hold, bytes, since, settle });
+  }
+
+  stopWaiting(hold: MemoryHold): void {
+    const waiter = this.#waiting.get(hold);
+    if (waiter !== undefined) this.#remove(waiter);
+  }
+
+  /** Notes that an exchange was refused for want of memory. */
+  refused(): void {
+    this.#refusedAt = this.#clock.now();
+  }
+
+  /** To be called several times a second: counts the other isolates, and helps those that wait in vain. */
+  tick(): void {
+    this.ticks++;
+    for (const account of this.#buffering) {
+      account.setBuffered(this.#accounts.get(account)?.readBuffered() ?? 0);
+      if (account.bufferedBytes === 0) this.#buffering.delete(account);
+    }
+    const { bytes, index } = this.#shared;
+    bytes[index] = this.#kept;
+    let others = 0;
+    for (let each = 0; each < bytes.length; each++) if (each !== index) others += bytes[each] ?? 0;
+    this.#keptByOthers = others;
+    if (this.#waiting.size === 0) return;
+    this.#serve();
+    if (this.#clock.now() - this.#movedAt >= STALL_MS) this.#helpFirst();
+  }
+
+  /** Ends the largest part of the connection that keeps the most bytes. */
+  endLargest(): void {
+    let largest: MemoryAccount | undefined;
+    for (const account of this.#accounts.keys()) {
+      if (account.keptBytes > (largest?.keptBytes ?? 0)) largest = account;
+    }
+    this.refused();
+    if (largest !== undefined) this.#accounts.get(largest)?.endLargest();
+  }
+
+  #wakeSoon(): void {
+    this.#wake ??= this.#clock.soon(() => {
+      this.#wake = undefined;
+      this.#serve();
+    });
+  }
+
+  /** Gives bytes to those that wait: first to the connections that keep the least. */
+  #serve(): void {
+    for (const waiter of this.#inOrder()) {
+      if (waiter.hold.tryTake(waiter.bytes)) this.#taken(waiter);
+    }
+  }
+
+  #inOrder(): readonly Waiter[] {
+    return [...this.#waiting.values()].sort((a, b) =>
+      a.hold.account.keptBytes - b.hold.account.keptBytes || a.since - b.since
+    );
+  }
+
+  #taken(waiter: Waiter): void {
+    this.#movedAt = this.#clock.now();
+    this.#remove(waiter);
+  }
+
+  #remove(waiter: Waiter): void {
+    this.#waiting.delete(waiter.hold);
+    waiter.settle();
+  }
+
+  /** Holds that each keep a part of what they need may wait for each other: one of them goes on, or gives way. */
+  #helpFirst(): void {
+    const [first] = this.#inOrder();
+    if (first === undefined) return;
+    this.#movedAt = this.#clock.now();
+    if (this.isShort || first.bytes > this.freeBytes) return this.endLargest();
+    first.hold.keep(first.bytes);
+    this.#taken(first);
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * Watches the memory that the process really has, for what no part of the service can count: messages that a client
+ * sends in fragments without an end are put together by the runtime, which reports neither their bytes nor their socket.
+ *
+ * @module
+ */
+import type { Cancel, Clock } from "../clock.ts";
+import { CONNECTION_BYTES, type MemoryBudget } from "./memory_budget.ts";
+
+/** A connection that can be ended for the memory that it may hold. */
+export interface WatchedConnection {
+  /** The number of the tick in which the last whole message arrived, by {@linkcode MemoryBudget.ticks}. */
+  readonly heardAt: number;
+  /** Whether exchanges are in flight. */
+  readonly isBusy: boolean;
+  /** Ends the connection at once. */
+  endForMemory(): void;
+}
+
+/** The memory of the process and of this isolate, in bytes, as `Deno.memoryUsage()` returns it. */
+export type MemoryReading = Readonly<Record<"rss" | "heapTotal" | "heapUsed" | "external", number>>;
+
+/** What a watch watches. */
+export interface MemoryWatchOptions {
+  /** The most memory that the process should have. */
+  readonly maxBytes: number;
+  /** The most memory that V8 gives to the objects of this isolate. */
+  readonly maxHeapBytes: number;
+  readonly budget: MemoryBudget;
+  /** In the order in which they were opened. */
+  readonly connections: () => Iterable<WatchedConnection>;
+  readonly countConnections: () => number;
+  readonly read: () => MemoryReading;
+  /** For each isolate, the bytes that it can explain. Default: the process has one isolate. */
+  readonly explained?: Float64Array<ArrayBufferLike>;
+  /** The index of this isolate's number. Default: 0. */
+  readonly index?: number;
+}
+
+const TICK_MS = 50;
+// Of the memory of the process: where only small connections are given more, and where the largest is ended.
+const [SHORT_SHARE, FULL_SHARE, HEAP_SHARE] = [0.85, 0.95, 0.8] as const;
+// Little can be gained from the budget when less than this part of it is used.
+const WORTHWHILE_SHARE = 1 / 16;
+// Growth that nothing explains is taken for fragments beyond this many bytes, or this part of the process's memory.
+const MIN_UNEXPLAINED_BYTES = 64 * 1024 * 1024;
+const UNEXPLAINED_SHARE = 1 / 8;
+// How many suspects are ended at a time, and after how many ticks without any the growth is taken for something else.
+const [MIN_SUSPECTS, SUSPECTS_SHARE] = [8, 1 / 8] as const;
+const SETTLED_TICKS = 20;
+
+/** Watches the memory of the process until it is disposed of. */
+export class MemoryWatch implements Disposable {
+  readonly #options: MemoryWatchOptions;
+  readonly #explained: Float64Array<ArrayBufferLike>;
+  readonly #maxUnexplained: number;
+  readonly #stop: Cancel;
+  /** What was not explained when the watch began, or when suspects were no longer found. */
+  #floor: number | undefined = undefined;
+  /** The last tick in which the growth was small. */
+  #calmAt = 0;
+  #ticksWithoutSuspects = 0;
+
+  constructor(options: MemoryWatchOptions, clock: Clock) {
+    this.#options = options;
+    this.#explained = options.explained ?? new Float64Array(1);
+    this.#maxUnexplained = Math.max(MIN_UNEXPLAINED_BYTES, options.maxBytes * UNEXPLAINED_SHARE);
+    this.#stop = clock.every(TICK_MS, () => this.#look());
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop();
+  }
+
+  #look(): void {
+    const { budget, maxBytes, maxHeapBytes, read } = this.#options;
+    const reading = read();
+    budget.isShort = reading.rss > maxBytes * SHORT_SHARE ||
+      reading.heapUsed > maxHeapBytes * HEAP_SHARE;
+    budget.tick();
+    const isWorthwhile = budget.keptBytes > budget.maxBytes * WORTHWHILE_SHARE;
+    if (isWorthwhile && reading.rss > maxBytes * FULL_SHARE) budget.endLargest();
+    this.#judge(reading);
+  }
+
+  /** Looks for growth that nothing explains, and ends the connections that may have caused it. */
+  #judge(reading: MemoryReading): void {
+    const unexplained = reading.rss - this.#explain(reading);
+    this.#floor ??= unexplained;
+    const growth = unexplained - this.#floor;
+    if (growth < this.#maxUnexplained / 2) this.#calmAt = this.#options.budget.ticks;
+    const isUrgent = reading.rss > this.#options.maxBytes * FULL_SHARE;
+    if (growth < this.#maxUnexplained && !isUrgent) return;
+    const suspects = this.#findSuspects();
+    if (suspects.length > 0) {
+      this.#ticksWithoutSuspects = 0;
+      const count = Math.max(MIN_SUSPECTS, Math.ceil(suspects.length * SUSPECTS_SHARE));
+      for (const suspect of isUrgent ? suspects : suspects.slice(0, count)) suspect.endForMemory();
+    } else if (++this.#ticksWithoutSuspects >= SETTLED_TICKS) {
+      this.#floor = unexplained; // memory that the allocator has not returned, for example
+      this.#ticksWithoutSuspects = 0;
+    }
+  }
+
+  /** Returns the bytes that all isolates can explain. */
+  #explain({ heapTotal, external }: MemoryReading): number {
+    const { budget, countConnections, index = 0 } = this.#options;
+    this.#explained[index] = heapTotal + external + budget.bufferedBytes +
+      countConnections() * CONNECTION_BYTES;
+    return this.#explained.reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  /**
+   * Returns the connections from which no whole message has arrived since the growth began: first those without an
+   * exchange, the latest first.
+   */
+  #findSuspects(): readonly WatchedConnection[] {
+    const silent = [...this.#options.connections()].filter(({ heardAt }) => heardAt < this.#calmAt);
+    silent.reverse();
+    const idle = silent.filter(({ isBusy }) => !isBusy);
+    return idle.length > 0 ? idle : silent;
+  }
+}
