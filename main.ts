@@ -62,6 +62,7 @@ async function run(config: Config, env: Readonly<Record<string, string>>): Promi
   const service = workers === 1
     ? serveAlone(config, env)
     : await serveTogether(config, { env, workers });
+  Deno.permissions.revokeSync({ name: "sys" }); // the memory of the machine was read
   running.resolve(service);
 
   let ending = false;

@@ -15,6 +15,7 @@ import { createRunner } from "./exchange/run.ts";
 import { createWheel } from "./exchange/wheel.ts";
 import type { Forward } from "./forward/forward.ts";
 import type { Limiter } from "./limits/limiter.ts";
+import type { MemoryBudget } from "./limits/memory_budget.ts";
 import { createPolicy } from "./policy/policy.ts";
 import type { Resolver } from "./policy/resolver.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
@@ -41,6 +42,7 @@ export function createOpenConnection(
     /** `undefined` if clients need no credential. */
     readonly authenticator: Authenticator | undefined;
     readonly limiter: Limiter;
+    readonly memory: MemoryBudget;
     readonly registry: Registry;
     readonly resolver: Resolver;
     readonly forward: Forward;
@@ -50,13 +52,13 @@ export function createOpenConnection(
     readonly clock: Clock;
   },
 ): (socket: OpenSocket) => Connection {
-  const { registry, resolver, clock } = deps;
+  const { registry, resolver, memory, clock } = deps;
   const policy = createPolicy({
     allowHosts: config.ALLOW_HOSTS,
     denyHosts: config.DENY_HOSTS,
     allowPorts: config.ALLOW_PORTS,
   }, { resolver });
-  const limits = toHelloLimits(config);
+  const limits = { ...toHelloLimits(config), maxKeptBytes: memory.maxConnectionBytes };
   const connectionDeps = {
     ...deps,
     runner: createRunner(toExchangeLimits(config), { ...deps, policy }),

@@ -34,6 +34,14 @@ export function whole(min: number, max: number): TextSchema<number> {
     .refine((number) => number >= min && number <= max, { error: form, abort: true });
 }
 
+/** Returns the schema of a whole number within a range, or of an empty text, which becomes `undefined`. */
+export function wholeOrEmpty(min: number, max: number): TextSchema<number | undefined> {
+  const form = `must be a whole number from ${min} to ${max}, or empty`;
+  return z.string().regex(/^\d{0,16}$/, { error: form, abort: true })
+    .transform((text) => text === "" ? undefined : Number(text))
+    .refine((number) => number === undefined || number >= min && number <= max, form);
+}
+
 /** Returns the schema of `auto` or a whole number from 1 to `max`. */
 export function autoOrWhole(max: number): TextSchema<"auto" | number> {
   const form = `must be auto or a whole number from 1 to ${max}`;

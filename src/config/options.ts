@@ -66,8 +66,8 @@ export function toExchangeLimits(config: Config): RequestLimits & DeliverLimits 
   };
 }
 
-/** Returns the limits that `hello` tells a client. Limits of an identity that are not set are left out. */
-export function toHelloLimits(config: Config): Limits {
+/** Returns the limits that `hello` tells a client, as far as the settings say them. Limits of an identity that are not set are left out. */
+export function toHelloLimits(config: Config): Omit<Limits, "maxKeptBytes"> {
   const { LIMIT_CONNECTIONS, LIMIT_IN_FLIGHT } = config;
   const { LIMIT_REQUESTS_PER_SECOND, LIMIT_REQUEST_BURST, LIMIT_BYTES_PER_MINUTE } = config;
   return {

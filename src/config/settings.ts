@@ -17,6 +17,7 @@ import {
   parsedBy,
   setting,
   whole,
+  wholeOrEmpty,
 } from "./forms.ts";
 import { MAX_PORT, parseJwksUrl, parseMethod, parseOrigin, parsePort } from "./values.ts";
 
@@ -188,6 +189,13 @@ export const configSchema = z.object({
     "0",
     "Bytes of response bodies to one identity per minute. Streamed bodies are slowed down to this rate",
     whole(0, Number.MAX_SAFE_INTEGER),
+  ),
+  MEMORY_BYTES: setting(
+    "",
+    "Most memory that the process should have. Half of what the program leaves of it may be kept for clients; one " +
+      "connection may keep a quarter of that. Empty: three quarters of the memory of the machine or the container, at " +
+      "most what V8 gives to the heaps",
+    wholeOrEmpty(MIB, Number.MAX_SAFE_INTEGER),
   ),
   MAX_FRAME_BYTES: setting(
     String(MIB),

@@ -148,14 +148,14 @@ export class Connection implements LastingConnection, FrameSocketListener {
     if (!this.allowance.spend(price, bytes)) this.socket.close(4500);
   }
 
-  /** To be called when the WebSocket has closed; aborts the exchanges in flight. */
+  /** To be called when the WebSocket has closed; aborts the exchanges in flight. Memory is kept until TCP has ended. */
   closed(code: number): void {
     if (this.#isGone) return;
     this.#isGone = true;
     this.#lifetime.close();
     this.socket.closed();
     this.inFlight.cancelAll();
-    this.memory.close();
+    this.memory.retire();
     this.#gone?.resolve();
     const { telemetry, clock } = this.#deps;
     telemetry.emit({

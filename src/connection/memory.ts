@@ -71,7 +71,12 @@ export class ConnectionMemory implements MemoryOwner, WatchedConnection {
     this.#connection.socket.terminate(1013);
   }
 
-  /** To be called when the connection has ended. */
+  /** To be called when the connection has closed. */
+  retire(): void {
+    this.#budget.retireAccount(this.account);
+  }
+
+  /** To be called when TCP has ended: until then it keeps what the client has not read. */
   close(): void {
     this.#budget.closeAccount(this.account);
   }

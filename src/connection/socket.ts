@@ -127,7 +127,7 @@ export class FrameSocket {
   /** Returns how many bytes of the WebSocket's buffer count as kept. */
   readBuffered(): number {
     const { bufferedAmount } = this.#webSocket;
-    return this.#isOpen && bufferedAmount > COUNTED_BYTES ? bufferedAmount : 0;
+    return bufferedAmount > COUNTED_BYTES ? bufferedAmount : 0;
   }
 
   /** Reports whether frames wait. */
@@ -165,7 +165,6 @@ export class FrameSocket {
     this.#isOpen = false;
     this.#polling?.();
     this.#polling = undefined;
-    this.#listener.memory.account.setBuffered(0);
     const waiting = [...this.#frames, ...this.#parts];
     this.#frames = NONE;
     this.#parts = NONE;

@@ -20,6 +20,8 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, string>> = {
     "Wait until some exchanges have ended, then send again. The Connection tab shows the limit; the operator sets it with MAX_IN_FLIGHT or LIMIT_IN_FLIGHT.",
   rate_limited:
     "Wait as long as the error says, then send again. The operator sets the limits with LIMIT_REQUESTS_PER_SECOND and LIMIT_BYTES_PER_MINUTE.",
+  proxy_overloaded:
+    "The service keeps too much in memory for its clients. Wait a moment and send the request again.",
   unauthorized:
     "The credential has expired. Click the connection state at the top of the page and enter a new token.",
   forbidden:
@@ -73,6 +75,7 @@ export const SENT_HELP: Readonly<Record<Sent, string>> = {
 /** What to do about each code that closes a connection. */
 export const CLOSE_HELP: Readonly<Record<CloseCode, string>> = {
   1001: "The service is shutting down. The page reconnects by itself.",
+  1013: "The service is short of memory. The page reconnects by itself.",
   4029: "This page read too slowly. The page reconnects by itself; request less at a time.",
   4500:
     "The service received too many frames that are invalid or have no effect. This is a bug of this page: report it with the frame log.",
@@ -100,6 +103,7 @@ export const REFUSAL_HELP: Readonly<Record<HttpErrorCode, string>> = {
   rate_limited:
     "You have reached your maximum number of connections. Close other pages; the operator sets the limit with LIMIT_CONNECTIONS.",
   internal_error: "This is a bug in the service; its log has details.",
+  overloaded: "The service is short of memory. The page reconnects by itself.",
   draining: "The service is shutting down. The page reconnects by itself.",
   authentication_unavailable:
     "The service cannot check credentials at the moment. The page reconnects by itself.",

@@ -28,6 +28,8 @@ export interface MemoryShare {
 /** The bytes of one connection. A class: every idle connection has one. */
 export class MemoryAccount {
   readonly share: MemoryShare;
+  /** Whether the connection has ended. */
+  isClosed = false;
   readonly #ledger: MemoryLedger;
   #kept = 0;
   #buffered = 0;

@@ -120,10 +120,20 @@ export class MemoryBudget implements MemoryLedger {
     return account;
   }
 
-  /** Closes an account, and gives back what every connection keeps. Its exchanges give back their bytes themselves. */
+  /** To be called when a connection has closed: nothing of it can be ended any more to free memory. */
+  retireAccount(account: MemoryAccount): void {
+    this.#accounts.delete(account);
+  }
+
+  /**
+   * Closes an account when TCP has ended, and gives back what every connection keeps and what was buffered. Its
+   * exchanges give back their bytes themselves.
+   */
   closeAccount(account: MemoryAccount): void {
     const { share } = account;
-    if (!this.#accounts.delete(account)) return;
+    if (account.isClosed) return;
+    account.isClosed = true;
+    this.#accounts.delete(account);
     account.setBuffered(0);
     this.#buffering.delete(account);
     account.give(CONNECTION_BYTES);
@@ -170,7 +180,8 @@ export class MemoryBudget implements MemoryLedger {
   tick(): void {
     this.ticks++;
     for (const account of this.#buffering) {
-      account.setBuffered(this.#accounts.get(account)?.readBuffered() ?? 0);
+      const owner = this.#accounts.get(account);
+      if (owner !== undefined) account.setBuffered(owner.readBuffered());
       if (account.bufferedBytes === 0) this.#buffering.delete(account);
     }
     const { bytes, index } = this.#shared;

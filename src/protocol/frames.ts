@@ -126,6 +126,8 @@ export interface Limits {
   readonly maxTimeoutMs: number;
   /** Initial credit of every upload, in payload bytes. */
   readonly windowBytes: number;
+  /** Bytes of bodies and frames that the server keeps for one connection; beyond it, exchanges wait. */
+  readonly maxKeptBytes: number;
   /** Connections of one identity at a time. Absent: no limit, as for the members below. */
   readonly maxConnections?: number;
   /** Requests of one identity per second, on average. */

@@ -38,8 +38,10 @@ export interface ClientSocketDeps {
 const IDLE_TIMEOUT_SECONDS = 30;
 // A WebSocket whose client disconnected before the response to its handshake fires no event, not even `close`.
 const OPEN_TIMEOUT_MS = 2000;
-// A WebSocket whose client does not answer a close frame fires no `close` event either.
+// A client that does not answer a close frame by then is not waited for: TCP is ended.
 const CLOSE_TIMEOUT_MS = 1000;
+// Longer than the kernel keeps a connection whose other end is gone, about 16 minutes.
+const LONGEST_END_MS = 20 * 60_000;
 // The code of a connection that ended without a `close` event.
 const NO_CLOSE_EVENT = 0;
 
@@ -76,6 +78,9 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject, PongL
   readonly #deps: ClientSocketDeps;
   #connection: Connection | undefined = undefined;
   #cancelTimeout: Cancel | undefined = undefined;
+  #isTerminated = false;
+  /** Whether the reader calls when TCP has ended, and the `close` event may fire earlier. */
+  #tellsEnd = false;
   #hasEnded = false;
 
   constructor(webSocket: WebSocket, client: AcceptedClient, deps: ClientSocketDeps) {
@@ -87,7 +92,7 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject, PongL
     this.#identityPlace = client.lease;
     this.#servicePlace = client.place;
     this.#deps = deps;
-    this.#endAfter(OPEN_TIMEOUT_MS);
+    this.#after(OPEN_TIMEOUT_MS, () => this.#end(NO_CLOSE_EVENT));
     webSocket.binaryType = "arraybuffer";
     webSocket.addEventListener("open", this, { once: true });
     webSocket.addEventListener("message", this);
@@ -95,24 +100,36 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject, PongL
   }
 
   get bufferedAmount(): number {
-    return this.#reader.webSocket.bufferedAmount;
+    return this.#isTerminated ? 0 : this.#reader.webSocket.bufferedAmount;
   }
 
   get readyState(): number {
-    return this.#reader.webSocket.readyState;
+    return this.#isTerminated ? WebSocket.CLOSED : this.#reader.webSocket.readyState;
   }
 
   send(message: SocketMessage): void {
-    this.#reader.webSocket.send(message);
+    if (!this.#isTerminated) this.#reader.webSocket.send(message);
+  }
+
+  /** Starts the closing handshake. TCP is ended if that takes too long. */
+  close(code?: number, reason?: string): void {
+    if (this.#isTerminated) return;
+    this.#reader.close(code, reason);
+    this.#after(CLOSE_TIMEOUT_MS, () => this.terminate());
   }
 
   /**
-   * Starts the closing handshake in the next turn of the event loop. The socket ends without the client's close frame if
-   * that takes too long.
+   * Ends TCP within milliseconds and without a Close frame, whatever the client does, also in the middle of a message.
+   * What was sent and has not left yet keeps TCP open until the client takes it; nothing is read any more. The places
+   * are held until TCP has ended.
    */
-  close(code?: number, reason?: string): void {
-    this.#reader.close(code, reason);
-    if (!this.#hasEnded) this.#endAfter(CLOSE_TIMEOUT_MS);
+  terminate(): void {
+    if (this.#isTerminated) return;
+    this.#isTerminated = true;
+    this.#cancelTimeout?.();
+    this.#tellsEnd = this.#reader.terminate(() => this.#giveBack());
+    if (!this.#tellsEnd) this.#after(LONGEST_END_MS, () => this.#giveBack());
+    this.#disconnect(NO_CLOSE_EVENT);
   }
 
   /** Handles an event of the WebSocket. An exception in a listener would end the process. */
@@ -135,7 +152,7 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject, PongL
   }
 
   #open(): void {
-    if (this.#hasEnded) return this.#reader.webSocket.close(); // too late: its places were given back
+    if (this.#hasEnded) return this.close(); // too late: its places were given back
     this.#cancelTimeout?.();
     this.#cancelTimeout = undefined;
     const { openConnection, connections, isDraining, telemetry } = this.#deps;
@@ -151,24 +168,35 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject, PongL
     if (isDraining()) connection.drain(0); // the drain started between the handshake and this event
   }
 
-  #endAfter(delayMs: number): void {
+  #after(delayMs: number, action: () => void): void {
     this.#cancelTimeout?.();
     this.#cancelTimeout = this.#deps.clock.after(delayMs, () => {
       try {
-        this.#end(NO_CLOSE_EVENT);
+        action();
       } catch (error) {
         this.#fail(error);
       }
     });
   }
 
+  /** The WebSocket has ended, and TCP with it unless {@linkcode ClientSocket.terminate} waits for that. */
   #end(code: number): void {
-    this.#hasEnded = true;
+    if (this.#tellsEnd) return;
     this.#reader.ended();
+    this.#giveBack();
+    this.#disconnect(code);
+  }
+
+  #giveBack(): void {
+    this.#hasEnded = true;
     this.#cancelTimeout?.();
     this.#cancelTimeout = undefined;
     this.#servicePlace[Symbol.dispose]();
     this.#identityPlace[Symbol.dispose]();
+    this.#connection?.memory.close();
+  }
+
+  #disconnect(code: number): void {
     if (this.#connection === undefined) return;
     this.#deps.connections.delete(this.#connection);
     this.#connection.closed(code);

@@ -8,11 +8,19 @@ import type { Authenticator, Identity } from "../auth/authenticator.ts";
 import { type ClientAddress, toAddressKey } from "../auth/client_address.ts";
 import type { OriginCheck } from "../auth/origin.ts";
 import type { Lease, Limiter } from "../limits/limiter.ts";
+import type { MemoryBudget } from "../limits/memory_budget.ts";
 import type { ConnectionPlaces } from "../limits/connection_places.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { authenticate } from "./authenticate.ts";
 import { findMalformed } from "./handshake.ts";
-import { DRAINING, isRefusal, type Refusal, toRefusalResponse, toRetryAfter } from "./refusal.ts";
+import {
+  DRAINING,
+  isRefusal,
+  OVERLOADED,
+  type Refusal,
+  toRefusalResponse,
+  toRetryAfter,
+} from "./refusal.ts";
 
 /** A client that may connect. */
 export interface Admitted {
@@ -56,6 +64,7 @@ export interface GateDeps {
   readonly limiter: Limiter;
   /** Limits the connections of all clients. */
   readonly places: ConnectionPlaces;
+  readonly memory: MemoryBudget;
   readonly isDraining: () => boolean;
   readonly telemetry: Telemetry;
 }
@@ -70,6 +79,7 @@ export function createGate(deps: GateDeps): Gate {
     authenticator,
     limiter,
     places,
+    memory,
     isDraining,
     telemetry,
   } = deps;
@@ -95,6 +105,7 @@ export function createGate(deps: GateDeps): Gate {
         };
       }
       if (isDraining()) return DRAINING;
+      if (memory.freeBytes <= 0) return OVERLOADED;
       return places.isFull ? full : undefined;
     },
     async admit(headers, address): Promise<Admitted | Refusal> {

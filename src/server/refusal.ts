@@ -5,6 +5,8 @@
  */
 import { HTTP_ERRORS, type HttpErrorCode } from "../protocol/mod.ts";
 
+const OVERLOADED_RETRY_AFTER_MS = 5000;
+
 /** Why a request is refused. */
 export interface Refusal {
   readonly code: HttpErrorCode;
@@ -17,6 +19,13 @@ export interface Refusal {
 export const DRAINING: Refusal = {
   code: "draining",
   message: "The service is shutting down; try again later, or another instance",
+};
+
+/** The refusal of new connections while the service is short of memory. */
+export const OVERLOADED: Refusal = {
+  code: "overloaded",
+  message: "The service is short of memory; try again later, or another instance",
+  headers: toRetryAfter(OVERLOADED_RETRY_AFTER_MS),
 };
 
 /** Reports whether a decision is a refusal. */

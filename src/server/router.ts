@@ -5,7 +5,7 @@
  */
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { AssetHandler } from "./assets.ts";
-import { DRAINING, toRefusalResponse } from "./refusal.ts";
+import { DRAINING, OVERLOADED, toRefusalResponse } from "./refusal.ts";
 
 /** Responds to a request. */
 export type Handler = (
@@ -25,6 +25,8 @@ export interface Routes {
   readonly metrics?: Handler | undefined;
   /** Decides whether `/readyz` reports the service ready. */
   readonly isDraining: () => boolean;
+  /** Its memory decides that too. */
+  readonly memory: { readonly isOverloaded: boolean };
 }
 
 const SAFE_HEADERS = {
@@ -36,14 +38,18 @@ const CHECK_PATH = "/console/handshake";
 
 /** Creates the handler of all requests. It reports every error that a route throws, and responds with 500. */
 export function createRouter(routes: Routes, telemetry: Telemetry): Handler {
-  const { upgrade, assets, checkHandshake, metrics, isDraining } = routes;
+  const { upgrade, assets, checkHandshake, metrics, isDraining, memory } = routes;
+
+  function reportReadiness(): Response {
+    if (isDraining()) return toRefusalResponse(DRAINING, SAFE_HEADERS);
+    if (memory.isOverloaded) return toRefusalResponse(OVERLOADED, SAFE_HEADERS);
+    return Response.json({ status: "ready" }, { headers: SAFE_HEADERS });
+  }
+
   const handlers: Readonly<Record<string, Handler>> = {
     "/ws": upgrade,
     "/healthz": () => Response.json({ status: "alive" }, { headers: SAFE_HEADERS }),
-    "/readyz": () =>
-      isDraining()
-        ? toRefusalResponse(DRAINING, SAFE_HEADERS)
-        : Response.json({ status: "ready" }, { headers: SAFE_HEADERS }),
+    "/readyz": reportReadiness,
     ...(metrics !== undefined && { "/metrics": metrics }),
     ...(checkHandshake !== undefined && { [CHECK_PATH]: checkHandshake }),
   };

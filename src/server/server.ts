@@ -7,6 +7,7 @@ import { createClientAddress } from "../auth/client_address.ts";
 import { createOriginCheck } from "../auth/origin.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Limiter } from "../limits/limiter.ts";
+import type { MemoryBudget } from "../limits/memory_budget.ts";
 import type { ConnectionPlaces } from "../limits/connection_places.ts";
 import { createAssets } from "./assets.ts";
 import type { ClientSocketDeps } from "./client_socket.ts";
@@ -39,6 +40,7 @@ export interface ServerDeps extends ClientSocketDeps {
   readonly authenticator: Authenticator | undefined;
   readonly limiter: Limiter;
   readonly places: ConnectionPlaces;
+  readonly memory: MemoryBudget;
   /** `undefined` if the service collects no metrics. */
   readonly metrics: MetricsText | undefined;
 }
@@ -46,7 +48,7 @@ export interface ServerDeps extends ClientSocketDeps {
 /** Creates the handler of all requests to the service. */
 export function createServerHandler(options: ServerOptions, deps: ServerDeps): Handler {
   const { allowedOrigins, listenHost, trustProxy, clientSources, consoleParts } = options;
-  const { authenticator, metrics, isDraining, telemetry } = deps;
+  const { authenticator, metrics, isDraining, memory, telemetry } = deps;
   const gate = createGate({
     ...deps,
     isOriginAllowed: createOriginCheck({ allowedOrigins, listenHost }),
@@ -61,5 +63,6 @@ export function createServerHandler(options: ServerOptions, deps: ServerDeps): H
     checkHandshake: consoleParts === undefined ? undefined : createHandshakeCheck(gate),
     metrics: metrics && createMetricsHandler(metrics, authenticator),
     isDraining,
+    memory,
   }, telemetry);
 }

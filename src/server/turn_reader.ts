@@ -1,36 +1,17 @@
 /**
  * Reads the messages of a WebSocket in turns of the event loop. Deno's own loop reads on, in microtasks, while bytes
- * have arrived: a client that sends without a pause would stop all timers and all other sockets. Deno has no way to
- * pause that loop. This stops and starts it through members of a WebSocket that Deno keeps to itself; where they are
- * missing, Deno's loop goes on as it is.
+ * have arrived: a client that sends without a pause would stop all timers and all other sockets. Where Deno's loop
+ * cannot be stopped and started, it goes on as it is.
  *
  * @module
  */
 import type { Cancel, Clock } from "../clock.ts";
 import { sizeOfMessage } from "../protocol/message_size.ts";
-
-// The descriptions of symbols in `ext/websocket/01_websocket.js` of Deno 2.9.
-const STATE = "[[readyState]]";
-const LOOP = "[[eventLoop]]";
-const FRAME_ARRIVED = "[[serverHandleIdleTimeout]]";
+import { endTcp, ReadingLoop } from "./websocket_internals.ts";
 
 // A turn takes about a millisecond: a message costs 2 to 40 µs, and more if it is long.
 const FRAMES_PER_TURN = 32;
 const BYTES_PER_FRAME = 16_384;
-// Deno ends TCP at the first message that it reads after `close()`. By then, the client should have the Close frame.
-const LINGER_MS = 100;
-
-// deno-lint-ignore ban-types -- methods that Deno does not declare
-type Method = Function;
-
-interface Internals {
-  readonly state: symbol;
-  /** Deno's loop: reads until the state is CLOSED. */
-  readonly loop: Method;
-  /** Deno calls it for every message and pong, before the event if there is one. */
-  readonly frameArrived: Method;
-}
-
 /** Is told of frames that have no event. */
 export interface PongListener {
   /** Called with the number of pongs that have arrived, once there are many. */
@@ -42,12 +23,12 @@ export class TurnReader {
   readonly #webSocket: WebSocket;
   readonly #listener: PongListener;
   readonly #clock: Clock;
-  readonly #internals: Internals | undefined;
+  readonly #loop: ReadingLoop | undefined;
   #left = FRAMES_PER_TURN;
   #pongs = -1; // Deno calls `frameArrived` once when the WebSocket opens
   #hasStopped = false;
   #isClosing = false;
-  #isHeld = false;
+  #isTerminated = false;
   /** The state that the WebSocket really has, while it shows CLOSED so that the loop stops. */
   #state: number | undefined = undefined;
   #cancel: Cancel | undefined = undefined;
@@ -56,15 +37,7 @@ export class TurnReader {
     this.#webSocket = webSocket;
     this.#listener = listener;
     this.#clock = clock;
-    this.#internals = findInternals(webSocket);
-    if (this.#internals === undefined) return;
-    const { frameArrived } = this.#internals;
-    Reflect.defineProperty(webSocket, symbolOf(WebSocket.prototype, FRAME_ARRIVED), {
-      value: () => {
-        frameArrived.call(webSocket);
-        this.#count();
-      },
-    });
+    this.#loop = ReadingLoop.find(webSocket, () => this.#count());
   }
 
   /** The WebSocket, in its real state. */
@@ -79,22 +52,34 @@ export class TurnReader {
     this.#left -= Math.floor(sizeOfMessage(data) / BYTES_PER_FRAME);
     this.#showState();
     handle();
-    if (this.#hasStopped || this.#isHeld || this.#left <= 0) this.#stop();
+    if (this.#hasStopped || this.#isTerminated || this.#left <= 0) this.#stop();
   }
 
-  /** Closes the WebSocket in the next turn. Messages that follow are not read until the client can have the Close frame. */
+  /**
+   * Sends a Close frame. The WebSocket shows that it is open until the client's Close frame has arrived and everything
+   * that was sent has left, so that its `close` event fires when TCP ends. Messages until then are to be ignored.
+   */
   close(code?: number, reason?: string): void {
     if (this.#isClosing) return;
-    this.#isClosing = this.#isHeld = true;
+    this.#isClosing = true;
+    const { webSocket } = this;
+    const isOpen = webSocket.readyState === WebSocket.OPEN;
+    webSocket.close(code, reason);
+    // In its state CLOSING, Deno would end TCP at the next message, so that the Close frame may be lost, and tell that
+    // TCP has ended while it still waits for a client that takes nothing.
+    if (isOpen) this.#loop?.show(WebSocket.OPEN);
+  }
+
+  /**
+   * Ends TCP without a closing handshake. Messages that still arrive are to be ignored.
+   *
+   * @param ended Is called when TCP has ended. A `close` event may fire earlier.
+   * @returns Whether that is possible. If not, `ended` is not called.
+   */
+  terminate(ended: () => void): boolean {
     this.#cancel?.();
-    // Not at once: the loop may hold another message already, at which Deno would end TCP without a Close frame.
-    this.#cancel = this.#clock.soon(() => {
-      this.webSocket.close(code, reason);
-      this.#cancel = this.#clock.after(LINGER_MS, () => {
-        this.#isHeld = false;
-        this.#readOn();
-      });
-    });
+    this.#isClosing = this.#isTerminated = true;
+    return endTcp(this.webSocket, ended);
   }
 
   /** To be called when the WebSocket has ended. */
@@ -104,23 +89,23 @@ export class TurnReader {
 
   #count(): void {
     this.#pongs++; // `take` knows better
-    if (--this.#left <= 0 || this.#isHeld) this.#stop();
+    if (--this.#left <= 0 || this.#isTerminated) this.#stop();
   }
 
   /** Makes the loop end once the message that it has read was handled. */
   #stop(): void {
-    if (this.#internals === undefined) return;
+    if (this.#loop === undefined) return;
     this.#state ??= this.#webSocket.readyState;
-    Reflect.set(this.#webSocket, this.#internals.state, WebSocket.CLOSED);
+    this.#loop.show(WebSocket.CLOSED);
     queueMicrotask(() => this.#showState());
     if (this.#hasStopped) return;
     this.#hasStopped = true;
-    if (!this.#isHeld) this.#cancel = this.#clock.soon(() => this.#nextTurn());
+    if (!this.#isTerminated) this.#cancel = this.#clock.soon(() => this.#nextTurn());
   }
 
   #showState(): void {
-    if (this.#state === undefined || this.#internals === undefined) return;
-    Reflect.set(this.#webSocket, this.#internals.state, this.#state);
+    if (this.#state === undefined) return;
+    this.#loop?.show(this.#state);
     this.#state = undefined;
   }
 
@@ -128,33 +113,13 @@ export class TurnReader {
     const pongs = this.#pongs;
     this.#pongs = 0;
     if (pongs > 0) this.#listener.pongsArrived(pongs);
-    if (!this.#isHeld) this.#readOn();
+    if (!this.#isTerminated) this.#readOn();
   }
 
   #readOn(): void {
     this.#left = FRAMES_PER_TURN;
     if (!this.#hasStopped) return;
     this.#hasStopped = false;
-    if (this.#webSocket.readyState !== WebSocket.CLOSED) {
-      this.#internals?.loop.call(this.#webSocket);
-    }
+    if (this.#webSocket.readyState !== WebSocket.CLOSED) this.#loop?.start();
   }
-}
-
-function findInternals(webSocket: WebSocket): Internals | undefined {
-  const state = symbolOf(webSocket, STATE);
-  const loop: unknown = Reflect.get(webSocket, symbolOf(WebSocket.prototype, LOOP));
-  const frameArrived: unknown = Reflect.get(
-    webSocket,
-    symbolOf(WebSocket.prototype, FRAME_ARRIVED),
-  );
-  if (!Reflect.has(webSocket, state)) return undefined;
-  if (typeof loop !== "function" || typeof frameArrived !== "function") return undefined;
-  return { state, loop, frameArrived };
-}
-
-/** Returns the symbol with a description that an object has; another one, which nothing has, when there is none. */
-function symbolOf(object: object, description: string): symbol {
-  const symbols = Object.getOwnPropertySymbols(object);
-  return symbols.find((symbol) => symbol.description === description) ?? Symbol(description);
 }

@@ -12,8 +12,15 @@ export interface ServiceState {
   readonly connections: () => number;
   /** How many exchanges have begun and not ended. */
   readonly inFlight: () => number;
+  readonly budget: KeptMemory;
   readonly memory: () => MemoryUsage;
   readonly meter: EventLoopMeter;
+}
+
+/** Memory that is kept for clients, in bytes. */
+export interface KeptMemory {
+  readonly keptBytes: number;
+  readonly maxBytes: number;
 }
 
 /** Memory that the process holds, in bytes, as `Deno.memoryUsage()` returns it. */
@@ -30,7 +37,7 @@ const LAG_QUANTILES = [0.5, 0.99, 1];
  */
 export function createGauges(
   registry: Registry,
-  { connections, inFlight, memory, meter }: ServiceState,
+  { connections, inFlight, budget, memory, meter }: ServiceState,
   { version, startedAt }: { readonly version: string; readonly startedAt: number },
 ): void {
   const registers = [registry];
@@ -61,6 +68,23 @@ export function createGauges(
     registers,
     collect(): void {
       this.set(inFlight());
+    },
+  });
+  new Gauge({
+    name: "wsfetch_kept_bytes",
+    help: "Memory that is kept for clients: bodies, uploads, frames and events that wait",
+    registers,
+    collect(): void {
+      this.set(budget.keptBytes);
+    },
+  });
+  new Gauge({
+    name: "wsfetch_kept_bytes_max",
+    help: "Most memory that may be kept for clients, by all workers together",
+    registers,
+    aggregator: "max",
+    collect(): void {
+      this.set(budget.maxBytes);
     },
   });
   new Gauge({

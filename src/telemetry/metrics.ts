@@ -9,7 +9,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { createCounter, createCounterBy } from "./counter.ts";
 import { createEventLoopMeter, type EventLoopMeter } from "./event_loop.ts";
 import { createExchangeMetrics } from "./exchange_metrics.ts";
-import { createGauges, type MemoryUsage } from "./gauges.ts";
+import { createGauges, type KeptMemory, type MemoryUsage } from "./gauges.ts";
 import { createKnownLabel, createNamedLabel } from "./labels.ts";
 import type { Telemetry, TelemetryEvent } from "./telemetry.ts";
 
@@ -34,6 +34,8 @@ export interface MetricsDeps {
   readonly connections: () => number;
   /** Returns how many exchanges have begun and not ended. */
   readonly inFlight: () => number;
+  /** The memory that is kept for clients. Default: none. */
+  readonly budget?: KeptMemory;
   /** Returns how many lines of the log were dropped. Default: none. */
   readonly droppedLines?: () => number;
   /** Default: the memory of the process. */
@@ -44,7 +46,7 @@ export interface MetricsDeps {
 }
 
 // RFC 6455 §7.4.1, those of PROTOCOL.md, and 0 for a connection that broke.
-const CLOSE_CODES = "0 1000 1001 1002 1003 1005 1006 1007 1008 1009 1011 4029 4500 4501 4509";
+const CLOSE_CODES = "0 1000 1001 1002 1003 1005 1006 1007 1008 1009 1011 1013 4029 4500 4501 4509";
 const MAX_CODES = 64;
 
 // The limits that cause a refusal, by its code.
@@ -55,7 +57,9 @@ const HANDSHAKE_LIMITS: ReadonlyMap<string | undefined, string> = new Map([
 const EXCHANGE_LIMITS: ReadonlyMap<string | undefined, string> = new Map([
   ["too_many_in_flight", "connection_in_flight"],
   ["rate_limited", "identity_requests"],
+  ["proxy_overloaded", "memory"],
 ]);
+const NO_MEMORY: KeptMemory = { keptBytes: 0, maxBytes: 0 };
 
 /**
  * Creates {@linkcode Metrics} in a registry of their own.
@@ -70,6 +74,7 @@ export function createMetrics(
   {
     connections,
     inFlight,
+    budget = NO_MEMORY,
     droppedLines = () => 0,
     memory = Deno.memoryUsage,
     clock = systemClock,
@@ -78,7 +83,7 @@ export function createMetrics(
 ): Metrics {
   const registry = new Registry();
   const startedAt = clock.epochMs();
-  createGauges(registry, { connections, inFlight, memory, meter }, { version, startedAt });
+  createGauges(registry, { connections, inFlight, budget, memory, meter }, { version, startedAt });
   const exchanges = createExchangeMetrics(registry);
   exchanges.addUpstreams(upstreams);
   const opened = createCounter({

@@ -5,7 +5,9 @@
  */
 import { toLimiterOptions } from "../config/options.ts";
 import type { Config } from "../config/config.ts";
+import { toMemoryBytes } from "../config/memory.ts";
 import { allocateLimits, forgetIsolate, type SharedLimits } from "../limits/shared.ts";
+import { allocateMemoryNumbers, type MemoryNumbers } from "../service_memory.ts";
 import { endTurn } from "../telemetry/shared_output.ts";
 
 /** The memory of one service. Each isolate has a number in it, {@linkcode toIsolateNumber}. */
@@ -16,15 +18,28 @@ export interface SharedMemory {
   readonly connections: Int32Array<SharedArrayBuffer>;
   /** What identities use of their limits. */
   readonly limits: SharedLimits;
+  /** The most memory that the process should have, in bytes. */
+  readonly memoryBytes: number;
+  readonly memory: MemoryNumbers;
 }
 
-/** Allocates the memory that so many workers share. */
+/**
+ * Allocates the memory that so many workers share.
+ *
+ * @throws {ConfigError} `MEMORY_BYTES` is too little for them.
+ */
 export function allocateSharedMemory(config: Config, workers: number): SharedMemory {
   const allocate = (length: number): Int32Array<SharedArrayBuffer> =>
     new Int32Array(new SharedArrayBuffer(length * Int32Array.BYTES_PER_ELEMENT));
   const size = { isolates: workers, keys: config.MAX_CONNECTIONS };
   const limits = allocateLimits(toLimiterOptions(config), size);
-  return { turn: allocate(1), connections: allocate(workers), limits };
+  return {
+    turn: allocate(1),
+    connections: allocate(workers),
+    limits,
+    memoryBytes: toMemoryBytes(config, workers),
+    memory: allocateMemoryNumbers(workers),
+  };
 }
 
 /** Returns the number, above 0, of the worker with this index. */
@@ -33,8 +48,12 @@ export function toIsolateNumber(index: number): number {
 }
 
 /** Gives back everything that a worker held when it ended. */
-export function releaseWorker({ turn, connections, limits }: SharedMemory, index: number): void {
+export function releaseWorker(
+  { turn, connections, limits, memory }: SharedMemory,
+  index: number,
+): void {
   Atomics.store(connections, index, 0);
+  memory.kept[index] = memory.explained[index] = 0;
   forgetIsolate(limits, index);
   endTurn({ turn, self: toIsolateNumber(index) });
 }

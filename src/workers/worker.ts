@@ -35,6 +35,7 @@ function start(
     silent: SILENT,
     connectionCounts: { counts: shared.connections, index },
     counting: createSharedCounting(shared.limits, index),
+    ownMemory: { memoryBytes: shared.memoryBytes, numbers: shared.memory, index },
     memory: () => ({ ...Deno.memoryUsage(), rss: 0 }), // that of the process is the coordinator's metric
     renderMetrics(): Promise<string> {
       const rendered = Promise.withResolvers<string>();

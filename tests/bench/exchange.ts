@@ -18,6 +18,7 @@ import { createLogger } from "../../src/telemetry/logger.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import type { Telemetry } from "../../src/telemetry/telemetry.ts";
 import { createRegistry } from "../../src/upstream/registry.ts";
+import { createAmpleBudget } from "../helpers/memory.ts";
 import { NO_LIMITS } from "../helpers/limits.ts";
 import { median } from "./statistics.ts";
 
@@ -76,6 +77,7 @@ function createVariant(name: string, telemetry: Telemetry): Variant {
     server: "wsfetch/bench",
     authenticator: undefined,
     limiter,
+    memory: createAmpleBudget(systemClock),
     registry,
     resolver: createResolver(),
     forward: createForward(respond),
@@ -92,6 +94,7 @@ function createVariant(name: string, telemetry: Telemetry): Variant {
       if (++responses % IN_FLIGHT === 0) responded();
     },
     close: () => {},
+    terminate: () => {},
     id: crypto.randomUUID(),
     identity: undefined,
     key: "bench",

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { FrameSocket } from "../../src/connection/socket.ts";
 import { createFakeWebSocket, type FakeWebSocket } from "../helpers/connection.ts";
 import { createFakeClock, type FakeClock } from "../helpers/clock.ts";
+import { openAccount } from "../helpers/memory.ts";
 import { settle } from "../helpers/exchange.ts";
 
 interface Bench {
@@ -29,6 +30,7 @@ function createBench(
   const socket = new FrameSocket(webSocket, options, {
     closing: (code) => void told.push(code),
     paused: () => void told.push("paused"),
+    memory: { account: openAccount() },
   });
   return {
     socket,
@@ -412,7 +414,11 @@ Deno.test("a buffer that has moved once and never again is given up", async () =
 Deno.test("send() drops a frame when the WebSocket is closing by itself", () => {
   const webSocket = { ...createFakeWebSocket(), readyState: WebSocket.CLOSING };
   const options = { highWaterBytes: 1, sendTimeoutMs: 1, maxWaiting: 1, clock: createFakeClock() };
-  const socket = new FrameSocket(webSocket, options, { closing: () => {}, paused: () => {} });
+  const socket = new FrameSocket(webSocket, options, {
+    closing: () => {},
+    paused: () => {},
+    memory: { account: openAccount() },
+  });
   assertEquals([socket.send(() => "a"), socket.sendPart(() => "b")], [undefined, undefined]);
   assertEquals(webSocket.messages, []);
 });

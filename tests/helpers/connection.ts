@@ -19,6 +19,7 @@ import { createForward } from "../../src/forward/forward.ts";
 import { decodeChunk, type HttpResponse, type Timing } from "../../src/protocol/mod.ts";
 import type { TelemetryEvent } from "../../src/telemetry/telemetry.ts";
 import type { Frame } from "./client.ts";
+import { createAmpleBudget, openAccount } from "./memory.ts";
 import { createFakeClock, type FakeClock } from "./clock.ts";
 import {
   ALLOW_ALL,
@@ -71,6 +72,7 @@ export function createFakeWebSocket(
       onSend(webSocket);
     },
     close: (code = 1005) => void closes.push(code),
+    terminate: () => void closes.push(1006),
   };
   return webSocket;
 }
@@ -112,7 +114,7 @@ export function createOutletBench(
   const socket = new FrameSocket(
     webSocket,
     { highWaterBytes: 1, sendTimeoutMs: 60_000, maxWaiting: 1000, clock },
-    { closing: () => {}, paused: () => {} },
+    { closing: () => {}, paused: () => {}, memory: { account: openAccount() } },
   );
   const allowance = new FrameAllowance(1, clock);
   const sink = { dialect: streams ? v1 : plain, socket, allowance };
@@ -220,6 +222,7 @@ export function createBench(
     },
     refuse: runner.refuse,
   };
+  const memory = createAmpleBudget(clock);
   const limits = {
     maxFrameBytes: 1000,
     maxInFlight: 2,
@@ -227,6 +230,7 @@ export function createBench(
     maxResponseBytes: 1,
     maxTimeoutMs: 1,
     windowBytes: 10,
+    maxKeptBytes: memory.maxConnectionBytes,
   };
   const connection = new Connection({
     webSocket,
@@ -238,6 +242,7 @@ export function createBench(
   }, {
     runner: watched,
     wheel,
+    memory,
     limiter,
     authenticator,
     telemetry,

@@ -293,6 +293,7 @@ export const RUNNER_LIMITS = {
   streamIdleMs: 1000,
   timeoutMs: 10_000,
   maxTimeoutMs: 30_000,
+  windowBytes: 10,
 } as const;
 
 /** An exchange that has been started. */

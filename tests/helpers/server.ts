@@ -19,6 +19,7 @@ import { createServerHandler, type ServerDeps } from "../../src/server/server.ts
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createRegistry } from "../../src/upstream/registry.ts";
 import { createFakeClock, type FakeClock, withRealTurns } from "./clock.ts";
+import { createAmpleBudget } from "./memory.ts";
 import { NO_LIMITS } from "./limits.ts";
 import { createLog, type Log } from "./log.ts";
 
@@ -52,7 +53,7 @@ export function startServer(options: TestServerOptions = {}): TestServer {
   const telemetry = createLogger({ level: "debug", format: "json", write: log.write });
   const drain = createDrain(connections, { graceMs, telemetry, clock });
   const limiter = createLimiter(NO_LIMITS, createMemoryStore);
-  const common = { authenticator: undefined, limiter, telemetry };
+  const common = { authenticator: undefined, limiter, memory: createAmpleBudget(), telemetry };
   const handler = createServerHandler({
     allowedOrigins: [],
     listenHost: "127.0.0.1",

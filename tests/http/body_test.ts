@@ -63,13 +63,13 @@ Deno.test("limitChunks() reads nothing ahead, throws the errors of the chunks, a
 
 Deno.test("collectChunks() returns all chunks as one array, though each is valid only until the next", async () => {
   const { body } = fakeBody(["ab", "", "c", "def"]);
-  assertEquals(await collectChunks(body.chunks(Infinity)), latin1("abcdef"));
-  assertEquals(await collectChunks(fakeBody([]).body.chunks(Infinity)), new Uint8Array());
+  assertEquals(await collectChunks(body.chunks(Infinity), Infinity), latin1("abcdef"));
+  assertEquals(await collectChunks(fakeBody([]).body.chunks(Infinity), Infinity), new Uint8Array());
   const chunk = latin1("x");
   async function* one(): AsyncGenerator<Bytes> {
     yield chunk;
   }
-  const copy = await collectChunks(one());
+  const copy = await collectChunks(one(), Infinity);
   chunk[0] = 0;
   assertEquals(copy, latin1("x"));
 });

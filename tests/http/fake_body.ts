@@ -57,7 +57,7 @@ export function fakeBody(
     body: {
       length,
       isHere,
-      bytes: (maxBytes) => collectChunks(chunks(maxBytes)),
+      bytes: (maxBytes) => collectChunks(chunks(maxBytes), maxBytes),
       chunks,
       discard: () => void discards++,
     },

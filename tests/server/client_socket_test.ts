@@ -1,5 +1,9 @@
-import { assert, assertEquals } from "@std/assert";
-import { createConnectionPlaces } from "../../src/limits/connection_places.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  type ConnectionPlaces,
+  createConnectionPlaces,
+} from "../../src/limits/connection_places.ts";
+import { createLease, type Lease } from "../../src/limits/places.ts";
 import { connectV1 } from "../helpers/client.ts";
 import { connectRaw, HANDSHAKE, rawFrame, TEXT } from "../helpers/raw_client.ts";
 import { startServer } from "../helpers/server.ts";
@@ -7,6 +11,8 @@ import { latin1 } from "../helpers/upstream.ts";
 
 const OPEN_TIMEOUT_MS = 2000;
 const CLOSE_TIMEOUT_MS = 1000;
+const FIRST_FRAGMENT = 0x01;
+const NEXT_FRAGMENT = 0x00;
 
 Deno.test("acceptHandshake() gives the places back when the client disconnected before the response", async () => {
   const asked = Promise.withResolvers<void>();
@@ -59,8 +65,31 @@ Deno.test("a socket that opens too late is closed, and has no connection", async
   assertEquals(server.log.lines, []);
 });
 
-Deno.test("a socket whose client does not answer a close frame ends after a second", async () => {
-  const places = createConnectionPlaces(1);
+/** Creates places, and tells when the first of them was given back. */
+function watchPlaces(max: number): {
+  readonly places: ConnectionPlaces;
+  readonly givenBack: Promise<void>;
+} {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const inner = createConnectionPlaces(max);
+  const places: ConnectionPlaces = {
+    max,
+    get isFull(): boolean {
+      return inner.isFull;
+    },
+    take(): Lease | undefined {
+      const lease = inner.take();
+      return lease && createLease(() => {
+        lease[Symbol.dispose]();
+        resolve();
+      });
+    },
+  };
+  return { places, givenBack: promise };
+}
+
+Deno.test("a socket whose client does not answer a close frame ends after a second, and TCP with it", async () => {
+  const { places, givenBack } = watchPlaces(1);
   await using server = startServer({ places });
   const { clock, log } = server;
   using client = await connectRaw(server.port, { "sec-websocket-protocol": "wsfetch.v1" });
@@ -70,12 +99,56 @@ Deno.test("a socket whose client does not answer a close frame ends after a seco
   for (let count = 0; count < 16; count++) await client.write(rawFrame(TEXT, "junk"));
   await closing;
   clock.advance(CLOSE_TIMEOUT_MS - 1);
-  assert(places.isFull);
   assertEquals(log.lines.at(-1)?.event, "malformed");
   clock.advance(1);
-  assert(!places.isFull);
   const { code, closedBy } = await log.logged("disconnected");
   assertEquals([code, closedBy], [4500, "server"]);
+  await client.readToEnd();
+  await givenBack;
+  assert(!places.isFull);
+});
+
+Deno.test("a socket ends in the middle of a message without end", async () => {
+  const { places, givenBack } = watchPlaces(1);
+  await using server = startServer({ places });
+  const { clock, log } = server;
+  using client = await connectRaw(server.port, { "sec-websocket-protocol": "wsfetch.v1" });
+  const closing = clock.until(CLOSE_TIMEOUT_MS);
+  for (let count = 0; count < 16; count++) await client.write(rawFrame(TEXT, "junk"));
+  await client.write(rawFrame(FIRST_FRAGMENT, "{"));
+  await closing;
+  const received = client.readToEnd();
+  const next = rawFrame(NEXT_FRAGMENT, " ".repeat(65_536));
+  const flooding = assertRejects(async () => {
+    for (;;) await client.write(next);
+  });
+  clock.advance(CLOSE_TIMEOUT_MS);
+  await Promise.all([givenBack, received, flooding]);
+  assertEquals((await log.logged("disconnected")).code, 4500);
+});
+
+Deno.test("a socket whose client takes nothing keeps its place until TCP has ended", async () => {
+  const { places, givenBack } = watchPlaces(1);
+  await using server = startServer({
+    places,
+    openConnection: (socket) => {
+      for (let count = 0; count < 16; count++) socket.send(new Uint8Array(1_048_576));
+      throw new Error("broken");
+    },
+  });
+  const { clock, log } = server;
+  const closing = clock.until(CLOSE_TIMEOUT_MS);
+  using client = await connectRaw(server.port);
+  await closing;
+  clock.advance(CLOSE_TIMEOUT_MS);
+  for (let count = 0; count < 10; count++) {
+    using other = await connectRaw(server.port);
+    assertStringIncludes(other.answer, "too_many_connections");
+  }
+  assertEquals(clock.delays, []);
+  await client.readToEnd();
+  await givenBack;
+  await log.logged("failed");
 });
 
 Deno.test("a socket whose client closes ends at once, without a timer", async () => {

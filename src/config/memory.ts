@@ -1,0 +1,86 @@
+/**
+ * How much memory the process may have, and how much of it may be kept for clients.
+ *
+ * @module
+ */
+import process from "node:process";
+import { getHeapStatistics } from "node:v8";
+import { ConfigError } from "../config_error.ts";
+import type { Config } from "./settings.ts";
+
+/** The memory that the process may have, in bytes. */
+export interface AvailableMemory {
+  /** Of the machine, or of the control group of the process. */
+  readonly bytes: number;
+  /** The limit of the heap of each isolate. V8 ends the process when it is reached. */
+  readonly heapBytes: number;
+}
+
+const MIB = 1024 * 1024;
+// What the program takes for itself, for each isolate.
+const ISOLATE_BYTES = 96 * MIB;
+// The rest of the memory is for what cannot be counted: garbage, copies, and buffers of the runtime.
+const KEPT_SHARE = 1 / 2;
+const LEAST_KEPT_BYTES = 64 * MIB;
+// The part of it that one connection may keep.
+const CONNECTION_SHARE = 1 / 4;
+// The rest of the machine's memory, or of the container's, is for others.
+const DEFAULT_SHARE = 3 / 4;
+// V8's own default for the heap is half of the memory.
+const HEAP_RATIO = 2;
+
+const PERMISSION = { name: "sys", kind: "systemMemoryInfo" } as const;
+
+/** Reads how much memory the process may have. Without the permission to read it, it is estimated. */
+export function readAvailableMemory(): AvailableMemory {
+  const heapBytes = getHeapStatistics().heap_size_limit;
+  if (Deno.permissions.querySync(PERMISSION).state !== "granted") {
+    return { bytes: HEAP_RATIO * heapBytes, heapBytes };
+  }
+  const limit = process.constrainedMemory();
+  const { total } = Deno.systemMemoryInfo();
+  return { bytes: limit > 0 ? Math.min(limit, total) : total, heapBytes };
+}
+
+/**
+ * Returns the most memory that the process should have: `MEMORY_BYTES`, else three quarters of what is available, and no
+ * more than the heaps of its isolates may have.
+ *
+ * @throws {ConfigError} `MEMORY_BYTES` is too little for so many isolates, or for the other limits.
+ */
+export function toMemoryBytes(
+  config: Config,
+  isolates: number,
+  { bytes, heapBytes }: AvailableMemory = readAvailableMemory(),
+): number {
+  const least = leastMemory(LEAST_KEPT_BYTES, isolates);
+  const byDefault = Math.max(least, Math.min(bytes * DEFAULT_SHARE, heapBytes * isolates));
+  const memoryBytes = config.MEMORY_BYTES ?? Math.floor(byDefault);
+  const problems = [
+    ...(memoryBytes < least ? [`MEMORY_BYTES: must be at least ${least}`] : []),
+    ...findLargeLimits(config, memoryBytes, isolates),
+  ];
+  if (problems.length > 0) throw new ConfigError(problems);
+  return memoryBytes;
+}
+
+/** Returns how many bytes may be kept for clients. */
+export function toKeptBytes(memoryBytes: number, isolates: number): number {
+  return Math.floor((memoryBytes - isolates * ISOLATE_BYTES) * KEPT_SHARE);
+}
+
+function leastMemory(keptBytes: number, isolates: number): number {
+  return keptBytes / KEPT_SHARE + isolates * ISOLATE_BYTES;
+}
+
+/** Returns the limits that are larger than what one connection may keep. */
+function findLargeLimits(config: Config, memoryBytes: number, isolates: number): readonly string[] {
+  const { MAX_FRAME_BYTES, MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, WINDOW_BYTES } = config;
+  const max = Math.floor(toKeptBytes(memoryBytes, isolates) * CONNECTION_SHARE);
+  return Object.entries({ MAX_FRAME_BYTES, MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, WINDOW_BYTES })
+    .filter(([, bytes]) => bytes > max)
+    .map(([name, bytes]) => {
+      const needed = leastMemory(bytes / CONNECTION_SHARE, isolates);
+      return `${name}: must not be above ${max}, or MEMORY_BYTES must be at least ${needed}`;
+    });
+}
