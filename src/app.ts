@@ -15,14 +15,13 @@ import { createForward } from "./forward/forward.ts";
 import { type ConnectionCounts, createConnectionPlaces } from "./limits/connection_places.ts";
 import { createLimiter } from "./limits/limiter.ts";
 import { createMemoryStore } from "./limits/memory_store.ts";
-import { toMemoryBytes } from "./config/memory.ts";
 import type { Counting } from "./limits/shared.ts";
 import { createOpenConnection } from "./open_connection.ts";
 import { createResolver, type Resolver } from "./policy/resolver.ts";
 import { countInFlight, createDrain } from "./server/drain.ts";
 import type { Handler } from "./server/router.ts";
 import { createServerHandler } from "./server/server.ts";
-import { allocateMemoryNumbers, createServiceMemory, type MemoryGroup } from "./service_memory.ts";
+import { createServiceMemory, type MemoryGroup } from "./service_memory.ts";
 import { combine } from "./telemetry/combine.ts";
 import type { MemoryUsage } from "./telemetry/gauges.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
@@ -110,12 +109,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   redaction.addSecretsOf(definitions);
 
   const connections = new Set<Connection>();
-  const memory = createServiceMemory(
-    group?.ownMemory ??
-      { memoryBytes: toMemoryBytes(config, 1), numbers: allocateMemoryNumbers(1), index: 0 },
-    connections,
-    systemClock,
-  );
+  const memory = createServiceMemory(config, connections, group?.ownMemory);
   const logger: Telemetry & Partial<Logger> = deps.telemetry ?? createLogger({
     level: config.LOG_LEVEL,
     format: config.LOG_FORMAT,
@@ -148,13 +142,8 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     toAcceptedCredentials(config),
     (error) => telemetry.emit({ type: "failed", error }),
   );
-  const common = {
-    authenticator,
-    limiter,
-    memory: memory.budget,
-    telemetry,
-    clock: systemClock,
-  };
+  const { budget } = memory;
+  const common = { authenticator, limiter, memory: budget, telemetry, clock: systemClock };
   const drain = createDrain(connections, { ...common, graceMs: config.DRAIN_MS });
   const handler = createServerHandler({
     allowedOrigins: config.ALLOWED_ORIGINS,

@@ -4,8 +4,9 @@
  * @module
  */
 import { getHeapStatistics } from "node:v8";
-import type { Clock } from "./clock.ts";
-import { toKeptBytes } from "./config/memory.ts";
+import { systemClock } from "./clock.ts";
+import type { Config } from "./config/config.ts";
+import { toKeptBytes, toMemoryBytes } from "./config/memory.ts";
 import type { Connection } from "./connection/connection.ts";
 import { MemoryBudget } from "./limits/memory_budget.ts";
 import { MemoryWatch } from "./limits/memory_watch.ts";
@@ -39,14 +40,21 @@ export function allocateMemoryNumbers(isolates: number): MemoryNumbers {
   return { kept: allocate(), explained: allocate() };
 }
 
-/** Creates the {@linkcode ServiceMemory} of an isolate with these connections. */
+/**
+ * Creates the {@linkcode ServiceMemory} of an isolate with these connections.
+ *
+ * @param group Default: the isolate is the only one.
+ * @throws {ConfigError} `MEMORY_BYTES` is too little.
+ */
 export function createServiceMemory(
-  { memoryBytes, numbers, index }: MemoryGroup,
+  config: Config,
   connections: ReadonlySet<Connection>,
-  clock: Clock,
+  group?: MemoryGroup,
 ): ServiceMemory {
+  const { memoryBytes, numbers, index } = group ??
+    { memoryBytes: toMemoryBytes(config, 1), numbers: allocateMemoryNumbers(1), index: 0 };
   const maxKeptBytes = toKeptBytes(memoryBytes, numbers.kept.length);
-  const budget = new MemoryBudget(maxKeptBytes, clock, { bytes: numbers.kept, index });
+  const budget = new MemoryBudget(maxKeptBytes, systemClock, { bytes: numbers.kept, index });
   const watch = new MemoryWatch({
     maxBytes: memoryBytes,
     maxHeapBytes: getHeapStatistics().heap_size_limit,
@@ -56,6 +64,6 @@ export function createServiceMemory(
     read: Deno.memoryUsage,
     explained: numbers.explained,
     index,
-  }, clock);
+  }, systemClock);
   return { budget, [Symbol.dispose]: () => watch[Symbol.dispose]() };
 }

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import deno from "../deno.json" with { type: "json" };
-import { SETTINGS } from "../src/config/settings.ts";
+import { SETTINGS } from "../src/config/setting_docs.ts";
 import { connectV1 } from "./helpers/client.ts";
 import { startCommand, startProcess } from "./helpers/process.ts";
 import { LOOPBACK } from "./helpers/service.ts";

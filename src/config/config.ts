@@ -6,7 +6,8 @@
 import { ConfigError } from "../config_error.ts";
 import { readProxySettings } from "../http/proxies.ts";
 import { findConflicts } from "./conflicts.ts";
-import { type Config, configSchema, SETTINGS } from "./settings.ts";
+import { SETTINGS } from "./setting_docs.ts";
+import { type Config, configSchema } from "./settings.ts";
 
 export type { Config };
 

@@ -192,9 +192,8 @@ export const configSchema = z.object({
   ),
   MEMORY_BYTES: setting(
     "",
-    "Most memory that the process should have. Half of what the program leaves of it may be kept for clients; one " +
-      "connection may keep a quarter of that. Empty: three quarters of the memory of the machine or the container, at " +
-      "most what V8 gives to the heaps",
+    "Most memory that the process should have; the README says what of it may be kept for clients. Empty: three " +
+      "quarters of what the machine or the container has, at most what V8 gives to its heaps",
     wholeOrEmpty(MIB, Number.MAX_SAFE_INTEGER),
   ),
   MAX_FRAME_BYTES: setting(
@@ -281,22 +280,6 @@ export const configSchema = z.object({
 
 /** The parsed settings, by the names that they have in the environment. */
 export type Config = Readonly<z.output<typeof configSchema>>;
-
-/** The documentation of a setting. */
-export interface SettingDoc {
-  readonly name: string;
-  readonly default: string;
-  /** Markdown. */
-  readonly description: string;
-}
-
-/** The documentation of all settings, in the order of the table. */
-export const SETTINGS: readonly SettingDoc[] = Object.entries(configSchema.shape).map(
-  ([name, schema]) => {
-    const { default: text, description = "" } = schema.meta() ?? {};
-    return { name, default: String(text), description };
-  },
-);
 
 function refuseNoMethods(methods: readonly string[]): void {
   if (methods.length === 0) throw new TypeError("must name at least one method");

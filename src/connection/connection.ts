@@ -4,7 +4,7 @@
  * @module
  */
 import type { Identity } from "../auth/authenticator.ts";
-import type { Dialect, ExchangeId } from "../dialect/dialect.ts";
+import { type Dialect, type ExchangeId, toNumber } from "../dialect/dialect.ts";
 import { Exchange, roundMs } from "../exchange/exchange.ts";
 import { type Caller, createRecord, type ExchangeRecord } from "../exchange/record.ts";
 import type { Runner } from "../exchange/run.ts";
@@ -189,15 +189,14 @@ export class Connection implements LastingConnection, FrameSocketListener {
   }
 
   #greet(upstreams: readonly string[]): void {
-    const { server, limits } = this.#deps;
     const hello = this.dialect.encodeConnectionFrame({
       type: "hello",
       protocol: SUBPROTOCOL,
-      server,
+      server: this.#deps.server,
       connection: this.id,
       ...describeIdentity(this.identity),
       upstreams,
-      limits,
+      limits: this.#deps.limits,
     });
     this.socket.send(() => hello);
   }
@@ -259,8 +258,4 @@ export class Connection implements LastingConnection, FrameSocketListener {
     const text = this.dialect.encodeError(id, error, record?.requestId);
     this.socket.send(() => text);
   }
-}
-
-function toNumber(id: ExchangeId): number | undefined {
-  return typeof id === "number" ? id : undefined;
 }

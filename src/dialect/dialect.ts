@@ -99,3 +99,8 @@ export function toInvalid(id: ExchangeId, thrown: unknown): Incoming {
   if (thrown instanceof ProxyError) return { type: "invalid", id, error: thrown };
   throw thrown;
 }
+
+/** Returns an id that a client has chosen; `undefined` for the ids of dialects in which clients choose none. */
+export function toNumber(id: ExchangeId): number | undefined {
+  return typeof id === "number" ? id : undefined;
+}

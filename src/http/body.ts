@@ -5,21 +5,10 @@
  */
 import { tooLarge } from "./failures.ts";
 import { GrownBytes } from "./grown_bytes.ts";
+import type { KeptBytes } from "./kept_bytes.ts";
 
 /** Bytes in memory that no other thread shares. */
 export type Bytes = Uint8Array<ArrayBuffer>;
-
-/** Counts the bytes of a body that are kept in memory. */
-export interface KeptBytes {
-  /**
-   * Called before so many bytes more are kept. Returns a promise when they have to wait for others to be given back.
-   *
-   * @throws What ended the wait, as a rejection.
-   */
-  take(bytes: number): void | Promise<void>;
-  /** Gives back a part. Whoever has created the object gives back the rest. */
-  give(bytes: number): void;
-}
 
 /** The body of a response. It is read at most once: by `bytes` or by `chunks`. */
 export interface Body {

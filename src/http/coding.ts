@@ -5,19 +5,13 @@
  */
 import { createBrotliDecompress, createInflate, createInflateRaw } from "node:zlib";
 import { type HeaderPairs, ProxyError } from "../protocol/mod.ts";
-import {
-  type Body,
-  ByteLimit,
-  type Bytes,
-  type KeptBytes,
-  limitChunks,
-  mapChunks,
-} from "./body.ts";
+import { type Body, ByteLimit, type Bytes, limitChunks, mapChunks } from "./body.ts";
 import { decodeGzip } from "./decoder/gzip.ts";
 import { CodedInput, decodeMember } from "./decoder/input.ts";
 import { decodeZstd } from "./decoder/zstd.ts";
 import { miscoded } from "./failures.ts";
 import { splitList } from "./grammar.ts";
+import type { KeptBytes } from "./kept_bytes.ts";
 
 /** A content coding that can be decoded: one that Chromium decodes. */
 export type Coding = "gzip" | "deflate" | "br" | "zstd";

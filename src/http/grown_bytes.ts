@@ -3,7 +3,9 @@
  *
  * @module
  */
-import type { Bytes, KeptBytes } from "./body.ts";
+import type { KeptBytes } from "./kept_bytes.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Bytes that are added piece by piece. The memory doubles, so that a long body is not copied with every piece. */
 export class GrownBytes {

@@ -25,8 +25,8 @@ export interface Routes {
   readonly metrics?: Handler | undefined;
   /** Decides whether `/readyz` reports the service ready. */
   readonly isDraining: () => boolean;
-  /** Its memory decides that too. */
-  readonly memory: { readonly isOverloaded: boolean };
+  /** Decides that too: whether the service is short of memory. */
+  readonly isOverloaded: () => boolean;
 }
 
 const SAFE_HEADERS = {
@@ -38,11 +38,11 @@ const CHECK_PATH = "/console/handshake";
 
 /** Creates the handler of all requests. It reports every error that a route throws, and responds with 500. */
 export function createRouter(routes: Routes, telemetry: Telemetry): Handler {
-  const { upgrade, assets, checkHandshake, metrics, isDraining, memory } = routes;
+  const { upgrade, assets, checkHandshake, metrics, isDraining, isOverloaded } = routes;
 
   function reportReadiness(): Response {
     if (isDraining()) return toRefusalResponse(DRAINING, SAFE_HEADERS);
-    if (memory.isOverloaded) return toRefusalResponse(OVERLOADED, SAFE_HEADERS);
+    if (isOverloaded()) return toRefusalResponse(OVERLOADED, SAFE_HEADERS);
     return Response.json({ status: "ready" }, { headers: SAFE_HEADERS });
   }
 

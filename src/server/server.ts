@@ -63,6 +63,6 @@ export function createServerHandler(options: ServerOptions, deps: ServerDeps): H
     checkHandshake: consoleParts === undefined ? undefined : createHandshakeCheck(gate),
     metrics: metrics && createMetricsHandler(metrics, authenticator),
     isDraining,
-    memory,
+    isOverloaded: () => memory.isOverloaded,
   }, telemetry);
 }

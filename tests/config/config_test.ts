@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { type Config, formatSettings, parseConfig } from "../../src/config/config.ts";
-import { SETTINGS } from "../../src/config/settings.ts";
+import { SETTINGS } from "../../src/config/setting_docs.ts";
 import { parseHostRule } from "../../src/policy/destination.ts";
 import { findProblems } from "./problems.ts";
 

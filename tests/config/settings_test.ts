@@ -1,5 +1,5 @@
 import { assert } from "@std/assert";
-import { SETTINGS } from "../../src/config/settings.ts";
+import { SETTINGS } from "../../src/config/setting_docs.ts";
 
 Deno.test("SETTINGS are the rows of the table in README.md", async () => {
   const rows = SETTINGS.map(({ name, default: text, description }) =>

@@ -7,7 +7,7 @@ import {
   REFUSAL_HELP,
   SENT_HELP,
 } from "../../src/console/help.ts";
-import { SETTINGS } from "../../src/config/settings.ts";
+import { SETTINGS } from "../../src/config/setting_docs.ts";
 import { CLOSE_CODES, ERROR_CODES, HTTP_ERRORS } from "../../src/protocol/mod.ts";
 
 const TABLES = [

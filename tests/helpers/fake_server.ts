@@ -53,6 +53,7 @@ const LIMITS: Limits = {
   maxRequestBytes: 1_048_576,
   maxResponseBytes: 10_485_760,
   maxTimeoutMs: 60_000,
+  maxKeptBytes: 1_000_000,
   windowBytes: 262_144,
 };
 

@@ -10,6 +10,7 @@ import type { Refusal } from "../../src/server/refusal.ts";
 import type { TelemetryEvent } from "../../src/telemetry/telemetry.ts";
 import { NO_LIMITS } from "../helpers/limits.ts";
 import { HANDSHAKE } from "../helpers/raw_client.ts";
+import { createAmpleBudget } from "../helpers/memory.ts";
 
 const CHALLENGE = 'Bearer realm="wsfetch"';
 const ALICE: Identity = { subject: "alice", expiresAt: 1 };
@@ -44,6 +45,7 @@ function gate(deps: Partial<GateDeps> = {}): Gate {
     authenticator: undefined,
     limiter: limitConnections(0),
     places: createConnectionPlaces(1),
+    memory: createAmpleBudget(),
     isDraining: () => false,
     telemetry: { wantsAllowedHops: false, emit: () => {} },
     ...deps,

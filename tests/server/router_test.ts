@@ -105,6 +105,7 @@ Deno.test("createRouter() responds with 500 when a route throws, and reports the
     },
     assets: {},
     isDraining: () => false,
+    isOverloaded: () => false,
   }, {
     wantsAllowedHops: false,
     emit: (event) => event.type === "failed" && failures.push(event.error),

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { allocateMemoryNumbers } from "../../src/service_memory.ts";
 import type { FromWorker, StartMessage, ToWorker } from "../../src/workers/messages.ts";
 import { createWorkerSlot, type WorkerSlot } from "../../src/workers/worker_slot.ts";
 import { createFakeClock, type FakeClock } from "../helpers/clock.ts";
@@ -7,6 +8,8 @@ const SHARED: StartMessage["shared"] = {
   turn: new Int32Array(new SharedArrayBuffer(4)),
   connections: new Int32Array(new SharedArrayBuffer(4)),
   limits: {},
+  memoryBytes: 1,
+  memory: allocateMemoryNumbers(1),
 };
 
 /** A slot whose threads and time are the test's. */

@@ -4,9 +4,10 @@
  * @module
  */
 import type { HeaderPairs } from "../../protocol/mod.ts";
-import { type Body, ByteLimit, type Bytes, collectChunks, type KeptBytes } from "../body.ts";
+import { type Body, ByteLimit, type Bytes, collectChunks } from "../body.ts";
 import { tooLarge } from "../failures.ts";
 import { findField } from "../grammar.ts";
+import type { KeptBytes } from "../kept_bytes.ts";
 
 // As much as fetch returns at a time.
 const READ_BYTES = 65_536;

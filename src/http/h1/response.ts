@@ -4,8 +4,9 @@
  * @module
  */
 import { ProxyError } from "../../protocol/mod.ts";
-import { type Body, ByteLimit, type Bytes, collectChunks, type KeptBytes } from "../body.ts";
+import { type Body, ByteLimit, type Bytes, collectChunks } from "../body.ts";
 import { incomplete, tooLarge } from "../failures.ts";
+import type { KeptBytes } from "../kept_bytes.ts";
 import { createBodyReader } from "./body.ts";
 import type { TcpConnection } from "./connection.ts";
 import type { BodyFraming, Framing } from "./framing.ts";
