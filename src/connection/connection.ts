@@ -128,15 +128,13 @@ export class Connection implements LastingConnection, FrameSocketListener {
         inFlight.find(incoming.id)?.grant(incoming.bytes);
         return this.charge(PRICES.frame);
       case "chunk": {
-        const { id, payload } = incoming.chunk;
-        if (inFlight.find(id)?.takeChunk(incoming.chunk) === true) return;
-        return this.charge(PRICES.frame, payload.byteLength);
+        const { chunk } = incoming;
+        if (inFlight.find(chunk.id)?.takeChunk(chunk)) return;
+        return this.charge(PRICES.frame, chunk.payload.byteLength);
       }
-      case "ping": {
-        const pong = dialect.encodeConnectionFrame({ ...incoming, type: "pong" });
-        socket.send(() => pong);
+      case "ping":
+        socket.send(() => dialect.encodeConnectionFrame({ ...incoming, type: "pong" }));
         return this.charge(PRICES.frame);
-      }
       case "auth":
         this.#lifetime.renew(incoming.token);
         return this.charge(PRICES.auth);
@@ -148,7 +146,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
     if (!this.allowance.spend(price, bytes)) this.socket.close(4500);
   }
 
-  /** To be called when the WebSocket has closed; aborts the exchanges in flight. Memory is kept until TCP has ended. */
+  /** To be called when the WebSocket has closed; aborts the exchanges in flight. */
   closed(code: number): void {
     if (this.#isGone) return;
     this.#isGone = true;
@@ -189,7 +187,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
   }
 
   #greet(upstreams: readonly string[]): void {
-    const hello = this.dialect.encodeConnectionFrame({
+    const text = this.dialect.encodeConnectionFrame({
       type: "hello",
       protocol: SUBPROTOCOL,
       server: this.#deps.server,
@@ -198,13 +196,13 @@ export class Connection implements LastingConnection, FrameSocketListener {
       upstreams,
       limits: this.#deps.limits,
     });
-    this.socket.send(() => hello);
+    this.socket.send(() => text);
   }
 
   #start(id: ExchangeId, request: ProxyRequest, frameBytes: number): void {
     const { runner, wheel, telemetry, limits } = this.#deps;
-    const init = { request, id: toNumber(id), sequence: ++this.#exchanges };
-    const exchange = new Exchange(init, this.#caller, wheel);
+    const sequence = ++this.#exchanges;
+    const exchange = new Exchange({ request, id: toNumber(id), sequence }, this.#caller, wheel);
     const refusal = this.#lifetime.findRefusal() ??
       this.inFlight.findOverload(limits.maxInFlight) ?? this.memory.hold(exchange, frameBytes);
     if (refusal !== undefined) {

@@ -79,7 +79,7 @@ export function createGauges(
     },
   });
   new Gauge({
-    name: "wsfetch_kept_bytes_max",
+    name: "wsfetch_max_kept_bytes",
     help: "Most memory that may be kept for clients, by all workers together",
     registers,
     aggregator: "max",

@@ -37,6 +37,7 @@ Deno.test("parseConfig() returns the default of every setting", () => {
     LIMIT_REQUEST_BURST: 0,
     LIMIT_BYTES_PER_MINUTE: 0,
     ALLOWED_ORIGINS: [],
+    MEMORY_BYTES: undefined,
     MAX_FRAME_BYTES: 1_048_576,
     MAX_REQUEST_BYTES: 1_048_576,
     MAX_RESPONSE_BYTES: 8_388_608,

@@ -79,6 +79,7 @@ Deno.test("toExchangeLimits() returns the limits of an exchange", () => {
     streamIdleMs: 4,
     timeoutMs: 5,
     maxTimeoutMs: 6,
+    windowBytes: 262_144,
   });
 });
 

@@ -29,6 +29,7 @@ Deno.test("a connection greets its client with what it may do", () => {
       maxResponseBytes: 1,
       maxTimeoutMs: 1,
       windowBytes: 10,
+      maxKeptBytes: 2 ** 38,
     },
   }]);
 });

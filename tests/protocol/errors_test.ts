@@ -18,6 +18,7 @@ const TRAITS: readonly [code: ErrorCode, sent: Sent, retryable: boolean | "idemp
   ["request_too_large", "no", false],
   ["too_many_in_flight", "no", true],
   ["rate_limited", "no", true],
+  ["proxy_overloaded", "no", true],
   ["unauthorized", "no", false],
   ["forbidden", "no", false],
   ["unknown_upstream", "no", false],

@@ -110,7 +110,11 @@ Deno.test("one connection too many is refused with 429 and Retry-After, until on
 });
 
 Deno.test("hello is the first frame of wsfetch.v1, and the plain dialect has no hello", async () => {
-  await using service = startService({ ...LOOPBACK, MAX_IN_FLIGHT: "7" });
+  await using service = startService({
+    ...LOOPBACK,
+    MAX_IN_FLIGHT: "7",
+    MEMORY_BYTES: String(2 ** 30),
+  });
   await using v1 = await connect(service.url, ["wsfetch.v1"]);
   const hello = await v1.next();
   const { connection } = await service.logged("connected");
@@ -129,6 +133,7 @@ Deno.test("hello is the first frame of wsfetch.v1, and the plain dialect has no 
       maxResponseBytes: 8388608,
       maxTimeoutMs: 300000,
       windowBytes: 262144,
+      maxKeptBytes: 121_634_816,
     },
   });
   assert(/^wsfetch\/\d+\.\d+\.\d+$/.test(hello.server));

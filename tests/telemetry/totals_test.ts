@@ -60,6 +60,8 @@ Deno.test("render() adds up current values, except those of the whole service an
     "start_time_seconds 1",
     "open_connections 6",
     "exchanges_in_flight 10",
+    "kept_bytes 0",
+    "max_kept_bytes 0",
     "memory_bytes resident 0",
     "memory_bytes heap_total 200",
     "memory_bytes heap_used 20",
