@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { killDescendants } from "../bench/processes.ts";
 import { say } from "../bench/role.ts";
 import { createMemoryGroup } from "./cgroup.ts";
 import { type AbuseOptions, parseOptions } from "./options.ts";
@@ -42,6 +43,12 @@ function canLimitMemory(): boolean {
   return group !== undefined;
 }
 
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.addSignalListener(signal, () => {
+    killDescendants();
+    Deno.exit(1);
+  });
+}
 const options = parseOptions(Deno.args);
 if (typeof options === "string") say(options);
 else await attackAll(options);

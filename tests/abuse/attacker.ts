@@ -18,7 +18,10 @@ export interface AttackJob {
   readonly origin: string;
 }
 
-/** Runs attacks. Says `true` when one is under way, and what it was told at its end. */
+/**
+ * Runs attacks. Says `true` when one is under way and was told what it has to be told, and at its end how often it was
+ * told what.
+ */
 export async function runAttacker(): Promise<void> {
   let finish: () => Promise<Counts> = () => Promise.resolve({});
   for await (const line of readLines(Deno.stdin.readable)) {
@@ -31,19 +34,31 @@ export async function runAttacker(): Promise<void> {
 function begin({ name, port, token, origin }: AttackJob): () => Promise<Counts> {
   const attack = ATTACKS.find((each) => each.name === name);
   if (attack === undefined) throw new TypeError(`There is no attack ${JSON.stringify(name)}`);
+  const { told } = attack;
   const controller = new AbortController();
   const { signal } = controller;
   const counts: Record<string, number> = {};
+  let hasSent = false;
   let isUnderWay = false;
   const open = new Set<Disposable>();
 
   function tell(what: string): void {
-    if (!signal.aborted) counts[what] = (counts[what] ?? 0) + 1;
+    if (signal.aborted) return;
+    counts[what] = (counts[what] ?? 0) + 1;
+    look();
   }
 
   function underWay(): void {
-    if (!isUnderWay) say("true");
+    hasSent = true;
+    look();
+  }
+
+  /** An attack is under way once its first wave is out and the service has told it what it has to. */
+  function look(): void {
+    const wasTold = told === undefined || told.some((code) => code in counts);
+    if (isUnderWay || !hasSent || !wasTold) return;
     isUnderWay = true;
+    say("true");
   }
 
   const attacker: Attacker = {

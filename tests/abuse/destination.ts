@@ -10,7 +10,7 @@ import type { Bytes } from "./frames.ts";
 const PART_BYTES = 65_536;
 
 /** Serves on every address of the loopback interface, so that it is as many hosts as requests name. Says its port. */
-export function runDestination(): void {
+export async function runDestination(): Promise<void> {
   const made = new Map<string, Body>();
   const server = Deno.serve({ hostname: "0.0.0.0", port: 0, onListen: () => {} }, (request) => {
     const { pathname } = new URL(request.url);
@@ -22,6 +22,7 @@ export function runDestination(): void {
     return respond(body);
   });
   say(JSON.stringify(server.addr.port));
+  for await (const _ of Deno.stdin.readable);
 }
 
 function respond({ type, coding, bytes, then = "ends" }: Body): Response {

@@ -26,6 +26,7 @@ if (import.meta.main) {
   else {
     setPriority(ATTACKER_PRIORITY);
     if (name === "attacker") await runAttacker();
-    else runDestination();
+    else await runDestination();
   }
+  Deno.exit(); // whoever has started this process has ended
 }

@@ -51,8 +51,15 @@ export async function runVictim(): Promise<void> {
     Response.json({ n: Number(new URL(url).searchParams.get("n")) })
   );
   const lines = new Map<number, Line>();
+  let port = 0;
   for await (const text of readLines(Deno.stdin.readable)) {
     const job: VictimJob = JSON.parse(text);
+    if (job.port !== port) {
+      // Another service.
+      for (const line of lines.values()) line[Symbol.dispose]();
+      lines.clear();
+      port = job.port;
+    }
     const url = `http://${job.host}:${server.port}/`;
     say(JSON.stringify(await suffer(job, url, lines)));
   }

@@ -19,7 +19,7 @@ import {
 const PING = 0x89;
 const PONG = 0x8a;
 const FRAME_BYTES = 1_048_576;
-const TOO_MANY = ["close 4500", "close 1006"];
+const TOO_MANY = ["close 4500"];
 
 type Flood = Omit<Attack, "run"> & {
   readonly count?: number;

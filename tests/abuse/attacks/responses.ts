@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { type Message, TEXT } from "../../bench/load/frames.ts";
+import { BINARY, type Message, TEXT } from "../../bench/load/frames.ts";
 import { pause } from "../../bench/role.ts";
+import { decodeChunk } from "../../../src/protocol/mod.ts";
 import type { Attack } from "../attack.ts";
 import { crowd } from "../crowd.ts";
 import { requestFrame, requestFrames } from "../frames.ts";
@@ -32,14 +33,13 @@ function createRequests(
     ...attack,
     run: (attacker) => {
       const url = attacker.origin + path;
+      const isStreamed = "stream" in members;
 
-      async function repeat({ opcode, head }: Message, socket: PeerSocket): Promise<void> {
-        if (opcode !== TEXT) return;
-        const text = new TextDecoder().decode(head);
-        const [, type, id] = /^\{"type":"(response|error|end)","id":(\d+)/.exec(text) ?? [];
-        if (id === undefined || type === "response" && text.includes('"stream":true')) return;
-        if (type === "error") await pause(AFTER_ERROR_MS);
-        await socket.write(requestFrame(Number(id), url, members));
+      async function repeat(message: Message, socket: PeerSocket): Promise<void> {
+        const ended = findEnd(message, isStreamed);
+        if (ended === undefined) return;
+        if (ended.isError) await pause(AFTER_ERROR_MS);
+        await socket.write(requestFrame(ended.id, url, members));
       }
 
       return crowd(attacker, {
@@ -51,6 +51,22 @@ function createRequests(
       }, (socket) => socket.write(requestFrames(inFlight, url, members)));
     },
   };
+}
+
+/** Returns the exchange that a message of the service ends, if it does. */
+function findEnd(
+  { opcode, head }: Message,
+  isStreamed: boolean,
+): { readonly id: number; readonly isError: boolean } | undefined {
+  if (opcode !== TEXT && opcode !== BINARY) return undefined;
+  if (opcode === BINARY) {
+    const { id, fin } = decodeChunk(head.slice().buffer);
+    return fin ? { id, isError: false } : undefined;
+  }
+  const text = new TextDecoder().decode(head);
+  const [, type, id] = /^\{"type":"(response|error|end)","id":(\d+)/.exec(text) ?? [];
+  if (type === undefined || type === "response" && isStreamed) return undefined;
+  return { id: Number(id), isError: type === "error" };
 }
 
 const KEPT: readonly Requests[] = [
