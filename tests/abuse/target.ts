@@ -1,0 +1,75 @@
+/**
+ * The service under attack.
+ *
+ * @module
+ */
+import { readLines } from "../bench/load/lines.ts";
+import { startCommand } from "../helpers/process.ts";
+import type { Surroundings } from "./attack.ts";
+import { prepareSurroundings } from "./surroundings.ts";
+
+const ALIVE_MS = 15_000;
+
+/** How the service is started. */
+export interface TargetOptions {
+  readonly settings: Readonly<Record<string, string>>;
+  readonly surroundings?: Surroundings | undefined;
+  /** The file of a control group. */
+  readonly members?: string | undefined;
+}
+
+/** A running service. */
+export interface Target extends AsyncDisposable {
+  readonly pid: number;
+  readonly port: number;
+  /** How the process has ended; `undefined` while it runs. */
+  ended(): string | undefined;
+  /** Reports whether the service answers over HTTP. */
+  isAlive(): Promise<boolean>;
+}
+
+/** Starts the service. Its log is read but not kept, unless the surroundings say that nobody reads it. */
+export async function startTarget(
+  { settings, surroundings = "plain", members }: TargetOptions,
+): Promise<Target> {
+  const setting = await prepareSurroundings(surroundings, members);
+  const child = startCommand({ PORT: "0", ...settings }, { through: setting.through }).spawn();
+  let end: string | undefined;
+  const complaints = child.stderr.text();
+  const status = Promise.all([child.status, complaints]).then(([{ code, signal }, text]) => {
+    end = `${signal ?? `exit ${code}`}${/heap limit/.test(text) ? " (heap limit)" : ""}`;
+  });
+  const lines = readLines(child.stdout);
+  const { value } = await lines.next();
+  if (typeof value !== "string") {
+    throw new Error(`The service did not start: ${await complaints}`);
+  }
+  const port = Number(new URL(JSON.parse(value).url).port);
+  const draining = surroundings === "unread log" ? Promise.resolve() : drain(lines);
+  return {
+    pid: child.pid,
+    port,
+    ended: () => end,
+    async isAlive(): Promise<boolean> {
+      try {
+        const signal = AbortSignal.timeout(ALIVE_MS);
+        const response = await fetch(`http://127.0.0.1:${port}/healthz`, { signal });
+        await response.body?.cancel();
+        return response.ok;
+      } catch {
+        return false;
+      }
+    },
+    async [Symbol.asyncDispose](): Promise<void> {
+      if (end === undefined) child.kill("SIGKILL");
+      await status;
+      await draining;
+      await lines.return(undefined);
+      await setting[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function drain(lines: AsyncGenerator<string>): Promise<void> {
+  for await (const _ of lines);
+}
