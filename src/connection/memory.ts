@@ -21,14 +21,13 @@ export interface KeepingConnection {
 /** The memory of one connection. A class: every idle connection has one. */
 export class ConnectionMemory implements MemoryOwner, WatchedConnection {
   readonly account: MemoryAccount;
-  heardAt: number;
+  heardAt = -1;
   readonly #connection: KeepingConnection;
   readonly #budget: MemoryBudget;
 
   /** @param key Of the identity that the connection belongs to. */
   constructor(key: string, connection: KeepingConnection, budget: MemoryBudget) {
     this.account = budget.openAccount(key, this);
-    this.heardAt = budget.ticks;
     this.#connection = connection;
     this.#budget = budget;
   }
@@ -68,6 +67,7 @@ export class ConnectionMemory implements MemoryOwner, WatchedConnection {
   }
 
   endForMemory(): void {
+    this.#budget.penalties.add(this.account.share.key);
     this.#connection.socket.terminate(1013);
   }
 

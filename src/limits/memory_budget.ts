@@ -11,6 +11,7 @@ import {
   type MemoryLedger,
   type MemoryShare,
 } from "./memory_account.ts";
+import { Penalties } from "./penalties.ts";
 
 /** Is told when its connection has to give back memory. */
 export interface MemoryOwner {
@@ -57,6 +58,8 @@ export class MemoryBudget implements MemoryLedger {
   readonly maxConnectionBytes: number;
   /** Whether the process has so little memory left that only small connections are given bytes. */
   isShort = false;
+  /** Of the identities whose connections were ended for memory that nothing explains. */
+  readonly penalties: Penalties;
   /** How often {@linkcode MemoryBudget.tick} was called. */
   ticks = 0;
   readonly #clock: Clock;
@@ -81,6 +84,7 @@ export class MemoryBudget implements MemoryLedger {
   ) {
     this.maxBytes = maxBytes;
     this.maxConnectionBytes = Math.floor(maxBytes * CONNECTION_SHARE);
+    this.penalties = new Penalties(clock);
     this.#clock = clock;
     this.#shared = shared;
   }

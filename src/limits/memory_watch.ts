@@ -9,7 +9,7 @@ import { CONNECTION_BYTES, type MemoryBudget } from "./memory_budget.ts";
 
 /** A connection that can be ended for the memory that it may hold. */
 export interface WatchedConnection {
-  /** The number of the tick in which the last whole message arrived, by {@linkcode MemoryBudget.ticks}. */
+  /** The tick in which the last whole message arrived, by {@linkcode MemoryBudget.ticks}; negative: none has. */
   readonly heardAt: number;
   /** Whether exchanges are in flight. */
   readonly isBusy: boolean;
@@ -21,7 +21,7 @@ export interface WatchedConnection {
 export type MemoryReading = Readonly<Record<"rss" | "heapTotal" | "heapUsed" | "external", number>>;
 
 /** What a watch watches. */
-export interface MemoryWatchOptions {
+export interface WatchedMemory {
   /** The most memory that the process should have. */
   readonly maxBytes: number;
   /** The most memory that V8 gives to the objects of this isolate. */
@@ -45,13 +45,15 @@ const WORTHWHILE_SHARE = 1 / 16;
 // Growth that nothing explains is taken for fragments beyond this many bytes, or this part of the process's memory.
 const MIN_UNEXPLAINED_BYTES = 64 * 1024 * 1024;
 const UNEXPLAINED_SHARE = 1 / 8;
+// A connection is no suspect for so many ticks after a message; when memory is urgently needed, for one.
+const TRUSTED_TICKS = 10;
 // How many suspects are ended at a time, and after how many ticks without any the growth is taken for something else.
 const [MIN_SUSPECTS, SUSPECTS_SHARE] = [8, 1 / 8] as const;
 const SETTLED_TICKS = 20;
 
 /** Watches the memory of the process until it is disposed of. */
 export class MemoryWatch implements Disposable {
-  readonly #options: MemoryWatchOptions;
+  readonly #options: WatchedMemory;
   readonly #explained: Float64Array<ArrayBufferLike>;
   readonly #maxUnexplained: number;
   readonly #stop: Cancel;
@@ -61,7 +63,7 @@ export class MemoryWatch implements Disposable {
   #calmAt = 0;
   #ticksWithoutSuspects = 0;
 
-  constructor(options: MemoryWatchOptions, clock: Clock) {
+  constructor(options: WatchedMemory, clock: Clock) {
     this.#options = options;
     this.#explained = options.explained ?? new Float64Array(1);
     this.#maxUnexplained = Math.max(MIN_UNEXPLAINED_BYTES, options.maxBytes * UNEXPLAINED_SHARE);
@@ -89,9 +91,10 @@ export class MemoryWatch implements Disposable {
     this.#floor ??= unexplained;
     const growth = unexplained - this.#floor;
     if (growth < this.#maxUnexplained / 2) this.#calmAt = this.#options.budget.ticks;
-    const isUrgent = reading.rss > this.#options.maxBytes * FULL_SHARE;
+    const isUrgent = growth > 2 * this.#maxUnexplained ||
+      reading.rss > this.#options.maxBytes * FULL_SHARE;
     if (growth < this.#maxUnexplained && !isUrgent) return;
-    const suspects = this.#findSuspects();
+    const suspects = this.#findSuspects(isUrgent);
     if (suspects.length > 0) {
       this.#ticksWithoutSuspects = 0;
       const count = Math.max(MIN_SUSPECTS, Math.ceil(suspects.length * SUSPECTS_SHARE));
@@ -111,11 +114,13 @@ export class MemoryWatch implements Disposable {
   }
 
   /**
-   * Returns the connections from which no whole message has arrived since the growth began: first those without an
-   * exchange, the latest first.
+   * Returns the connections from which no whole message has arrived since the growth began, or for a while: those
+   * without an exchange if there are any, the latest first.
    */
-  #findSuspects(): readonly WatchedConnection[] {
-    const silent = [...this.#options.connections()].filter(({ heardAt }) => heardAt < this.#calmAt);
+  #findSuspects(isUrgent: boolean): readonly WatchedConnection[] {
+    const { budget: { ticks }, connections } = this.#options;
+    const trustedFrom = isUrgent ? ticks : Math.max(this.#calmAt, ticks - TRUSTED_TICKS);
+    const silent = [...connections()].filter(({ heardAt }) => heardAt < trustedFrom);
     silent.reverse();
     const idle = silent.filter(({ isBusy }) => !isBusy);
     return idle.length > 0 ? idle : silent;

@@ -44,6 +44,8 @@ export interface Gate {
   findRefusal(request: Request, isHandshake: boolean): Refusal | undefined;
   /** Authenticates a client and takes a place of its identity. */
   admit(headers: Headers, address: string): Promise<Admitted | Refusal>;
+  /** Returns how long a client that was admitted has to wait, in milliseconds; mostly 0. */
+  toDelayMs(client: Admitted): number;
   /** Takes a place of the service for a connection. Decides anew: the admission of the client may have taken time. */
   takePlace(): Lease | Refusal;
   /** Reports a refusal and returns its response. */
@@ -120,6 +122,7 @@ export function createGate(deps: GateDeps): Gate {
       const { message, retryAfterMs } = lease;
       return { code: "rate_limited", message, headers: toRetryAfter(retryAfterMs) };
     },
+    toDelayMs: ({ key }) => memory.penalties.toDelayMs(key),
     takePlace: () => isDraining() ? DRAINING : places.take() ?? full,
     refuse(refusal, address, headers): Response {
       const response = toRefusalResponse(refusal, headers);

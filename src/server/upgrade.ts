@@ -36,6 +36,8 @@ export function createUpgrade(
     if (isRefusal(admitted)) return gate.refuse(admitted, address);
     using stack = new DisposableStack();
     stack.use(admitted.lease);
+    const delayMs = gate.toDelayMs(admitted);
+    if (delayMs > 0) await new Promise<void>((resolve) => sockets.clock.after(delayMs, resolve));
     const place = gate.takePlace();
     if (isRefusal(place)) return gate.refuse(place, address);
     stack.use(place);
