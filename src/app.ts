@@ -20,6 +20,7 @@ import { createOpenConnection } from "./open_connection.ts";
 import { createResolver, type Resolver } from "./policy/resolver.ts";
 import { countInFlight, createDrain } from "./server/drain.ts";
 import type { Handler } from "./server/router.ts";
+import { ReadingTurns } from "./server/reading_turns.ts";
 import { createServerHandler } from "./server/server.ts";
 import { combine } from "./telemetry/combine.ts";
 import type { MemoryUsage } from "./telemetry/gauges.ts";
@@ -150,6 +151,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     ...common,
     places: createConnectionPlaces(config.MAX_CONNECTIONS, group?.connectionCounts),
     connections,
+    turns: new ReadingTurns(systemClock),
     openConnection: createOpenConnection(config, {
       ...common,
       server: SERVER_NAME,
