@@ -20,6 +20,7 @@ import { createOpenConnection } from "./open_connection.ts";
 import { createResolver, type Resolver } from "./policy/resolver.ts";
 import { countInFlight, createDrain } from "./server/drain.ts";
 import type { Handler } from "./server/router.ts";
+import { ReadingTurns } from "./server/reading_turns.ts";
 import { createServerHandler } from "./server/server.ts";
 import { createServiceMemory, type MemoryGroup } from "./service_memory.ts";
 import { combine } from "./telemetry/combine.ts";
@@ -156,6 +157,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     ...common,
     places: createConnectionPlaces(config.MAX_CONNECTIONS, group?.connectionCounts),
     connections,
+    turns: new ReadingTurns(systemClock),
     openConnection: createOpenConnection(config, {
       ...common,
       server: SERVER_NAME,

@@ -42,12 +42,12 @@ export function wholeOrEmpty(min: number, max: number): TextSchema<number | unde
     .refine((number) => number === undefined || number >= min && number <= max, form);
 }
 
-/** Returns the schema of `auto` or a whole number from 1 to `max`. */
-export function autoOrWhole(max: number): TextSchema<"auto" | number> {
-  const form = `must be auto or a whole number from 1 to ${max}`;
+/** Returns the schema of `auto` or a whole number within a range. */
+export function autoOrWhole(min: number, max: number): TextSchema<"auto" | number> {
+  const form = `must be auto or a whole number from ${min} to ${max}`;
   return z.string().regex(/^(?:auto|\d{1,16})$/, { error: form, abort: true })
     .transform((text) => text === "auto" ? text : Number(text))
-    .refine((count) => count === "auto" || count >= 1 && count <= max, form);
+    .refine((count) => count === "auto" || count >= min && count <= max, form);
 }
 
 /** Returns the schema of one of several words. */

@@ -39,7 +39,7 @@ export function toProxyOptions(config: Config): ProxyOptions {
 /** Returns the limits of each identity. */
 export function toLimiterOptions(config: Config): LimiterOptions {
   return {
-    maxConnections: config.LIMIT_CONNECTIONS,
+    maxConnections: toMaxConnections(config),
     maxInFlight: config.LIMIT_IN_FLIGHT,
     requestsPerSecond: config.LIMIT_REQUESTS_PER_SECOND,
     requestBurst: config.LIMIT_REQUEST_BURST,
@@ -68,7 +68,8 @@ export function toExchangeLimits(config: Config): RequestLimits & DeliverLimits 
 
 /** Returns the limits that `hello` tells a client, as far as the settings say them. Limits of an identity that are not set are left out. */
 export function toHelloLimits(config: Config): Omit<Limits, "maxKeptBytes"> {
-  const { LIMIT_CONNECTIONS, LIMIT_IN_FLIGHT } = config;
+  const { LIMIT_IN_FLIGHT } = config;
+  const maxConnections = toMaxConnections(config);
   const { LIMIT_REQUESTS_PER_SECOND, LIMIT_REQUEST_BURST, LIMIT_BYTES_PER_MINUTE } = config;
   return {
     maxFrameBytes: config.MAX_FRAME_BYTES,
@@ -77,9 +78,14 @@ export function toHelloLimits(config: Config): Omit<Limits, "maxKeptBytes"> {
     maxResponseBytes: config.MAX_RESPONSE_BYTES,
     maxTimeoutMs: config.MAX_TIMEOUT_MS,
     windowBytes: config.WINDOW_BYTES,
-    ...(LIMIT_CONNECTIONS > 0 && { maxConnections: LIMIT_CONNECTIONS }),
+    ...(maxConnections > 0 && { maxConnections }),
     ...(LIMIT_REQUESTS_PER_SECOND > 0 && { requestsPerSecond: LIMIT_REQUESTS_PER_SECOND }),
     ...(LIMIT_REQUEST_BURST > 0 && { requestBurst: LIMIT_REQUEST_BURST }),
     ...(LIMIT_BYTES_PER_MINUTE > 0 && { bytesPerMinute: LIMIT_BYTES_PER_MINUTE }),
   };
+}
+
+/** Returns how many connections an identity may have. By default, no identity can take most of the places. */
+function toMaxConnections({ LIMIT_CONNECTIONS, MAX_CONNECTIONS }: Config): number {
+  return LIMIT_CONNECTIONS === "auto" ? Math.ceil(MAX_CONNECTIONS / 4) : LIMIT_CONNECTIONS;
 }

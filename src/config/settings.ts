@@ -44,7 +44,7 @@ export const configSchema = z.object({
   WORKERS: setting(
     "1",
     "Number of threads that serve connections; more than 1 needs Linux. `auto` starts one for each CPU core",
-    autoOrWhole(MAX_WORKERS),
+    autoOrWhole(1, MAX_WORKERS),
   ),
   ALLOW_HOSTS: setting(
     "public",
@@ -165,10 +165,10 @@ export const configSchema = z.object({
     whole(0, 100),
   ),
   LIMIT_CONNECTIONS: setting(
-    "0",
-    "Open connections of one identity, or of one address where clients need no credential. `0` means no " +
-      "limit in every `LIMIT_` setting",
-    whole(0, MAX_COUNT),
+    "auto",
+    "Open connections of one identity, or of one address where clients need no credential. `auto`: a " +
+      "quarter of `MAX_CONNECTIONS`. `0` means no limit in every `LIMIT_` setting",
+    autoOrWhole(0, MAX_COUNT),
   ),
   LIMIT_IN_FLIGHT: setting(
     "0",

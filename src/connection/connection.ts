@@ -223,6 +223,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
     const { stage, record } = outlet.exchange;
     const isRefused = stage === "limit" && record.outcome === "error";
     if (isRefused) this.charge(EARNED_BY_EXCHANGE + PRICES.refusal);
+    else if (record.outcome === "cancelled") this.charge(PRICES.cancelled);
     this.#lifetime.closeIfDone();
   }
 

@@ -69,7 +69,8 @@ export interface Limiter extends Disposable {
 
 const MESSAGES = {
   connections: (max: number) =>
-    `The limit of connections at a time is ${max}; close one and try again`,
+    `The limit of connections at a time is ${max}; close one and try again, or ask the operator, who sets it ` +
+    "with LIMIT_CONNECTIONS",
   inFlight: (max: number) =>
     `The limit of requests in flight is ${max}; wait until one has ended and try again`,
   requests: (max: number) => `The limit of requests per second is ${max}; wait and try again`,

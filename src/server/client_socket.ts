@@ -12,7 +12,8 @@ import type { Lease } from "../limits/limiter.ts";
 import type { SUBPROTOCOL } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Admitted } from "./gate.ts";
-import { type PongListener, TurnReader } from "./turn_reader.ts";
+import type { ReadingTurns } from "./reading_turns.ts";
+import { TurnReader, type TurnReaderListener } from "./turn_reader.ts";
 
 /** A client whose handshake is accepted. */
 export interface AcceptedClient extends Admitted {
@@ -30,6 +31,7 @@ export interface ClientSocketDeps {
   /** The connections of all sockets that are open or closing. Sockets add and delete their own. */
   readonly connections: Set<Connection>;
   readonly isDraining: () => boolean;
+  readonly turns: ReadingTurns;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
 }
@@ -65,7 +67,7 @@ export function acceptHandshake(
  * The WebSocket of one client, from its handshake until both sides have closed; then its places are given back. A
  * class that is its own event listener: there are many idle connections, and each should cost one object.
  */
-export class ClientSocket implements ServerWebSocket, EventListenerObject, PongListener {
+export class ClientSocket implements ServerWebSocket, EventListenerObject, TurnReaderListener {
   /** The connection's name in the log. */
   readonly id: string = crypto.randomUUID();
   readonly identity: Identity | undefined;
@@ -87,7 +89,7 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject, PongL
     this.identity = client.identity;
     this.key = client.key;
     this.subprotocol = client.subprotocol;
-    this.#reader = new TurnReader(webSocket, this, deps.clock);
+    this.#reader = new TurnReader(webSocket, this, deps.turns);
     this.#address = client.address;
     this.#identityPlace = client.lease;
     this.#servicePlace = client.place;
@@ -182,7 +184,6 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject, PongL
   /** The WebSocket has ended, and TCP with it unless {@linkcode ClientSocket.terminate} waits for that. */
   #end(code: number): void {
     if (this.#tellsEnd) return;
-    this.#reader.ended();
     this.#giveBack();
     this.#disconnect(code);
   }

@@ -5,24 +5,28 @@
  *
  * @module
  */
-import type { Cancel, Clock } from "../clock.ts";
 import { sizeOfMessage } from "../protocol/message_size.ts";
+import type { ReadingTurns, WaitingReader } from "./reading_turns.ts";
 import { endTcp, ReadingLoop } from "./websocket_internals.ts";
 
-// A turn takes about a millisecond: a message costs 2 to 40 µs, and more if it is long.
+// This takes about a millisecond: a message costs 2 to 40 µs, and more if it is long.
 const FRAMES_PER_TURN = 32;
+// After a Close frame was sent, messages are read only to find that of the client.
+const FRAMES_PER_TURN_WHILE_CLOSING = 1;
 const BYTES_PER_FRAME = 16_384;
-/** Is told of frames that have no event. */
-export interface PongListener {
+/** Whose WebSocket is read. */
+export interface TurnReaderListener {
+  /** The key that limits count by. WebSockets of one key share its turns. */
+  readonly key: string;
   /** Called with the number of pongs that have arrived, once there are many. */
   pongsArrived(count: number): void;
 }
 
 /** Reads one WebSocket. A class: every idle connection has one. */
-export class TurnReader {
+export class TurnReader implements WaitingReader {
   readonly #webSocket: WebSocket;
-  readonly #listener: PongListener;
-  readonly #clock: Clock;
+  readonly #listener: TurnReaderListener;
+  readonly #turns: ReadingTurns;
   readonly #loop: ReadingLoop | undefined;
   #left = FRAMES_PER_TURN;
   #pongs = -1; // Deno calls `frameArrived` once when the WebSocket opens
@@ -31,13 +35,16 @@ export class TurnReader {
   #isTerminated = false;
   /** The state that the WebSocket really has, while it shows CLOSED so that the loop stops. */
   #state: number | undefined = undefined;
-  #cancel: Cancel | undefined = undefined;
 
-  constructor(webSocket: WebSocket, listener: PongListener, clock: Clock) {
+  constructor(webSocket: WebSocket, listener: TurnReaderListener, turns: ReadingTurns) {
     this.#webSocket = webSocket;
     this.#listener = listener;
-    this.#clock = clock;
+    this.#turns = turns;
     this.#loop = ReadingLoop.find(webSocket, () => this.#count());
+  }
+
+  get key(): string {
+    return this.#listener.key;
   }
 
   /** The WebSocket, in its real state. */
@@ -77,19 +84,25 @@ export class TurnReader {
    * @returns Whether that is possible. If not, `ended` is not called.
    */
   terminate(ended: () => void): boolean {
-    this.#cancel?.();
     this.#isClosing = this.#isTerminated = true;
     return endTcp(this.webSocket, ended);
   }
 
-  /** To be called when the WebSocket has ended. */
-  ended(): void {
-    this.#cancel?.();
+  /** Reads on after a wait. */
+  readOn(): void {
+    const pongs = this.#pongs;
+    this.#pongs = 0;
+    if (pongs > 0) this.#listener.pongsArrived(pongs);
+    this.#left = this.#isClosing ? FRAMES_PER_TURN_WHILE_CLOSING : FRAMES_PER_TURN;
+    this.#hasStopped = false;
+    if (this.#isTerminated || this.#webSocket.readyState === WebSocket.CLOSED) return;
+    this.#loop?.start();
   }
 
   #count(): void {
     this.#pongs++; // `take` knows better
-    if (--this.#left <= 0 || this.#isTerminated) this.#stop();
+    const mayGoOn = this.#turns.count();
+    if (--this.#left <= 0 || !mayGoOn || this.#isTerminated) this.#stop();
   }
 
   /** Makes the loop end once the message that it has read was handled. */
@@ -100,26 +113,12 @@ export class TurnReader {
     queueMicrotask(() => this.#showState());
     if (this.#hasStopped) return;
     this.#hasStopped = true;
-    if (!this.#isTerminated) this.#cancel = this.#clock.soon(() => this.#nextTurn());
+    if (!this.#isTerminated) this.#turns.wait(this);
   }
 
   #showState(): void {
     if (this.#state === undefined) return;
     this.#loop?.show(this.#state);
     this.#state = undefined;
-  }
-
-  #nextTurn(): void {
-    const pongs = this.#pongs;
-    this.#pongs = 0;
-    if (pongs > 0) this.#listener.pongsArrived(pongs);
-    if (!this.#isTerminated) this.#readOn();
-  }
-
-  #readOn(): void {
-    this.#left = FRAMES_PER_TURN;
-    if (!this.#hasStopped) return;
-    this.#hasStopped = false;
-    if (this.#webSocket.readyState !== WebSocket.CLOSED) this.#loop?.start();
   }
 }

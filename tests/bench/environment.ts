@@ -37,7 +37,7 @@ export async function describeEnvironment(
     programs: [`Deno ${Deno.version.deno}`, ...peers.map(({ title }) => title)].join("; "),
     "left out": missing.join("; ") || "nothing",
     service: "as `deno task start` runs it, with its defaults (policy, header rules, limits on " +
-      "sizes, a log line for each exchange as JSON into a file), and the upstream in ALLOW_HOSTS",
+      "sizes, a log line for each exchange as JSON into a file), and the upstream in ALLOW_HOSTS and LIMIT_CONNECTIONS=0",
     upstream: `${upstream.title}, bodies of JSON, over loopback; https: by TLS 1.3 with ` +
       `${upstream.certificates.title}, which every server verifies`,
     placement: placement.note,

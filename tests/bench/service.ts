@@ -80,6 +80,7 @@ export function createService(
       ...Object.fromEntries(words.slice(0, first).map((word) => word.split("="))),
       HOST: "127.0.0.1",
       PORT: String(port),
+      LIMIT_CONNECTIONS: "0",
       ALLOW_HOSTS: `127.0.0.1:${ports.http},127.0.0.1:${ports.https}`,
       DENO_CERT: certificates.ca,
       ...settings,

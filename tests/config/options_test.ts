@@ -93,7 +93,21 @@ const HELLO = {
 };
 
 const HELLOS = [
-  { name: "no limits of an identity by default", env: {}, expected: HELLO },
+  {
+    name: "no limit of an identity by default but that of connections",
+    env: {},
+    expected: { ...HELLO, maxConnections: 2500 },
+  },
+  {
+    name: "no limit of connections if it is 0",
+    env: { LIMIT_CONNECTIONS: "0" },
+    expected: HELLO,
+  },
+  {
+    name: "a quarter of all connections, but at least one",
+    env: { MAX_CONNECTIONS: "3" },
+    expected: { ...HELLO, maxConnections: 1 },
+  },
   {
     name: "every limit of an identity that is set",
     env: {
@@ -115,7 +129,7 @@ const HELLOS = [
   {
     name: "the smaller of the limits of exchanges at a time",
     env: { MAX_IN_FLIGHT: "7", LIMIT_IN_FLIGHT: "8" },
-    expected: { ...HELLO, maxInFlight: 7 },
+    expected: { ...HELLO, maxInFlight: 7, maxConnections: 2500 },
   },
 ];
 

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertAlmostEquals, assertEquals } from "@std/assert";
 import {
   EARNED_BY_EXCHANGE,
   FrameAllowance,
@@ -33,7 +33,22 @@ Deno.test("FrameAllowance refills 2,000 points a second, and never more than it 
     "the last one that was refused is paid too",
   );
   clock.advance(1_000_000);
-  assertEquals(countAffordable(allowance, 1), 8192 + 64 - 1);
+  assertEquals(countAffordable(allowance, 1), 8192 + 64);
+});
+
+Deno.test("FrameAllowance does not refill an account that was full", () => {
+  const clock = createFakeClock();
+  const allowance = new FrameAllowance(1, clock);
+  clock.advance(1_000_000);
+  assertEquals(countAffordable(allowance, 1), 8192 + 64);
+});
+
+Deno.test("FrameAllowance refills what was spent before a silence", () => {
+  const clock = createFakeClock();
+  const allowance = new FrameAllowance(1, clock);
+  for (let count = 0; count < 1024; count++) allowance.spend(1);
+  clock.advance(1_000_000);
+  assertEquals(countAffordable(allowance, 1), 8192 + 64);
 });
 
 Deno.test("FrameAllowance counts bytes, which cost and earn a point for each 4 KiB", () => {
@@ -134,14 +149,17 @@ for (const { name, before = () => {}, send, points } of NEEDLESS) {
   });
 }
 
-Deno.test("a connection takes any number of requests and their cancels", async () => {
+Deno.test("a connection pays for the exchanges that it cancels", async () => {
   const bench = createBench();
-  for (let round = 0; round < 3 * MAX; round++) {
+  const price = PRICES.frame + PRICES.cancelled - EARNED_BY_EXCHANGE;
+  let rounds = 0;
+  for (; bench.webSocket.closes.length === 0; rounds++) {
     bench.request(1);
     bench.receive({ type: "cancel", id: 1 });
-    await bench.run(round).done;
+    await bench.run(rounds).done;
   }
-  assertEquals([EARNED_BY_EXCHANGE > PRICES.frame, bench.webSocket.closes], [true, []]);
+  assertEquals(bench.webSocket.closes, [4500]);
+  assertAlmostEquals(rounds, MAX / price, 2);
 });
 
 Deno.test("a connection takes any number of chunks that have bytes", async () => {
@@ -151,6 +169,7 @@ Deno.test("a connection takes any number of chunks that have bytes", async () =>
     for (let count = 0; count < 10; count++) bench.connection.receive(chunk(1, 1));
     for (let count = 0; count < 3; count++) bench.receive({ type: "cancel", id: 1 });
     await bench.run(round).done;
+    bench.clock.advance(5);
   }
   assertEquals(bench.webSocket.closes, []);
 });

@@ -85,6 +85,7 @@ const DEPARTURES: Record<string, (service: Service, stack: DisposableStack) => P
     for (let i = 0; i < 16; i++) await client.write(rawFrame(TEXT, "junk"));
     const { code, closedBy } = await logged("disconnected");
     assertEquals([code, closedBy], [4500, "server"]);
+    await client.readToEnd();
   },
 };
 
@@ -94,6 +95,8 @@ for (const [name, leave] of Object.entries(DEPARTURES)) {
     using stack = new DisposableStack();
     await leave(service, stack);
     await disconnected(service);
+    // The place is free once the service, too, has seen the end of TCP.
+    while (await handshake(service, tokenOf("alice")) === "429");
     await using _again = await connectAs("alice", service);
     assertEquals(await handshake(service, tokenOf("alice")), "429");
   });
@@ -426,7 +429,16 @@ interface HelloCase {
 }
 
 const HELLOS: readonly HelloCase[] = [
-  { name: "none that is not configured", settings: {}, expected: { maxInFlight: 64 } },
+  {
+    name: "that of connections, even if none is configured",
+    settings: {},
+    expected: { maxInFlight: 64, maxConnections: 2500 },
+  },
+  {
+    name: "none that is not configured",
+    settings: { LIMIT_CONNECTIONS: "0" },
+    expected: { maxInFlight: 64 },
+  },
   {
     name: "each that is configured",
     settings: {
@@ -445,12 +457,12 @@ const HELLOS: readonly HelloCase[] = [
   },
   {
     name: "what is in flight of an identity, when it is less",
-    settings: { LIMIT_IN_FLIGHT: "5" },
+    settings: { LIMIT_CONNECTIONS: "0", LIMIT_IN_FLIGHT: "5" },
     expected: { maxInFlight: 5 },
   },
   {
     name: "what is in flight of a connection, when it is less",
-    settings: { LIMIT_IN_FLIGHT: "5", MAX_IN_FLIGHT: "4" },
+    settings: { LIMIT_CONNECTIONS: "0", LIMIT_IN_FLIGHT: "5", MAX_IN_FLIGHT: "4" },
     expected: { maxInFlight: 4 },
   },
 ];

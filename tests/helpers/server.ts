@@ -14,6 +14,7 @@ import { createConnectionPlaces } from "../../src/limits/connection_places.ts";
 import { createOpenConnection } from "../../src/open_connection.ts";
 import { createResolver } from "../../src/policy/resolver.ts";
 import { createDrain, type Drain } from "../../src/server/drain.ts";
+import { ReadingTurns } from "../../src/server/reading_turns.ts";
 import type { Handler } from "../../src/server/router.ts";
 import { createServerHandler, type ServerDeps } from "../../src/server/server.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
@@ -65,6 +66,7 @@ export function startServer(options: TestServerOptions = {}): TestServer {
     ...common,
     places: createConnectionPlaces(100),
     connections,
+    turns: new ReadingTurns(systemClock),
     openConnection: createOpenConnection(parseConfig({}), {
       ...common,
       server: "wsfetch/test",

@@ -104,7 +104,8 @@ const LIMITS = [
       limit: "connections",
       max: 1,
       retryAfterMs: 1000,
-      message: "The limit of connections at a time is 1; close one and try again",
+      message:
+        "The limit of connections at a time is 1; close one and try again, or ask the operator, who sets it with LIMIT_CONNECTIONS",
     },
   },
   {

@@ -5,6 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { endsWith } from "@std/bytes/ends-with";
 import { systemClock } from "../../src/clock.ts";
+import { ReadingTurns } from "../../src/server/reading_turns.ts";
 import { TurnReader } from "../../src/server/turn_reader.ts";
 import { connectV1 } from "../helpers/client.ts";
 import { closeFrame, connectRaw, rawFrame, TEXT } from "../helpers/raw_client.ts";
@@ -33,12 +34,13 @@ async function readInTurns(
       const { socket, response } = Deno.upgradeWebSocket(request);
       socket.binaryType = "arraybuffer";
       const reader = new TurnReader(socket, {
+        key: "client",
         pongsArrived(arrived): void {
           pongs += arrived;
           inTurn = Math.max(inTurn, arrived);
           if (messages + pongs >= wanted) done.resolve();
         },
-      }, systemClock);
+      }, new ReadingTurns(systemClock));
       socket.onopen = count;
       socket.onmessage = ({ data }) =>
         reader.take(data, () => {
@@ -46,7 +48,6 @@ async function readInTurns(
           assertEquals(reader.webSocket.readyState, WebSocket.OPEN);
           if (++messages + pongs >= wanted) done.resolve();
         });
-      socket.onclose = () => reader.ended();
       return response;
     },
   );

@@ -95,7 +95,7 @@ for (const { name, headers, status, code, head } of HANDSHAKES) {
 }
 
 Deno.test("one connection too many is refused with 429 and Retry-After, until one closes", async () => {
-  await using service = startService({ ...LOOPBACK, MAX_CONNECTIONS: "2" });
+  await using service = startService({ ...LOOPBACK, MAX_CONNECTIONS: "2", LIMIT_CONNECTIONS: "0" });
   await using _first = await connectV1(service.url);
   {
     await using _second = await connectPlain(service.url);
@@ -134,6 +134,7 @@ Deno.test("hello is the first frame of wsfetch.v1, and the plain dialect has no 
       maxTimeoutMs: 300000,
       windowBytes: 262144,
       maxKeptBytes: 121_634_816,
+      maxConnections: 2500,
     },
   });
   assert(/^wsfetch\/\d+\.\d+\.\d+$/.test(hello.server));

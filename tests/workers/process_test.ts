@@ -218,7 +218,11 @@ Deno.test("METRICS=off leaves /metrics out of every worker", async () => {
 });
 
 Deno.test("MAX_CONNECTIONS limits the connections of all workers together exactly", async () => {
-  await using service = await startProcess({ ...WORKERS, MAX_CONNECTIONS: String(CLIENTS) });
+  await using service = await startProcess({
+    ...WORKERS,
+    MAX_CONNECTIONS: String(CLIENTS),
+    LIMIT_CONNECTIONS: "0",
+  });
   await using many = await connectMany(service);
   const ask = async (): Promise<number> => {
     using client = Deno.createHttpClient({});
