@@ -11,7 +11,8 @@ import { createEvent, eventTooLarge, type StreamEvent, type StreamParser } from 
 
 // Every event repeats the last id. No server takes one of this size in `last-event-id`.
 const MAX_FIELD_BYTES = 65_536;
-const LONGEST_PREFIX = "data: ".length;
+const MAX_RETRY_DIGITS = 15;
+const LONGEST_PREFIX = "event: ".length;
 
 /** Each field of an event, by the first byte of its name. */
 const FIELDS: Readonly<Record<number, { readonly name: Bytes; readonly field: Field }>> = Object
@@ -29,6 +30,7 @@ export class ServerSentEventParser implements StreamParser {
   readonly #lines: LineCutter;
   readonly #kept: EventBytes;
   readonly #maxEventBytes: number;
+  readonly #maxFieldBytes: number;
   /** Whether a line was cut that is not parsed yet. */
   #hasLine = false;
   /** Whether the last event was handed on as bytes that are kept. */
@@ -45,6 +47,7 @@ export class ServerSentEventParser implements StreamParser {
     const maxLineBytes = maxEventBytes + LONGEST_PREFIX;
     this.#kept = new EventBytes(maxLineBytes, memory);
     this.#maxEventBytes = maxEventBytes;
+    this.#maxFieldBytes = Math.min(maxEventBytes, MAX_FIELD_BYTES);
     this.#lines = new LineCutter({ endsAtCR: true, maxLineBytes, maxEventBytes }, this.#kept);
   }
 
@@ -87,17 +90,24 @@ export class ServerSentEventParser implements StreamParser {
     const value = field === undefined ? end : valueOf(bytes, start + field.length, end);
     if (field === "data") return this.#addData(bytes, value, end);
     if (field !== undefined) this.#set(field, bytes, value, end);
-    if (bytes === this.#kept.bytes) this.#kept.length = start;
+    if (bytes === this.#kept.bytes) this.#dropTo(start);
     return undefined;
   }
 
+  /** Drops a line that was kept behind this much data. */
+  #dropTo(length: number): void {
+    if (length === 0) this.#kept.clear();
+    else this.#kept.length = length;
+  }
+
   #set(field: Field, bytes: Bytes, start: number, end: number): void {
-    const maxBytes = Math.min(this.#maxEventBytes, MAX_FIELD_BYTES);
-    if (end - start > maxBytes) throw eventTooLarge(maxBytes);
+    if (field === "retry") {
+      if (end - start > MAX_RETRY_DIGITS) return;
+    } else if (end - start > this.#maxFieldBytes) throw eventTooLarge(this.#maxFieldBytes, field);
     const value = this.#lines.textOf(bytes, start, end);
     if (field === "event") this.#event = value;
     else if (field === "id" && !value.includes("\0")) this.#lastEventId = value;
-    else if (field === "retry" && /^\d{1,15}$/.test(value)) this.#retryMs = Number(value);
+    else if (field === "retry" && /^\d+$/.test(value)) this.#retryMs = Number(value);
   }
 
   /** Adds a line to the data. Returns a promise when the call has to be repeated later. */

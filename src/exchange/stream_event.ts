@@ -48,9 +48,10 @@ export function createEvent(
   };
 }
 
-/** Returns the error of an event, a line or another part of a stream that is too large. */
-export function eventTooLarge(maxBytes: number): ProxyError {
-  const message = `An event of the response is larger than ${maxBytes} bytes`;
+/** Returns the error of an event or a line that is too large, or of a field of an event. */
+export function eventTooLarge(maxBytes: number, field?: string): ProxyError {
+  const part = field === undefined ? "An event" : `A field "${field}"`;
+  const message = `${part} of the response is larger than ${maxBytes} bytes`;
   return new ProxyError("http_response_body_size", message);
 }
 

@@ -127,3 +127,45 @@ Deno.test("empty chunks are no progress of an upload", async () => {
   clearInterval(beat);
   assertEquals([error.code, error.sent], ["http_response_timeout", "maybe"]);
 });
+
+/** A server in another thread, which can send while this one is busy: its responses consist of these bytes. */
+async function startFlood(text: string): Promise<{ readonly origin: string } & Disposable> {
+  const code = `
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    postMessage(listener.addr.port);
+    const bytes = new TextEncoder().encode(${JSON.stringify(text)});
+    const head = "HTTP/1.1 200 OK\\r\\ncontent-type: text/event-stream\\r\\n\\r\\n";
+    for await (const socket of listener) answer(socket).catch(() => {});
+    async function answer(socket) {
+      await socket.read(new Uint8Array(65536));
+      for (const part of [new TextEncoder().encode(head), bytes]) {
+        for (let sent = 0; sent < part.length;) sent += await socket.write(part.subarray(sent));
+      }
+      socket.close();
+    }`;
+  const worker = new Worker(`data:text/javascript,${encodeURIComponent(code)}`, { type: "module" });
+  const port = await new Promise((resolve) => worker.onmessage = ({ data }) => resolve(data));
+  return { origin: `http://127.0.0.1:${port}`, [Symbol.dispose]: () => worker.terminate() };
+}
+
+const FLOODS = [
+  { name: "empty lines", text: "\n".repeat(3_000_000) },
+  { name: "data lines without an end", text: "data:\n".repeat(1_000_000) },
+];
+
+for (const { name, text } of FLOODS) {
+  Deno.test(`streams of ${name} do not hold up other exchanges`, async () => {
+    using flood = await startFlood(text);
+    await using upstream = startHttp(() => new Response("ok"));
+    await using service = startService();
+    await using client = await connectV1(service.url);
+    for (let id = 1; id <= 4; id++) {
+      client.send({ type: "request", id, url: flood.origin, stream: "events" });
+    }
+    assertEquals((await client.take(4)).map(({ type }) => type), Array(4).fill("response"));
+    client.send({ type: "request", id: 5, url: upstream.origin });
+    const frames = await client.take(5);
+    assertEquals([frames[0].type, frames[0].id, frames[0].text], ["response", 5, "ok"]);
+    assertEquals(frames.slice(1).map(({ type }) => type), Array(4).fill("end"));
+  });
+}
