@@ -261,7 +261,7 @@ export class FrameOutlet implements Outlet {
 function sizeOf(event: StreamEvent): number {
   const type = OWN_TYPES.has(event.event) ? "" : event.event;
   const state = Buffer.byteLength(type) + Buffer.byteLength(event.lastEventId ?? "");
-  return state + (event.dataBytes ?? Buffer.byteLength(event.data));
+  return state + (event.dataBytes?.byteLength ?? Buffer.byteLength(event.data));
 }
 
 /** Returns the frame of an event, with its text: to be called when the frame can be sent. */

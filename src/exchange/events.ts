@@ -87,18 +87,16 @@ async function* parse(
   let cost = 0;
   try {
     for await (const chunk of chunks) {
-      const bytes = mark.filter(chunk);
-      cost += CHUNK_COST;
-      for (let start = 0; start < bytes.byteLength; start += PIECE_BYTES) {
-        const piece = bytes.subarray(start, start + PIECE_BYTES);
+      cost += CHUNK_COST + chunk.byteLength;
+      for (const piece of piecesOf(mark.filter(chunk))) {
         parser.load(piece);
-        cost += piece.byteLength;
         for (;;) {
           const { lines } = parser;
           const next = parser.next();
           cost += LINE_COST * (parser.lines - lines);
-          if (next instanceof Promise) await next;
-          else if (next !== undefined) {
+          if (next instanceof Promise) {
+            await next;
+          } else if (next !== undefined) {
             cost += costOf(next);
             yield next;
           }
@@ -120,9 +118,15 @@ async function* parse(
   }
 }
 
+function* piecesOf(bytes: Bytes): Generator<Bytes> {
+  for (let start = 0; start < bytes.byteLength; start += PIECE_BYTES) {
+    yield bytes.subarray(start, start + PIECE_BYTES);
+  }
+}
+
 /** The outlet makes frames of events after they were handed on: the data, and the id that each event repeats. */
-function costOf({ dataBytes = 0, lastEventId = "" }: StreamEvent): number {
-  return EVENT_COST + dataBytes + lastEventId.length;
+function costOf({ dataBytes, lastEventId = "" }: StreamEvent): number {
+  return EVENT_COST + (dataBytes?.byteLength ?? 0) + lastEventId.length;
 }
 
 /** Removes a byte order mark from the start of a stream. */

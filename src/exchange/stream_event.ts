@@ -20,8 +20,8 @@ export interface StreamEvent extends StreamState {
   readonly event: string;
   /** The text. A long text is kept as bytes, outside V8's heap, and decoded each time it is read. */
   readonly data: string;
-  /** The number of bytes that a long text was received as; absent when `data` is a plain string. */
-  readonly dataBytes?: number;
+  /** The bytes of a long text, as received; absent when `data` is a plain string. */
+  readonly dataBytes?: Bytes;
 }
 
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -43,7 +43,7 @@ export function createEvent(
     get data(): string {
       return decodeText(data, 0, data.byteLength);
     },
-    dataBytes: data.byteLength,
+    dataBytes: data,
     ...state,
   };
 }

@@ -391,7 +391,7 @@ Deno.test("event() reads a long text when its frame can be sent, and not to coun
   let reads = 0;
   const event = {
     event: "line",
-    dataBytes: 5,
+    dataBytes: new Uint8Array(5),
     get data(): string {
       reads++;
       return "aé漢"; // of 6 bytes

@@ -133,7 +133,7 @@ for (const toEvents of [toServerSentEvents, toLines]) {
       const stream = utf8(`${prefix}${text}${end}${prefix}short${end}`);
       for await (const event of toEvents(cut(stream, size), 30_000)) {
         const isRead = "get" in (Object.getOwnPropertyDescriptor(event, "data") ?? {});
-        seen.push([isRead, event.dataBytes, event.data === text]);
+        seen.push([isRead, event.dataBytes?.byteLength, event.data === text]);
       }
       assertEquals(seen, [[true, 30_000, true], [false, undefined, false]]);
     }
