@@ -87,9 +87,10 @@ async function* parse(
   let cost = 0;
   try {
     for await (const chunk of chunks) {
-      cost += CHUNK_COST + chunk.byteLength;
+      cost += CHUNK_COST;
       for (const piece of piecesOf(mark.filter(chunk))) {
         parser.load(piece);
+        cost += piece.byteLength;
         for (;;) {
           const { lines } = parser;
           const next = parser.next();
