@@ -4,20 +4,9 @@
  * @module
  */
 import type { Bytes } from "../http/body.ts";
+import type { KeptBytes } from "../http/kept_bytes.ts";
 
-/** The memory that all streams share. */
-export interface KeptBytes {
-  /**
-   * Takes memory for so many bytes before they are kept. The returned promise fulfils when they may be kept.
-   *
-   * @throws The error that the exchange fails with, directly or as a rejection; nothing is taken then.
-   */
-  take(bytes: number): void | Promise<void>;
-  /** Gives memory back that was taken. */
-  give(bytes: number): void;
-}
-
-/** What a stream may keep without taking memory for it, in bytes. A longer event is handed on as bytes. */
+/** The bytes that a stream may keep without counting them. A longer text is handed on as bytes. */
 export const FREE_BYTES = 16_384;
 const MIN_BYTES = 256;
 
@@ -39,7 +28,7 @@ export class EventBytes {
   /**
    * Makes room for more bytes. Returns a promise when memory has to be waited for.
    *
-   * @throws What {@linkcode KeptBytes.take} throws.
+   * @throws What {@linkcode KeptBytes.take} throws, as a rejection or directly.
    */
   reserve(more: number): Promise<void> | undefined {
     const needed = this.length + more;

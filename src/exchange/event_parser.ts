@@ -5,7 +5,8 @@
  */
 import type { Bytes } from "../http/body.ts";
 import { COLON, LF, SPACE } from "../http/h1/ascii.ts";
-import { EventBytes, FREE_BYTES, type KeptBytes } from "./event_bytes.ts";
+import type { KeptBytes } from "../http/kept_bytes.ts";
+import { EventBytes, FREE_BYTES } from "./event_bytes.ts";
 import { LineCutter } from "./line_cutter.ts";
 import { createEvent, eventTooLarge, type StreamEvent, type StreamParser } from "./stream_event.ts";
 

@@ -8,12 +8,11 @@
  */
 import { concat } from "@std/bytes/concat";
 import type { Bytes } from "../http/body.ts";
-import type { KeptBytes } from "./event_bytes.ts";
+import type { KeptBytes } from "../http/kept_bytes.ts";
 import { ServerSentEventParser } from "./event_parser.ts";
 import { LineParser } from "./line_parser.ts";
 import type { StreamEvent, StreamParser } from "./stream_event.ts";
 
-export type { KeptBytes } from "./event_bytes.ts";
 export type { StreamEvent } from "./stream_event.ts";
 
 /** Divides work among the turns of the event loop. */
@@ -25,12 +24,12 @@ export interface ParseTurns {
   take(cost: number): Promise<void> | undefined;
 }
 
-/** The parts that all streams share. */
+/** What a stream shares with others. */
 export interface SharedByStreams {
-  /** Default: everything that has arrived is parsed at once. */
+  /** When the stream is parsed. Default: as soon as it arrives. */
   readonly turns?: ParseTurns;
-  /** Default: only the limit of an event bounds what is kept. */
-  readonly memory?: KeptBytes;
+  /** Counts what is kept beyond 16 KiB, and gets back all of it. Default: nothing counts it. */
+  readonly memory?: KeptBytes | undefined;
 }
 
 /** Parses a stream of bytes into events, none of which may have more than `maxEventBytes` bytes of data. */

@@ -3,12 +3,12 @@
  */
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import {
-  type KeptBytes,
   type StreamEvent,
   type ToEvents,
   toLines,
   toServerSentEvents,
 } from "../../src/exchange/events.ts";
+import type { KeptBytes } from "../../src/http/kept_bytes.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
