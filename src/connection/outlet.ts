@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import type { Clock } from "../clock.ts";
 import type { Dialect, ExchangeId, StreamDialect } from "../dialect/dialect.ts";
 import { toProxyError } from "../exchange/errors.ts";
@@ -175,9 +176,9 @@ export class FrameOutlet implements Outlet {
 
   event(event: StreamEvent): void | Promise<void> {
     const spending = this.#spend(sizeOf(event));
-    const send = (): void | Promise<void> =>
-      this.#sendPart({ type: "event", id: this.#streamId, ...event });
-    return spending === undefined ? send() : spending.then(send);
+    return spending === undefined
+      ? this.#sendEvent(event)
+      : spending.then(() => this.#sendEvent(event));
   }
 
   end(): void | Promise<void> {
@@ -202,7 +203,13 @@ export class FrameOutlet implements Outlet {
     return this.exchange.isCancelled ? undefined : this.#sink.dialect.stream;
   }
 
-  #sendPart(part: Chunk | EventFrame | EndFrame): void | Promise<void> {
+  #sendEvent(event: StreamEvent): void | Promise<void> {
+    return this.#sink.socket.sendPart(() =>
+      this.#stream?.encodePart(toEventFrame(this.#streamId, event))
+    );
+  }
+
+  #sendPart(part: Chunk | EndFrame): void | Promise<void> {
     return this.#sink.socket.sendPart(() => this.#stream?.encodePart(part, this.#scratch));
   }
 
@@ -256,7 +263,23 @@ export class FrameOutlet implements Outlet {
 }
 
 /** Returns how many bytes of the body an event carries. Any text can be long, and every event repeats the last id. */
-function sizeOf({ event, data, lastEventId = "" }: StreamEvent): number {
-  const type = OWN_TYPES.has(event) ? "" : event;
-  return new TextEncoder().encode(type + lastEventId + data).byteLength;
+function sizeOf(event: StreamEvent): number {
+  const type = OWN_TYPES.has(event.event) ? "" : event.event;
+  const state = Buffer.byteLength(type) + Buffer.byteLength(event.lastEventId ?? "");
+  return state + (event.dataBytes?.byteLength ?? Buffer.byteLength(event.data));
+}
+
+/** Returns the frame of an event, with its text: to be called when the frame can be sent. */
+function toEventFrame(
+  id: number,
+  { event, data, lastEventId, retryMs }: StreamEvent,
+): EventFrame {
+  return {
+    type: "event",
+    id,
+    event,
+    data,
+    ...(lastEventId !== undefined && { lastEventId }),
+    ...(retryMs !== undefined && { retryMs }),
+  };
 }

@@ -7,6 +7,7 @@ import { STATUS_CODE } from "@std/http/status";
 import type { Clock } from "../clock.ts";
 import type { ForwardResponse } from "../forward/forward.ts";
 import type { Body, Bytes } from "../http/body.ts";
+import { DecodeTurns } from "../http/decoder/turns.ts";
 import type { ResponseHead, StreamMode, Timing } from "../protocol/mod.ts";
 import { toLines, toServerSentEvents } from "./events.ts";
 import { type Exchange, roundMs } from "./exchange.ts";
@@ -46,6 +47,8 @@ export function createDeliver(
   { maxResponseBytes, maxStreamBytes, streamIdleMs }: DeliverLimits,
   clock: Clock,
 ): Deliver {
+  const turns = new DecodeTurns(clock);
+
   /** Returns the same chunks; between two of them the destination may be silent only for so long. */
   async function* watch(chunks: AsyncIterable<Bytes>, exchange: Exchange): AsyncGenerator<Bytes> {
     exchange.stage = "stream";
@@ -78,8 +81,8 @@ export function createDeliver(
     outlet: Outlet,
   ): Promise<void> {
     const { length } = body;
-    const mode = exchange.request.stream;
-    const chunks = watch(body.chunks(maxStreamBytes, exchange.memory), exchange);
+    const { memory, request: { stream: mode } } = exchange;
+    const chunks = watch(body.chunks(maxStreamBytes, memory), exchange);
     const ahead = mode === true && isShort(length)
       ? readAhead(chunks, { length, clock })
       : undefined;
@@ -90,7 +93,10 @@ export function createDeliver(
     await outlet.head(head, toTiming(exchange, false));
     if (mode === true) return await sendBytes(ahead?.chunks() ?? chunks, outlet);
     const toEvents = mode === "events" ? toServerSentEvents : toLines;
-    for await (const event of toEvents(chunks, maxResponseBytes)) await outlet.event(event);
+    for await (const event of toEvents(chunks, maxResponseBytes, { turns, memory })) {
+      const sending = outlet.event(event);
+      if (sending !== undefined) await sending;
+    }
     await outlet.end();
   }
 

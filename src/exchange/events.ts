@@ -6,153 +6,146 @@
  *
  * @module
  */
-import { ProxyError } from "../protocol/mod.ts";
+import { concat } from "@std/bytes/concat";
+import type { Bytes } from "../http/body.ts";
+import type { KeptBytes } from "../http/kept_bytes.ts";
+import { ServerSentEventParser } from "./event_parser.ts";
+import { LineParser } from "./line_parser.ts";
+import type { StreamEvent, StreamParser } from "./stream_event.ts";
 
-/** An event or a line. */
-export interface StreamEvent {
-  /** The type of the event, `message` if the stream names none; `line` for a line. */
-  readonly event: string;
-  readonly data: string;
-  /** The last id that the stream has set; `""` when the stream has reset it, absent when it has set none. */
-  readonly lastEventId?: string;
-  /** The reconnection time that the stream has set since the last event, in milliseconds. */
-  readonly retryMs?: number;
+export type { StreamEvent } from "./stream_event.ts";
+
+/** Divides work among the turns of the event loop. */
+export interface ParseTurns {
+  /**
+   * Called before work of this cost, of which 1,048,576 take some 2 ms. Returns nothing when the work may be done at
+   * once, else a promise that fulfils in a later turn.
+   */
+  take(cost: number): Promise<void> | undefined;
 }
 
-/** Parses a stream of bytes into events, none of which may be longer than `maxEventLength` characters. */
+/** What a stream shares with others. */
+export interface SharedByStreams {
+  /** When the stream is parsed. Default: as soon as it arrives. */
+  readonly turns?: ParseTurns;
+  /** Counts what is kept beyond 16 KiB, and gets back all of it. Default: nothing counts it. */
+  readonly memory?: KeptBytes | undefined;
+}
+
+/** Parses a stream of bytes into events, none of which may have more than `maxEventBytes` bytes of data. */
 export type ToEvents = (
-  chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
-  maxEventLength: number,
+  chunks: AsyncIterable<Bytes>,
+  maxEventBytes: number,
+  shared?: SharedByStreams,
 ) => AsyncIterable<StreamEvent>;
 
-const BYTE_ORDER_MARK = "\ufeff";
+// A stream is parsed in pieces of this size, so that no step is long and no text that is cut from one holds much memory.
+const PIECE_BYTES = 16_384;
+// Costs in bytes. An event becomes a frame of its own, and a chunk passes through several iterators.
+const EVENT_COST = 2048;
+const CHUNK_COST = 512;
+const LINE_COST = 32;
+// The turns are asked when work of this cost has gathered.
+const STEP_COST = 32_768;
+
+const BYTE_ORDER_MARK = Uint8Array.of(0xef, 0xbb, 0xbf);
 
 /**
  * Returns the server-sent events of a stream, each as soon as it is complete. An event that the end of the stream
  * cuts off is dropped, as the standard requires.
  *
- * @throws {ProxyError} `http_response_body_size`: an event is too long.
+ * @throws {ProxyError} `http_response_body_size`: an event is too large.
  */
-export async function* toServerSentEvents(
-  chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
-  maxEventLength: number,
+export function toServerSentEvents(
+  chunks: AsyncIterable<Bytes>,
+  maxEventBytes: number,
+  shared: SharedByStreams = {},
 ): AsyncGenerator<StreamEvent> {
-  let data: string[] = [];
-  let length = 0;
-  let event = "";
-  let lastEventId: string | undefined;
-  let retryMs: number | undefined;
-  for await (const line of readLines(chunks, { ends: /\r\n|\r|\n/g, maxEventLength })) {
-    if (line === "") {
-      const isEvent = data.length > 0;
-      const dispatched = {
-        event: event === "" ? "message" : event,
-        data: data.join("\n"),
-        ...(lastEventId !== undefined && { lastEventId }),
-        ...(retryMs !== undefined && { retryMs }),
-      };
-      data = [];
-      length = 0;
-      event = "";
-      if (!isEvent) continue;
-      retryMs = undefined;
-      yield dispatched;
-      continue;
-    }
-    const { name, value } = parseField(line);
-    if (name === "data") {
-      data.push(value);
-      length += value.length + 1;
-      if (length > maxEventLength) throw tooLong(maxEventLength);
-    } else if (name === "event") event = value;
-    else if (name === "id" && !value.includes("\0")) lastEventId = value;
-    else if (name === "retry" && /^\d{1,15}$/.test(value)) retryMs = Number(value);
-  }
+  return parse(chunks, new ServerSentEventParser(maxEventBytes, shared.memory), shared.turns);
 }
 
 /**
  * Returns the lines of a stream of UTF-8, each without its LF or CR LF. The last line needs none.
  *
- * @throws {ProxyError} `http_response_body_size`: a line is too long.
+ * @throws {ProxyError} `http_response_body_size`: a line is too large.
  */
-export async function* toLines(
-  chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
-  maxEventLength: number,
+export function toLines(
+  chunks: AsyncIterable<Bytes>,
+  maxEventBytes: number,
+  shared: SharedByStreams = {},
 ): AsyncGenerator<StreamEvent> {
-  for await (const data of readLines(chunks, { ends: /\r?\n/g, maxEventLength, lastToo: true })) {
-    if (data.length > maxEventLength) throw tooLong(maxEventLength); // a line in one piece was not counted
-    yield { event: "line", data };
-  }
+  return parse(chunks, new LineParser(maxEventBytes, shared.memory), shared.turns);
 }
 
-/** Parses a line into a field; a comment has the name `""`. */
-function parseField(line: string): { readonly name: string; readonly value: string } {
-  const colon = line.indexOf(":");
-  if (colon < 0) return { name: line, value: "" };
-  return {
-    name: line.slice(0, colon),
-    value: line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1),
-  };
-}
-
-/**
- * Returns the lines of a stream.
- *
- * @param ends Matches the end of a line; global.
- * @param lastToo Whether text after the last end is a line too. Default `false`.
- */
-async function* readLines(
-  chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
-  { ends, maxEventLength, lastToo = false }: {
-    readonly ends: RegExp;
-    readonly maxEventLength: number;
-    readonly lastToo?: boolean;
-  },
-): AsyncGenerator<string> {
-  const pieces: string[] = []; // of the line that has no end yet
-  let length = 0;
-  let heldCR = "";
-
-  function* cut(text: string): Generator<string> {
-    let start = 0;
-    for (const { index, 0: end } of text.matchAll(ends)) {
-      pieces.push(text.slice(start, index));
-      yield pieces.splice(0).join("");
-      start = index + end.length;
-      length = 0;
+async function* parse(
+  chunks: AsyncIterable<Bytes>,
+  parser: StreamParser,
+  turns: ParseTurns | undefined,
+): AsyncGenerator<StreamEvent> {
+  const mark = new MarkFilter();
+  let cost = 0;
+  try {
+    for await (const chunk of chunks) {
+      cost += CHUNK_COST;
+      for (const piece of piecesOf(mark.filter(chunk))) {
+        parser.load(piece);
+        cost += piece.byteLength;
+        for (;;) {
+          const { lines } = parser;
+          const next = parser.next();
+          cost += LINE_COST * (parser.lines - lines);
+          if (next instanceof Promise) {
+            await next;
+          } else if (next !== undefined) {
+            cost += costOf(next);
+            yield next;
+          }
+          if (cost >= STEP_COST) {
+            const waiting = turns?.take(cost);
+            cost = 0;
+            if (waiting !== undefined) await waiting;
+          }
+          if (next === undefined) break;
+        }
+      }
     }
-    pieces.push(text.slice(start));
-    length += text.length - start;
-    if (length > maxEventLength) throw tooLong(maxEventLength);
+    parser.load(mark.end());
+    const last = parser.next() ?? parser.end();
+    if (last instanceof Promise) await last;
+    else if (last !== undefined) yield last;
+  } finally {
+    parser.close();
   }
-
-  for await (const text of decode(chunks)) {
-    // A CR at the end may be the first half of CR LF.
-    const whole = heldCR + text;
-    heldCR = whole.endsWith("\r") ? "\r" : "";
-    yield* cut(heldCR === "" ? whole : whole.slice(0, -1));
-  }
-  if (heldCR !== "") yield* cut(heldCR);
-  const last = pieces.join("");
-  if (lastToo && last !== "") yield last;
 }
 
-/** Returns the text of a stream of UTF-8, without a byte order mark at its start. */
-async function* decode(chunks: AsyncIterable<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  let isStart = true;
-  const strip = (text: string): string => {
-    if (text === "" || !isStart) return text;
-    isStart = false;
-    return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
-  };
-  for await (const chunk of chunks) yield strip(decoder.decode(chunk, { stream: true }));
-  yield strip(decoder.decode());
+function* piecesOf(bytes: Bytes): Generator<Bytes> {
+  for (let start = 0; start < bytes.byteLength; start += PIECE_BYTES) {
+    yield bytes.subarray(start, start + PIECE_BYTES);
+  }
 }
 
-function tooLong(maxEventLength: number): ProxyError {
-  return new ProxyError(
-    "http_response_body_size",
-    `An event of the response is longer than ${maxEventLength} characters`,
-  );
+/** The outlet makes frames of events after they were handed on: the data, and the id that each event repeats. */
+function costOf({ dataBytes, lastEventId = "" }: StreamEvent): number {
+  return EVENT_COST + (dataBytes?.byteLength ?? 0) + lastEventId.length;
+}
+
+/** Removes a byte order mark from the start of a stream. */
+class MarkFilter {
+  /** The bytes that may be the beginning of a mark; `undefined` when the stream has begun. */
+  #held: Bytes | undefined = new Uint8Array();
+
+  /** Returns the bytes that can be parsed now. */
+  filter(chunk: Bytes): Bytes {
+    if (this.#held === undefined) return chunk;
+    const bytes = concat([this.#held, chunk]);
+    const isMark = BYTE_ORDER_MARK.every((byte, at) => (bytes[at] ?? byte) === byte);
+    this.#held = isMark && bytes.byteLength < BYTE_ORDER_MARK.byteLength ? bytes : undefined;
+    if (this.#held !== undefined) return bytes.subarray(0, 0);
+    return isMark ? bytes.subarray(BYTE_ORDER_MARK.byteLength) : bytes;
+  }
+
+  /** Returns the bytes that turned out to be no mark at the end of the stream. */
+  end(): Bytes {
+    return this.#held ?? new Uint8Array();
+  }
 }

@@ -386,6 +386,28 @@ for (const { name, event, expected } of SIZES) {
   });
 }
 
+Deno.test("event() reads a long text when its frame can be sent, and not to count it", async () => {
+  const { outlet, texts, counted, fill, drain } = createBench();
+  let reads = 0;
+  const event = {
+    event: "line",
+    dataBytes: new Uint8Array(5),
+    get data(): string {
+      reads++;
+      return "aé漢"; // of 6 bytes
+    },
+  };
+  fill();
+  const sending = outlet.event(event);
+  assertEquals([reads, counted()], [0, 5]);
+  await drain();
+  await sending;
+  assertEquals(reads, 1);
+  assertEquals(texts().map((text) => JSON.parse(text)), [
+    { type: "event", id: 7, event: "line", data: "aé漢" },
+  ]);
+});
+
 Deno.test("event() waits for its limit", async () => {
   const gate = Promise.withResolvers<void>();
   const { outlet, texts } = createBench({

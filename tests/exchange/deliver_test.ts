@@ -10,7 +10,7 @@ import {
   type ResponseHead,
   type Timing,
 } from "../../src/protocol/mod.ts";
-import { createFakeClock, type FakeClock } from "../helpers/clock.ts";
+import { createFakeClock, type FakeClock, withRealTurns } from "../helpers/clock.ts";
 import {
   createBlankExchange,
   createFakeBody,
@@ -266,6 +266,28 @@ Deno.test("deliver() throws for an event that is longer than maxResponseBytes", 
   const delivering = deliver(createFakeBody([`a\n${"b".repeat(101)}\n`]));
   const { code } = await assertRejects(async () => await delivering, ProxyError);
   assertEquals([code, namesOf(outlet.parts)], ["http_response_body_size", ["head", "line: a"]]);
+});
+
+Deno.test("deliver() lets the event loop turn while it parses what has arrived", async () => {
+  const clock = withRealTurns(createFakeClock());
+  const deliver = createDeliver({ ...LIMITS, maxStreamBytes: 10_000_000 }, clock);
+  const wheel = createWheel(clock);
+  const head = { status: 200, statusText: "", url: "http://x/", redirected: false };
+  const headers = [["content-type", "text/event-stream"]] as const;
+  let turns = 0;
+  let delivered = 0;
+  const count = (): void => {
+    turns++;
+    if (delivered < 4) clock.soon(count);
+  };
+  clock.soon(count);
+  await Promise.all(Array.from({ length: 4 }, async () => {
+    const exchange = createBlankExchange({ stream: "events" }, { wheel });
+    const body = createFakeBody(Array(10).fill(": x\n".repeat(25_000)), { isHere: false });
+    await deliver(exchange, { head: { ...head, headers }, body }, createFakeOutlet());
+    delivered++;
+  }));
+  assert(turns > 20, `${turns}`);
 });
 
 Deno.test("deliver() throws what reading the body throws", async () => {

@@ -132,3 +132,36 @@ Deno.test("an event that never ends is cut off at MAX_RESPONSE_BYTES", async () 
     assertEquals(frames.at(-1).code, "http_response_body_size");
   }
 });
+
+const MODES = [
+  { stream: "events", prefix: "data: ", end: "\n\n" },
+  { stream: "lines", prefix: "", end: "\n" },
+];
+
+for (const { stream, prefix, end } of MODES) {
+  Deno.test(`stream: "${stream}" allows MAX_RESPONSE_BYTES bytes in an event, and no more`, async () => {
+    const settings = { MAX_RESPONSE_BYTES: "60000" };
+    for (const text of ["x".repeat(60_000), "\u6f22".repeat(20_000)]) {
+      const fits = await framesOf(`${prefix}${text}${end}`, { stream, settings });
+      assertEquals(fits.map(({ type, data }) => data ?? type), ["response", text, "end"]);
+      const longer = await framesOf(`${prefix}${text}x${end}`, { stream, settings });
+      assertEquals(longer.map(({ type }) => type), ["response", "error"]);
+      assertEquals(
+        longer.at(-1).message,
+        "An event of the response is larger than 60000 bytes",
+      );
+    }
+  });
+
+  Deno.test(`stream: "${stream}" sends events that are longer than the send buffer, each with its own text`, async () => {
+    const texts = Array.from(
+      { length: 20 },
+      (_, at) => String.fromCharCode(0x6f22 + at).repeat(20_000),
+    );
+    const body = texts.map((text) => prefix + text + end).join("");
+    const settings = { SEND_BUFFER_BYTES: "65536" };
+    const [, ...events] = await framesOf(body, { stream, settings });
+    events.pop();
+    assertEquals(events.map(({ data }) => data === texts.shift()), Array(20).fill(true));
+  });
+}
