@@ -62,6 +62,6 @@ function toNeededBytes(
   { stream, bodyFollows }: ProxyRequest,
   { windowBytes }: MemoryLimits,
 ): number {
-  return EXCHANGE_BYTES + (stream === undefined ? 0 : STREAM_BYTES) +
+  return EXCHANGE_BYTES + (stream === false ? 0 : STREAM_BYTES) +
     (bodyFollows ? windowBytes : 0);
 }

@@ -47,8 +47,9 @@ const MIN_UNEXPLAINED_BYTES = 64 * 1024 * 1024;
 const UNEXPLAINED_SHARE = 1 / 8;
 // A connection is no suspect for so many ticks after a message; when memory is urgently needed, for one.
 const TRUSTED_TICKS = 10;
-// How many suspects are ended at a time, and after how many ticks without any the growth is taken for something else.
-const [MIN_SUSPECTS, SUSPECTS_SHARE] = [8, 1 / 8] as const;
+// The part of the suspects that is ended at a time: mostly, and when memory is urgently needed.
+const [SUSPECTS_SHARE, URGENT_SHARE] = [1 / 8, 1 / 2] as const;
+// After so many ticks without suspects, the growth is taken for something else.
 const SETTLED_TICKS = 20;
 
 /** Watches the memory of the process until it is disposed of. */
@@ -91,14 +92,16 @@ export class MemoryWatch implements Disposable {
     this.#floor ??= unexplained;
     const growth = unexplained - this.#floor;
     if (growth < this.#maxUnexplained / 2) this.#calmAt = this.#options.budget.ticks;
-    const isUrgent = growth > 2 * this.#maxUnexplained ||
-      reading.rss > this.#options.maxBytes * FULL_SHARE;
-    if (growth < this.#maxUnexplained && !isUrgent) return;
+    const isFull = reading.rss > this.#options.maxBytes * FULL_SHARE;
+    if (growth < this.#maxUnexplained && !isFull) return;
+    const isUrgent = isFull || growth > 2 * this.#maxUnexplained;
     const suspects = this.#findSuspects(isUrgent);
     if (suspects.length > 0) {
       this.#ticksWithoutSuspects = 0;
-      const count = Math.max(MIN_SUSPECTS, Math.ceil(suspects.length * SUSPECTS_SHARE));
-      for (const suspect of isUrgent ? suspects : suspects.slice(0, count)) suspect.endForMemory();
+      const unheard = suspects.filter(({ heardAt }) => heardAt < 0).length;
+      const share = isFull ? 1 : isUrgent ? URGENT_SHARE : SUSPECTS_SHARE;
+      const count = Math.max(isUrgent ? unheard : 0, Math.ceil(suspects.length * share));
+      for (const suspect of suspects.slice(0, count)) suspect.endForMemory();
     } else if (++this.#ticksWithoutSuspects >= SETTLED_TICKS) {
       this.#floor = unexplained; // memory that the allocator has not returned, for example
       this.#ticksWithoutSuspects = 0;
@@ -114,15 +117,15 @@ export class MemoryWatch implements Disposable {
   }
 
   /**
-   * Returns the connections from which no whole message has arrived since the growth began, or for a while: those
-   * without an exchange if there are any, the latest first.
+   * Returns the connections from which no whole message has arrived since the growth began, or for a while: first
+   * those that have never sent one, last those with an exchange, and the latest first.
    */
   #findSuspects(isUrgent: boolean): readonly WatchedConnection[] {
     const { budget: { ticks }, connections } = this.#options;
     const trustedFrom = isUrgent ? ticks : Math.max(this.#calmAt, ticks - TRUSTED_TICKS);
     const silent = [...connections()].filter(({ heardAt }) => heardAt < trustedFrom);
-    silent.reverse();
-    const idle = silent.filter(({ isBusy }) => !isBusy);
-    return idle.length > 0 ? idle : silent;
+    const rank = ({ heardAt, isBusy }: WatchedConnection): number =>
+      isBusy ? 2 : heardAt < 0 ? 0 : 1;
+    return silent.reverse().sort((a, b) => rank(a) - rank(b));
   }
 }

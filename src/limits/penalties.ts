@@ -6,8 +6,9 @@
 import type { Clock } from "../clock.ts";
 
 interface Penalty {
-  count: number;
-  lastAt: number;
+  /** How many connections were ended. */
+  readonly count: number;
+  readonly lastAt: number;
 }
 
 // The delay for each connection that was ended, the longest delay, and how long after the last one it is forgotten.
@@ -30,8 +31,8 @@ export class Penalties {
     for (const [each, { lastAt }] of this.#byKey) {
       if (now - lastAt > FORGOTTEN_MS) this.#byKey.delete(each);
     }
-    const penalty = this.#byKey.get(key) ?? { count: 0, lastAt: 0 };
-    this.#byKey.set(key, { count: penalty.count + 1, lastAt: now });
+    const { count } = this.#byKey.get(key) ?? { count: 0 };
+    this.#byKey.set(key, { count: count + 1, lastAt: now });
   }
 
   /** Returns how long a new connection of a key has to wait, in milliseconds. */

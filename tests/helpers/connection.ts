@@ -16,6 +16,7 @@ import type { Outlet } from "../../src/exchange/outlet.ts";
 import { createRunner, type Runner } from "../../src/exchange/run.ts";
 import { createWheel } from "../../src/exchange/wheel.ts";
 import { createForward } from "../../src/forward/forward.ts";
+import type { MemoryBudget } from "../../src/limits/memory_budget.ts";
 import { decodeChunk, type HttpResponse, type Timing } from "../../src/protocol/mod.ts";
 import type { TelemetryEvent } from "../../src/telemetry/telemetry.ts";
 import type { Frame } from "./client.ts";
@@ -184,12 +185,20 @@ export interface BenchOptions {
   /** Whether a request fails as soon as its exchange is aborted. Default `true`. */
   readonly obeysSignal?: boolean;
   readonly clock?: FakeClock;
+  /** Default: one that is never used up. */
+  readonly memory?: MemoryBudget;
 }
 
 /** Creates a connection of wsfetch.v1 that has sent its `hello`. Frames wait with more than one byte in the buffer. */
 export function createBench(
-  { before = () => {}, identity, authenticator, obeysSignal = true, clock = createFakeClock() }:
-    BenchOptions = {},
+  {
+    before = () => {},
+    identity,
+    authenticator,
+    obeysSignal = true,
+    clock = createFakeClock(),
+    memory = createAmpleBudget(clock),
+  }: BenchOptions = {},
 ): Bench {
   const telemetry = recordTelemetry({ before });
   const webSocket = createFakeWebSocket();
@@ -222,7 +231,6 @@ export function createBench(
     },
     refuse: runner.refuse,
   };
-  const memory = createAmpleBudget(clock);
   const limits = {
     maxFrameBytes: 1000,
     maxInFlight: 2,

@@ -86,24 +86,45 @@ Deno.test("growth of the heap, of buffers and of the number of connections is ex
   assertEquals(bench.ended, []);
 });
 
-Deno.test("connections without an exchange are ended first, the latest first, eight at a time", () => {
+Deno.test("connections without an exchange are ended first, the latest first, an eighth at a time", () => {
   using bench = createBench();
   bench.open("busy", true);
-  for (let index = 0; index < 10; index++) bench.open(`idle ${index}`);
+  for (let index = 0; index < 9; index++) bench.open(`idle ${index}`);
   bench.tick();
   bench.tick({ rss: 70 * MIB });
-  assertEquals(bench.ended, [9, 8, 7, 6, 5, 4, 3, 2].map((index) => `idle ${index}`));
+  assertEquals(bench.ended, ["idle 8", "idle 7"]);
+  for (let left = 7; left > 0; left--) bench.tick({ rss: 70 * MIB });
+  assertEquals(bench.ended.slice(2), [6, 5, 4, 3, 2, 1, 0].map((index) => `idle ${index}`));
   bench.tick({ rss: 70 * MIB });
-  assertEquals(bench.ended.slice(8), ["idle 1", "idle 0"]);
-  bench.tick({ rss: 70 * MIB });
-  assertEquals(bench.ended.slice(10), ["busy"]);
+  assertEquals(bench.ended.slice(9), ["busy"]);
 });
 
-Deno.test("when memory grows fast, all suspects are ended at once", () => {
+Deno.test("connections that have never sent a message are ended before others", () => {
   using bench = createBench();
-  for (let index = 0; index < 20; index++) bench.open("idle");
+  bench.open("never");
+  for (let index = 0; index < 4; index++) bench.open(`heard ${index}`).hear();
+  for (let tick = 0; tick < 12; tick++) bench.tick();
+  bench.tick({ rss: 150 * MIB });
+  assertEquals(bench.ended, ["never", "heard 3", "heard 2"]);
+});
+
+Deno.test("when memory grows fast, all that have never sent a message are ended at once, and half of the others", () => {
+  using bench = createBench();
+  for (let index = 0; index < 20; index++) bench.open("never");
   bench.tick();
   bench.tick({ rss: 200 * MIB });
+  assertEquals(bench.ended.length, 20);
+  for (let index = 0; index < 20; index++) bench.open("heard").hear();
+  for (let tick = 0; tick < 5; tick++) bench.tick();
+  bench.tick({ rss: 200 * MIB });
+  assertEquals(bench.ended.length, 30);
+});
+
+Deno.test("with no memory left, all suspects are ended at once", () => {
+  using bench = createBench();
+  for (let index = 0; index < 20; index++) bench.open("heard").hear();
+  for (let tick = 0; tick < 5; tick++) bench.tick();
+  bench.tick({ rss: 400 * MIB });
   assertEquals(bench.ended.length, 20);
 });
 
