@@ -59,6 +59,8 @@ export interface Dialect {
   /** Decodes a WebSocket message of the client. */
   decode(data: string | ArrayBuffer): Incoming;
   encodeResponse(id: ExchangeId, whole: WholeResponse): string;
+  /** Returns the same text in steps that take a few milliseconds at most, for a long body; yields between them. */
+  encodeLongResponse(id: ExchangeId, whole: WholeResponse): Generator<undefined, string>;
   /** Encodes an error frame; `requestId` is the name of the exchange in the log. */
   encodeError(id: ExchangeId, error: ProxyError, requestId?: string): string;
   /** Encodes a frame of the connection; `undefined` if the dialect has no such frame. */

@@ -1,17 +1,10 @@
 /**
- * A body inside a JSON frame: as JSON if it is JSON, else as text if it is valid UTF-8, else as base64.
+ * A body inside a JSON frame: as JSON, as text or as base64.
  *
  * @module
  */
 import { fromBase64, toBase64 } from "./base64.ts";
 import { type ErrorCode, ProxyError } from "./errors.ts";
-
-/** How a frame holds a body: under which member, and as what. */
-export interface BodyForm {
-  readonly kind: "json" | "text" | "base64";
-  /** The JSON text, the text, or the base64. */
-  readonly text: string;
-}
 
 /** The members of a frame that hold a body; at most one of them is present. */
 export interface BodyMembers {
@@ -24,21 +17,6 @@ export interface BodyMembers {
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const STRICT_UTF8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 const REPLACEMENT = "\ufffd";
-
-/**
- * Returns the form in which a frame holds a body. The bytes can be restored exactly from each form.
- *
- * @param contentType The value of the body's `content-type` field.
- * @param bytes The body without content coding.
- */
-export function formBody(contentType: string | undefined, bytes: Uint8Array): BodyForm {
-  const text = decodeUtf8(bytes);
-  if (text === undefined) return { kind: "base64", text: toBase64(bytes) };
-  if (contentType !== undefined && isJsonType(contentType) && isJson(text)) {
-    return { kind: "json", text };
-  }
-  return { kind: "text", text };
-}
 
 /** Returns the member of a frame that holds these bytes: `text` if they are valid UTF-8, else `base64`. */
 export function encodeBytes(bytes: Uint8Array): BodyMembers {
@@ -69,27 +47,11 @@ export function decodeBody(
   }
 }
 
-// A JSON MIME type, WHATWG MIME Sniffing §4.6.
-const JSON_TYPE = /^\s*(?:application\/json|text\/json|[^;\s]+\+json)\s*(?:;|$)/i;
-
-function isJsonType(contentType: string): boolean {
-  return JSON_TYPE.test(contentType);
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false; // labelled as JSON, but not JSON: the body is sent as text
-  }
-}
-
 /**
  * Returns the text that bytes encode in UTF-8, or `undefined` if they are not valid UTF-8. Decodes leniently
  * first, which is four times as fast, and strictly only if the result may contain a replacement.
  */
-function decodeUtf8(bytes: Uint8Array): string | undefined {
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
   const text = UTF8.decode(bytes);
   if (!text.includes(REPLACEMENT)) return text;
   try {
