@@ -22,9 +22,6 @@ interface QueuedJob {
   readonly start: () => void;
 }
 
-// The cost of a step: so much that at most two steps are made before the event loop turns.
-const STEP_COST = 524_288;
-
 /**
  * Does jobs one after the other, so that only one of them holds intermediate results. A short job waits for no long jobs
  * of another owner but the one that is being done.
@@ -53,11 +50,12 @@ export class LongWork {
     const queued = await this.#enter(job);
     try {
       while (!signal.aborted) {
-        const turn = this.#turns.take(STEP_COST);
-        if (turn !== undefined) await turn;
-        if (signal.aborted) break;
-        const { done, value } = steps.next();
-        if (done === true) return value;
+        await this.#turns.next();
+        do {
+          if (signal.aborted) break;
+          const { done, value } = steps.next();
+          if (done === true) return value;
+        } while (this.#turns.hasTime);
       }
       return undefined;
     } finally {

@@ -40,10 +40,20 @@ export class Turns {
       this.#cost += cost;
       if (this.#cost <= FREE_COST) return undefined;
     }
+    return this.next();
+  }
+
+  /** Fulfils in a later turn of the event loop, in which work may be done at once and as long as there is time. */
+  next(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
       if (this.#calls === 0) this.#callSoon();
     });
+  }
+
+  /** Whether there is time left in this turn of the event loop, after a wait for it. */
+  get hasTime(): boolean {
+    return this.#turnStart !== undefined && this.#clock.now() - this.#turnStart < MAX_TURN_MS;
   }
 
   /** The work that a call allows is done before the next call, since it is done in microtasks. */
