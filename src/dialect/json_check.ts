@@ -37,18 +37,18 @@ const INVALID = -1;
 const LEVELS_PER_NUMBER = 32;
 
 /**
- * Reports whether bytes are JSON that is nested no deeper than {@linkcode MAX_JSON_DEPTH}, as `JSON.parse` does for the
- * text that they encode.
+ * Reports whether `JSON.parse` accepts the text that bytes encode, and it is nested no deeper than `maxDepth`.
  *
  * @param bytes Valid UTF-8; only the bytes of ASCII are looked at.
  */
-export function isJson(bytes: Uint8Array): boolean {
-  return new JsonCheck(bytes).read(bytes.length) === true;
+export function isJson(bytes: Uint8Array, maxDepth: number = MAX_JSON_DEPTH): boolean {
+  return new JsonCheck(bytes, maxDepth).read(bytes.length) === true;
 }
 
 /** The check of a body in steps, for which the caller decides when each is made. */
 export class JsonCheck {
   readonly #bytes: Uint8Array;
+  readonly #maxDepth: number;
   #at = 0;
   #state: number = VALUE;
   #depth = 0;
@@ -57,8 +57,9 @@ export class JsonCheck {
   readonly #outerKinds: number[] = [];
 
   /** @param bytes Valid UTF-8, of which only the bytes of ASCII are looked at. They must not change meanwhile. */
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, maxDepth: number = MAX_JSON_DEPTH) {
     this.#bytes = bytes;
+    this.#maxDepth = maxDepth;
   }
 
   /**
@@ -114,7 +115,7 @@ export class JsonCheck {
         state = AFTER_VALUE;
         at++;
       } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
-        if (this.#depth === MAX_JSON_DEPTH) return false;
+        if (this.#depth >= this.#maxDepth) return false;
         this.#open(byte === OPEN_OBJECT);
         state = byte === OPEN_OBJECT ? FIRST_KEY : FIRST_VALUE;
         at++;

@@ -37,6 +37,7 @@ import {
   toInvalid,
 } from "./dialect.ts";
 import { queryCheck } from "./fields.ts";
+import { parseMember } from "./long_frame.ts";
 import { describeFault } from "./frame_schema.ts";
 import { toFault } from "./value_check.ts";
 import { PLAIN_FRAME, type PlainFrame } from "./plain_frame.ts";
@@ -71,7 +72,7 @@ function decode(data: string | ArrayBuffer): Incoming {
       "The plain dialect has no binary frames; send one JSON object",
     );
   }
-  const value = parseObject(data);
+  const value = parseObject(data, "data");
   const id = typeof value.id === "string" || typeof value.id === "number"
     ? sliceMember(data, "id")?.trim()
     : undefined;
@@ -105,7 +106,8 @@ function toRequest(frame: PlainFrame, text: string): ProxyRequest {
   const { data } = frame;
   if (data === undefined || data === null) return bodiless;
   if (method === "GET" || method === "HEAD") {
-    return { ...bodiless, target: addData(target, data, method) };
+    const query = parseMember(text, "data", data);
+    return { ...bodiless, target: addData(target, query, method) };
   }
   if (typeof data === "string") return { ...bodiless, body: new TextEncoder().encode(data) };
   return {

@@ -58,7 +58,7 @@ export const v1: Dialect = {
 
 function decode(data: string | ArrayBuffer): Incoming {
   if (typeof data !== "string") return { type: "chunk", chunk: decodeChunk(data) };
-  const value = parseObject(data);
+  const value = parseObject(data, "json");
   const schema = SCHEMAS.get(value.type);
   if (schema === undefined) throw new ProxyError("bad_frame", `"type" must be one of ${TYPES}`);
   if (!schema.accepts(value)) return toInvalidFrame(value, schema.describe(value));
