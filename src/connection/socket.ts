@@ -79,6 +79,8 @@ export class FrameSocket {
   #movedAt = 0;
   #framedAt = -Infinity;
   #tickBytes = 0;
+  /** Fulfils when the last long frame has been sent. */
+  #line: Promise<void> | undefined = undefined;
 
   constructor(
     webSocket: ServerWebSocket,
@@ -128,6 +130,15 @@ export class FrameSocket {
   readBuffered(): number {
     const { bufferedAmount } = this.#webSocket;
     return bufferedAmount > COUNTED_BYTES ? bufferedAmount : 0;
+  }
+
+  /** Waits for the end of the line of long frames, each of which is made when those before it were sent. */
+  async enterLine(): Promise<Disposable> {
+    const before = this.#line;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#line = promise;
+    await before;
+    return { [Symbol.dispose]: resolve };
   }
 
   /** Reports whether frames wait. */

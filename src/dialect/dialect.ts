@@ -17,6 +17,7 @@ import {
   type StreamedResponse,
   type WholeResponse,
 } from "../protocol/mod.ts";
+import { parseFrameText } from "./long_frame.ts";
 
 /**
  * The id that a client has given to an exchange. A number is unique among the exchanges in flight; a string
@@ -59,6 +60,8 @@ export interface Dialect {
   /** Decodes a WebSocket message of the client. */
   decode(data: string | ArrayBuffer): Incoming;
   encodeResponse(id: ExchangeId, whole: WholeResponse): string;
+  /** Returns the same text in steps that take a few milliseconds at most, for a long body; yields between them. */
+  encodeLongResponse(id: ExchangeId, whole: WholeResponse): Generator<undefined, string>;
   /** Encodes an error frame; `requestId` is the name of the exchange in the log. */
   encodeError(id: ExchangeId, error: ProxyError, requestId?: string): string;
   /** Encodes a frame of the connection; `undefined` if the dialect has no such frame. */
@@ -70,13 +73,15 @@ export interface Dialect {
 /**
  * Parses a text message as a JSON object.
  *
+ * @param body The member of a JSON body, whose value may be replaced; see {@linkcode parseFrameText}.
  * @throws {ProxyError} `bad_frame`: the message is not a JSON object.
  */
-export function parseObject(data: string): Record<string, unknown> {
+export function parseObject(data: string, body: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(data);
+    value = parseFrameText(data, body);
   } catch (cause) {
+    if (cause instanceof ProxyError) throw cause;
     throw new ProxyError("bad_frame", "The frame is not JSON; send one JSON object", { cause });
   }
   if (!isObject(value)) {

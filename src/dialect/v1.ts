@@ -8,8 +8,6 @@ import {
   decodeChunk,
   decodeRequest,
   encodeChunk,
-  encodeResponse,
-  encodeStreamedResponse,
   ProxyError,
   type RequestFrame,
   SUBPROTOCOL,
@@ -25,6 +23,7 @@ import {
   parseObject,
   toInvalid,
 } from "./dialect.ts";
+import { encodeResponse, encodeResponseInSteps, encodeStreamedResponse } from "./response_frame.ts";
 
 const TYPES = Object.keys(CLIENT_FRAMES).map((type) => `"${type}"`).join(", ");
 
@@ -45,6 +44,8 @@ export const v1: Dialect = {
   },
   encodeResponse: (id: ExchangeId, whole: WholeResponse) =>
     encodeResponse(toNumber(id) ?? 0, whole),
+  encodeLongResponse: (id: ExchangeId, whole: WholeResponse) =>
+    encodeResponseInSteps(toNumber(id) ?? 0, whole),
   encodeError: (id: ExchangeId, error: ProxyError, requestId?: string) =>
     JSON.stringify(toErrorFrame(error, toNumber(id), requestId)),
   encodeConnectionFrame: (frame: ConnectionFrame) => JSON.stringify(frame),
@@ -57,7 +58,7 @@ export const v1: Dialect = {
 
 function decode(data: string | ArrayBuffer): Incoming {
   if (typeof data !== "string") return { type: "chunk", chunk: decodeChunk(data) };
-  const value = parseObject(data);
+  const value = parseObject(data, "json");
   const schema = SCHEMAS.get(value.type);
   if (schema === undefined) throw new ProxyError("bad_frame", `"type" must be one of ${TYPES}`);
   if (!schema.accepts(value)) return toInvalidFrame(value, schema.describe(value));

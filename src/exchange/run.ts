@@ -9,6 +9,7 @@ import type { ForwardResponse } from "../forward/forward.ts";
 import type { Lease, Limiter, LimitExceeded } from "../limits/limiter.ts";
 import { ProxyError, type ProxyRequest } from "../protocol/mod.ts";
 import type { Tracing } from "../telemetry/tracing.ts";
+import type { Turns } from "../turns/turns.ts";
 import { admit, type MemoryLimits } from "./admit.ts";
 import { createDeliver, type DeliverLimits } from "./deliver.ts";
 import { toProxyError } from "./errors.ts";
@@ -31,6 +32,7 @@ export interface ExchangeDeps extends RequestDeps {
   readonly limiter: Limiter;
   /** `undefined` when nothing is traced. */
   readonly tracing: Tracing | undefined;
+  readonly turns: Turns;
   readonly clock: Clock;
 }
 
@@ -50,7 +52,7 @@ export function createRunner(
   const { limiter, registry, telemetry, tracing, clock } = deps;
   const pace = new Pace(clock);
   const makeRequest = createMakeRequest(limits, deps);
-  const deliver = createDeliver(limits, clock);
+  const deliver = createDeliver(limits, deps);
 
   async function perform(exchange: Exchange, outlet: Outlet): Promise<void> {
     const { request, caller } = exchange;

@@ -5,6 +5,7 @@
  */
 import { createBrotliDecompress, createInflate, createInflateRaw } from "node:zlib";
 import { type HeaderPairs, ProxyError } from "../protocol/mod.ts";
+import type { Turns } from "../turns/turns.ts";
 import { type Body, ByteLimit, type Bytes, limitChunks, mapChunks } from "./body.ts";
 import { decodeGzip } from "./decoder/gzip.ts";
 import { CodedInput, decodeMember } from "./decoder/input.ts";
@@ -16,7 +17,7 @@ import type { KeptBytes } from "./kept_bytes.ts";
 /** A content coding that can be decoded: one that Chromium decodes. */
 export type Coding = "gzip" | "deflate" | "br" | "zstd";
 
-type Decode = (chunks: AsyncIterable<Bytes>) => AsyncIterable<Bytes>;
+type Decode = (chunks: AsyncIterable<Bytes>, turns: Turns) => AsyncIterable<Bytes>;
 
 // Names in lower case; "x-gzip" is another name of gzip (RFC 9110 §8.4.1.3).
 const CODINGS: ReadonlyMap<string, Coding> = new Map(
@@ -78,11 +79,12 @@ export function contentCodings(headers: HeaderPairs): readonly Coding[] {
  * Returns a body without its codings. Little more is decoded than is requested, however much a small body expands to.
  *
  * @param codings In the order in which they were applied.
+ * @param turns When pieces of the work may be done.
  */
-export function decodeCodings(body: Body, codings: readonly Coding[]): Body {
+export function decodeCodings(body: Body, codings: readonly Coding[], turns: Turns): Body {
   return mapChunks(
     body,
-    (chunks, maxBytes, kept) => decode(chunks, { body, codings, maxBytes, kept }),
+    (chunks, maxBytes, kept) => decode(chunks, { body, codings, maxBytes, kept, turns }),
   );
 }
 
@@ -94,11 +96,12 @@ interface CodedBody {
   readonly maxBytes: number;
   /** Counts the memory of the decoders. */
   readonly kept: KeptBytes | undefined;
+  readonly turns: Turns;
 }
 
 async function* decode(
   chunks: AsyncIterable<Bytes>,
-  { body, codings, maxBytes, kept }: CodedBody,
+  { body, codings, maxBytes, kept, turns }: CodedBody,
 ): AsyncGenerator<Bytes> {
   let failure: unknown;
   // Coded bytes can expand to nothing, and would be decoded for ever without reaching a limit.
@@ -120,7 +123,7 @@ async function* decode(
   let decoded: AsyncIterable<Bytes> = source();
   for (const [stage, coding] of codings.toReversed().entries()) {
     const coded = stage === 0 ? decoded : limitChunks(decoded, maxCodedBytes);
-    decoded = keepWindow(DECODERS[coding](coded), MAX_WINDOW_BYTES[coding], kept);
+    decoded = keepWindow(DECODERS[coding](coded, turns), MAX_WINDOW_BYTES[coding], kept);
   }
   try {
     yield* decoded;
@@ -157,22 +160,29 @@ async function* keepWindow(
 }
 
 /** Decodes data of zlib (RFC 1950), as the coding should be, or without its head (RFC 1951), as some servers send it. */
-async function* decodeDeflate(chunks: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
+async function* decodeDeflate(
+  chunks: AsyncIterable<Bytes>,
+  turns: Turns,
+): AsyncGenerator<Bytes> {
   const input = new CodedInput(chunks);
   const [first] = await input.peek(1);
   if (first === undefined) return;
   const isZlib = (first & METHOD_BITS) === ZLIB_METHOD;
-  yield* decodeMember(input, isZlib ? createInflate : createInflateRaw);
+  yield* decodeMember(input, isZlib ? createInflate : createInflateRaw, { turns });
   await input.next(); // ignored, as browsers do; what matters is the end of the body
 }
 
 /** RFC 7932 */
-async function* decodeBrotli(chunks: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
+async function* decodeBrotli(
+  chunks: AsyncIterable<Bytes>,
+  turns: Turns,
+): AsyncGenerator<Bytes> {
   const input = new CodedInput(chunks);
   if ((await input.peek(1)).byteLength === 0) return;
   yield* decodeMember(input, createBrotliDecompress, {
     decoderCost: BROTLI_DECODER_COST,
     acceptsEarlyEnd: true,
+    turns,
   });
   await input.next(); // as above
 }

@@ -17,6 +17,7 @@ import { combine } from "../../src/telemetry/combine.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import type { Telemetry } from "../../src/telemetry/telemetry.ts";
+import { Turns } from "../../src/turns/turns.ts";
 import { createRegistry } from "../../src/upstream/registry.ts";
 import { createAmpleBudget } from "../helpers/memory.ts";
 import { NO_LIMITS } from "../helpers/limits.ts";
@@ -83,6 +84,7 @@ function createVariant(name: string, telemetry: Telemetry): Variant {
     forward: createForward(respond),
     telemetry,
     tracing: undefined,
+    turns: new Turns(systemClock),
     clock: systemClock,
   });
   let responses = -1; // hello is none

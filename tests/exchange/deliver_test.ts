@@ -10,6 +10,7 @@ import {
   type ResponseHead,
   type Timing,
 } from "../../src/protocol/mod.ts";
+import { Turns } from "../../src/turns/turns.ts";
 import { createFakeClock, type FakeClock, withRealTurns } from "../helpers/clock.ts";
 import {
   createBlankExchange,
@@ -38,7 +39,7 @@ function createBench(
   const clock = createFakeClock();
   const exchange = createBlankExchange({ stream }, { wheel: createWheel(clock) });
   exchange.stage = "body";
-  const deliver = createDeliver(LIMITS, clock);
+  const deliver = createDeliver(LIMITS, { clock, turns: new Turns(clock) });
   return {
     exchange,
     outlet,
@@ -270,7 +271,10 @@ Deno.test("deliver() throws for an event that is longer than maxResponseBytes", 
 
 Deno.test("deliver() lets the event loop turn while it parses what has arrived", async () => {
   const clock = withRealTurns(createFakeClock());
-  const deliver = createDeliver({ ...LIMITS, maxStreamBytes: 10_000_000 }, clock);
+  const deliver = createDeliver({ ...LIMITS, maxStreamBytes: 10_000_000 }, {
+    clock,
+    turns: new Turns(clock),
+  });
   const wheel = createWheel(clock);
   const head = { status: 200, statusText: "", url: "http://x/", redirected: false };
   const headers = [["content-type", "text/event-stream"]] as const;

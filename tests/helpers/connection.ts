@@ -20,6 +20,8 @@ import type { MemoryBudget } from "../../src/limits/memory_budget.ts";
 import { decodeChunk, type HttpResponse, type Timing } from "../../src/protocol/mod.ts";
 import type { TelemetryEvent } from "../../src/telemetry/telemetry.ts";
 import type { Frame } from "./client.ts";
+import { LongWork } from "../../src/turns/long_work.ts";
+import { Turns } from "../../src/turns/turns.ts";
 import { createAmpleBudget, openAccount } from "./memory.ts";
 import { createFakeClock, type FakeClock } from "./clock.ts";
 import {
@@ -123,6 +125,7 @@ export function createOutletBench(
     limiter,
     telemetry,
     clock,
+    longWork: new LongWork(new Turns(clock)),
     creditIdleMs: 5000,
     windowBytes: 10,
     maxStreamBytes: 100,
@@ -211,6 +214,7 @@ export function createBench(
     forward: createForward(transport),
     telemetry,
     tracing: undefined,
+    turns: new Turns(clock),
     clock,
   });
   const wheel = createWheel(clock);
@@ -255,6 +259,7 @@ export function createBench(
     authenticator,
     telemetry,
     clock,
+    longWork: new LongWork(new Turns(clock)),
     server: "test",
     limits,
     authGraceMs: 1000,
