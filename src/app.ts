@@ -29,6 +29,7 @@ import type { LogStream } from "./telemetry/output.ts";
 import type { Telemetry, TelemetryEventType } from "./telemetry/telemetry.ts";
 import { createTracing } from "./telemetry/tracing.ts";
 import { createTransports } from "./transports.ts";
+import { Turns } from "./turns/turns.ts";
 import { parseUpstreams, type UpstreamSources } from "./upstream/definition.ts";
 import { createGetStatus } from "./upstream/health_check.ts";
 import { createRegistry } from "./upstream/registry.ts";
@@ -124,8 +125,9 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
   const telemetry = metrics === undefined ? logger : combine(logger, metrics.telemetry);
   const tracing = createTracing(deno.version);
 
-  const transports = createTransports(config, { resolver, tracing, caCerts: deps.caCerts });
-  const forward = createForward(transports.transport);
+  const turns = new Turns(systemClock);
+  const transports = createTransports(config, { resolver, tracing, turns, caCerts: deps.caCerts });
+  const forward = createForward(transports.transport, turns);
 
   const registry = createRegistry(definitions, { getStatus: createGetStatus(forward) });
   const limiter = createLimiter(
@@ -157,6 +159,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
       resolver,
       forward,
       tracing,
+      turns,
     }),
     isDraining: drain.isDraining,
     metrics: metrics && {

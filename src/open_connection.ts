@@ -19,6 +19,8 @@ import { createPolicy } from "./policy/policy.ts";
 import type { Resolver } from "./policy/resolver.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import type { Tracing } from "./telemetry/tracing.ts";
+import { LongWork } from "./turns/long_work.ts";
+import type { Turns } from "./turns/turns.ts";
 import type { Registry } from "./upstream/registry.ts";
 
 /** The open WebSocket of a client, and who the client is. */
@@ -47,6 +49,7 @@ export function createOpenConnection(
     readonly telemetry: Telemetry;
     /** `undefined` if nothing is traced. */
     readonly tracing: Tracing | undefined;
+    readonly turns: Turns;
     readonly clock: Clock;
   },
 ): (socket: OpenSocket) => Connection {
@@ -64,6 +67,7 @@ export function createOpenConnection(
     limits,
     authGraceMs: config.AUTH_GRACE_MS,
     finishMs: config.MAX_TIMEOUT_MS,
+    longWork: new LongWork(deps.turns),
     creditIdleMs: config.STREAM_IDLE_MS,
     windowBytes: config.WINDOW_BYTES,
     maxStreamBytes: config.MAX_STREAM_BYTES,

@@ -13,6 +13,7 @@ import { createFindProxy } from "./http/proxies.ts";
 import { type RequestTracing, traceTransport } from "./http/traced.ts";
 import type { Transport } from "./http/transport.ts";
 import type { Resolver } from "./policy/resolver.ts";
+import type { Turns } from "./turns/turns.ts";
 
 /** The transport of the service. Disposing of it closes its idle connections. */
 export interface ServiceTransport extends Disposable {
@@ -26,6 +27,8 @@ export interface TransportDeps {
   readonly tracing: RequestTracing | undefined;
   /** Certificates in PEM that `https:` trusts in addition to those of Deno. */
   readonly caCerts?: readonly string[] | undefined;
+  /** When bodies are decoded. */
+  readonly turns: Turns;
 }
 
 // As many idle connections as a busy destination needs at the same time.
@@ -34,11 +37,12 @@ const MAX_IDLE_CONNECTIONS_PER_HOST = 1024;
 /** Creates the {@linkcode ServiceTransport}. */
 export function createTransports(
   config: Config,
-  { resolver, tracing, caCerts }: TransportDeps,
+  { resolver, tracing, caCerts, turns }: TransportDeps,
 ): ServiceTransport {
   const http1 = createHttp1Client({
     ...toConnectLimits(config),
     caCerts,
+    turns,
     lookup: async (hostname) => (await resolver.resolve(hostname)).map(String),
   });
   const clients = createFetchClients({ maxIdlePerHost: MAX_IDLE_CONNECTIONS_PER_HOST, caCerts });

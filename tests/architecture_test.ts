@@ -18,14 +18,15 @@ const MAY_IMPORT: Readonly<
   config_error: { values: [] },
   telemetry: { values: ["clock"] },
   limits: { values: ["clock"] },
-  http: { values: ["protocol", "clock"] },
+  turns: { values: ["clock"] },
+  http: { values: ["protocol", "clock", "turns"] },
   auth: { values: ["http", "protocol", "clock"] },
   policy: { values: ["http", "protocol", "clock"] },
   upstream: {
     values: ["http", "protocol", "clock", "config_error"],
     types: ["forward"],
   },
-  forward: { values: ["http", "protocol", "clock"] },
+  forward: { values: ["http", "protocol", "clock", "turns"] },
   dialect: { values: ["protocol"] },
   exchange: {
     values: ["http", "protocol", "clock"],
@@ -33,7 +34,7 @@ const MAY_IMPORT: Readonly<
   },
   connection: {
     values: ["exchange", "dialect", "protocol", "clock"],
-    types: ["auth", "limits", "telemetry"],
+    types: ["auth", "limits", "telemetry", "turns"],
   },
   server: {
     values: ["connection", "auth", "protocol", "clock"],
@@ -47,9 +48,9 @@ const MAY_IMPORT: Readonly<
   client_sources: { values: ["client", "protocol"] },
   console: { values: ["client", "protocol"] },
   console_sources: { values: ["console"] },
-  transports: { values: ["config", "http"], types: ["policy"] },
+  transports: { values: ["config", "http"], types: ["policy", "turns"] },
   open_connection: {
-    values: ["config", "connection", "dialect", "exchange", "policy"],
+    values: ["config", "connection", "dialect", "exchange", "policy", "turns"],
     types: ["auth", "clock", "forward", "limits", "telemetry", "upstream"],
   },
   app: {
@@ -64,7 +65,7 @@ const MAY_IMPORT: Readonly<
         "deno.json",
       ],
       ...["dialect", "exchange", "forward", "http", "limits", "policy", "protocol", "server"],
-      ...["open_connection", "telemetry", "transports", "upstream"],
+      ...["open_connection", "telemetry", "transports", "turns", "upstream"],
     ],
   },
   service: { values: ["app", "clock", "config", "server", "upstream"] },

@@ -50,6 +50,16 @@ export interface StreamDialect {
     part: Chunk | EventFrame | EndFrame | GrantFrame,
     scratch?: Uint8Array<ArrayBuffer>,
   ): string | Uint8Array<ArrayBuffer>;
+  /**
+   * Returns the text of an event frame in steps that take a few milliseconds at most; yields between them.
+   *
+   * @param frame Its data is not used.
+   * @param data The data as bytes; U+FFFD stands for what is not UTF-8.
+   */
+  encodeLongEvent(
+    frame: EventFrame,
+    data: Uint8Array<ArrayBuffer>,
+  ): Generator<undefined, string>;
 }
 
 /** Decodes and encodes the messages of one subprotocol. None of these functions throws. */
@@ -59,6 +69,8 @@ export interface Dialect {
   /** Decodes a WebSocket message of the client. */
   decode(data: string | ArrayBuffer): Incoming;
   encodeResponse(id: ExchangeId, whole: WholeResponse): string;
+  /** Returns the same text in steps that take a few milliseconds at most, for a long body; yields between them. */
+  encodeLongResponse(id: ExchangeId, whole: WholeResponse): Generator<undefined, string>;
   /** Encodes an error frame; `requestId` is the name of the exchange in the log. */
   encodeError(id: ExchangeId, error: ProxyError, requestId?: string): string;
   /** Encodes a frame of the connection; `undefined` if the dialect has no such frame. */

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { formBody } from "../protocol/body.ts";
 import {
   type HeaderPairs,
   type HttpResponse,
@@ -22,6 +21,13 @@ import {
 } from "../protocol/request.ts";
 import { contentTypeOf } from "../protocol/response.ts";
 import { sliceMember } from "../protocol/verbatim.ts";
+import {
+  type BodyForm,
+  formBody,
+  formBodyInSteps,
+  type FrameBody,
+  joinInSteps,
+} from "./body_form.ts";
 import {
   type Dialect,
   type ExchangeId,
@@ -48,12 +54,8 @@ export const plain: Dialect = {
       return toInvalid(undefined, error);
     }
   },
-  encodeResponse: (id: ExchangeId, { response }: WholeResponse) =>
-    assemble(id, [
-      `"status_code":${response.status}`,
-      `"headers":${JSON.stringify(toHeaderObject(response.headers))}`,
-      ...encodeContent(response),
-    ]),
+  encodeResponse,
+  encodeLongResponse,
   encodeError: (id: ExchangeId, error: ProxyError) =>
     assemble(id, [
       `"error":${JSON.stringify(error.message)}`,
@@ -133,14 +135,35 @@ function toHeaderObject(pairs: HeaderPairs): Record<string, string | readonly st
   return fields;
 }
 
-function encodeContent({ headers, body }: HttpResponse): string[] {
-  if (body === null) return ['"content":null'];
-  const { kind, text } = formBody(contentTypeOf(headers), body);
-  if (kind === "json") return [`"content":${text}`];
-  return [
-    ...(kind === "base64" ? ['"encoding":"base64"'] : []),
-    `"content":${JSON.stringify(text)}`,
-  ];
+function encodeResponse(id: ExchangeId, { response }: WholeResponse): string {
+  const { headers, body } = response;
+  const head = encodeHead(response);
+  if (body === null) return assemble(id, [...head, '"content":null']);
+  const { kind, value } = formBody(toFrameBody(body, headers));
+  return assemble(id, [...head, ...encodeKind(kind), `"content":${value}`]);
+}
+
+function* encodeLongResponse(
+  id: ExchangeId,
+  whole: WholeResponse,
+): Generator<undefined, string> {
+  const { headers, body } = whole.response;
+  if (body === null) return encodeResponse(id, whole);
+  const { kind, pieces } = yield* formBodyInSteps(toFrameBody(body, headers));
+  const start = assemble(id, [...encodeHead(whole.response), ...encodeKind(kind), '"content":']);
+  return yield* joinInSteps([start.slice(0, -1), ...pieces, "}"]);
+}
+
+function encodeHead({ status, headers }: HttpResponse): readonly string[] {
+  return [`"status_code":${status}`, `"headers":${JSON.stringify(toHeaderObject(headers))}`];
+}
+
+function encodeKind(kind: BodyForm["kind"]): readonly string[] {
+  return kind === "base64" ? ['"encoding":"base64"'] : [];
+}
+
+function toFrameBody(bytes: Uint8Array, headers: HeaderPairs): FrameBody {
+  return { bytes, contentType: contentTypeOf(headers) };
 }
 
 function assemble(id: ExchangeId, members: readonly string[]): string {

@@ -8,8 +8,6 @@ import {
   decodeChunk,
   decodeRequest,
   encodeChunk,
-  encodeResponse,
-  encodeStreamedResponse,
   ProxyError,
   type RequestFrame,
   SUBPROTOCOL,
@@ -25,6 +23,8 @@ import {
   parseObject,
   toInvalid,
 } from "./dialect.ts";
+import { encodeEventInSteps } from "./event_frame.ts";
+import { encodeResponse, encodeResponseInSteps, encodeStreamedResponse } from "./response_frame.ts";
 
 const TYPES = Object.keys(CLIENT_FRAMES).map((type) => `"${type}"`).join(", ");
 
@@ -45,11 +45,14 @@ export const v1: Dialect = {
   },
   encodeResponse: (id: ExchangeId, whole: WholeResponse) =>
     encodeResponse(toNumber(id) ?? 0, whole),
+  encodeLongResponse: (id: ExchangeId, whole: WholeResponse) =>
+    encodeResponseInSteps(toNumber(id) ?? 0, whole),
   encodeError: (id: ExchangeId, error: ProxyError, requestId?: string) =>
     JSON.stringify(toErrorFrame(error, toNumber(id), requestId)),
   encodeConnectionFrame: (frame: ConnectionFrame) => JSON.stringify(frame),
   stream: {
     encodeHead: encodeStreamedResponse,
+    encodeLongEvent: encodeEventInSteps,
     encodePart: (part, scratch) =>
       "type" in part ? JSON.stringify(part) : encodeChunk(part, scratch),
   },

@@ -7,9 +7,8 @@ import { STATUS_CODE } from "@std/http/status";
 import type { Clock } from "../clock.ts";
 import type { ForwardResponse } from "../forward/forward.ts";
 import type { Body, Bytes } from "../http/body.ts";
-import { DecodeTurns } from "../http/decoder/turns.ts";
 import type { ResponseHead, StreamMode, Timing } from "../protocol/mod.ts";
-import { toLines, toServerSentEvents } from "./events.ts";
+import { type ParseTurns, toLines, toServerSentEvents } from "./events.ts";
 import { type Exchange, roundMs } from "./exchange.ts";
 import type { Outlet } from "./outlet.ts";
 import { readAhead } from "./read_ahead.ts";
@@ -45,10 +44,8 @@ const MAX_WHOLE_BYTES = 16_384;
 /** Creates a {@linkcode Deliver}. */
 export function createDeliver(
   { maxResponseBytes, maxStreamBytes, streamIdleMs }: DeliverLimits,
-  clock: Clock,
+  { clock, turns }: { readonly clock: Clock; readonly turns: ParseTurns },
 ): Deliver {
-  const turns = new DecodeTurns(clock);
-
   /** Returns the same chunks; between two of them the destination may be silent only for so long. */
   async function* watch(chunks: AsyncIterable<Bytes>, exchange: Exchange): AsyncGenerator<Bytes> {
     exchange.stage = "stream";

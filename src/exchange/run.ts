@@ -11,6 +11,7 @@ import { ProxyError, type ProxyRequest } from "../protocol/mod.ts";
 import type { Tracing } from "../telemetry/tracing.ts";
 import { createDeliver, type DeliverLimits } from "./deliver.ts";
 import { toProxyError } from "./errors.ts";
+import type { ParseTurns } from "./events.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Outlet } from "./outlet.ts";
 import { Pace } from "./pace.ts";
@@ -30,6 +31,8 @@ export interface ExchangeDeps extends RequestDeps {
   readonly limiter: Limiter;
   /** `undefined` when nothing is traced. */
   readonly tracing: Tracing | undefined;
+  /** When streams are parsed. */
+  readonly turns: ParseTurns;
   readonly clock: Clock;
 }
 
@@ -46,7 +49,7 @@ export function createRunner(limits: RequestLimits & DeliverLimits, deps: Exchan
   const { limiter, registry, telemetry, tracing, clock } = deps;
   const pace = new Pace(clock);
   const makeRequest = createMakeRequest(limits, deps);
-  const deliver = createDeliver(limits, clock);
+  const deliver = createDeliver(limits, deps);
 
   async function perform(exchange: Exchange, outlet: Outlet): Promise<void> {
     const { request, caller } = exchange;

@@ -4,11 +4,13 @@
  * @module
  */
 import { STATUS_CODE } from "@std/http/status";
+import { systemClock } from "../clock.ts";
 import { type Body, mapErrors } from "../http/body.ts";
 import { contentCodings, decodeCodings } from "../http/coding.ts";
 import { NULL_BODY_STATUS } from "../http/grammar.ts";
 import type { HopRequest, Transport, TransportResponse } from "../http/transport.ts";
 import { isIdempotent, ProxyError, type RedirectMode, type ResponseHead } from "../protocol/mod.ts";
+import { Turns } from "../turns/turns.ts";
 import { filterRequestHeaders, filterResponseHeaders } from "./headers.ts";
 import { createMakeHop, type HopOptions } from "./hop.ts";
 import { asSent, followRedirect, redirectLocation, refuseRedirect } from "./redirect.ts";
@@ -33,8 +35,15 @@ export interface ForwardResponse {
  */
 export type Forward = (request: ForwardRequest, options: HopOptions) => Promise<ForwardResponse>;
 
-/** Creates a {@linkcode Forward}. */
-export function createForward(transport: Transport): Forward {
+/**
+ * Creates a {@linkcode Forward}.
+ *
+ * @param turns When bodies are decoded. Default: in turns that these bodies alone share.
+ */
+export function createForward(
+  transport: Transport,
+  turns: Turns = new Turns(systemClock),
+): Forward {
   const makeHop = createMakeHop(transport);
 
   return async function forward(request, options): Promise<ForwardResponse> {
@@ -49,7 +58,11 @@ export function createForward(transport: Transport): Forward {
           ? undefined
           : redirectLocation(status, response.headers);
         if (location === undefined) {
-          const forwarded = toForwardResponse(response, hop, redirects > 0);
+          const forwarded = toForwardResponse(response, {
+            hop,
+            redirected: redirects > 0,
+            turns,
+          });
           return hop.method === request.method ? forwarded : judgeErrors(forwarded, request.method);
         }
         body.discard();
@@ -64,8 +77,11 @@ export function createForward(transport: Transport): Forward {
 
 function toForwardResponse(
   response: TransportResponse,
-  hop: HopRequest,
-  redirected: boolean,
+  { hop, redirected, turns }: {
+    readonly hop: HopRequest;
+    readonly redirected: boolean;
+    readonly turns: Turns;
+  },
 ): ForwardResponse {
   const { status, statusText, headers, body } = response;
   const hasBody = hop.method !== "HEAD" && !NULL_BODY_STATUS.has(status);
@@ -82,7 +98,7 @@ function toForwardResponse(
       redirected,
       headers: filterResponseHeaders(headers, hasBody && (response.decoded || codings.length > 0)),
     },
-    body: !hasBody ? null : codings.length > 0 ? decodeCodings(body, codings) : body,
+    body: !hasBody ? null : codings.length > 0 ? decodeCodings(body, codings, turns) : body,
   };
 }
 

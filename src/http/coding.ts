@@ -5,6 +5,7 @@
  */
 import { createBrotliDecompress, createInflate, createInflateRaw } from "node:zlib";
 import { type HeaderPairs, ProxyError } from "../protocol/mod.ts";
+import type { Turns } from "../turns/turns.ts";
 import { type Body, ByteLimit, type Bytes, limitChunks, mapChunks } from "./body.ts";
 import { decodeGzip } from "./decoder/gzip.ts";
 import { CodedInput, decodeMember } from "./decoder/input.ts";
@@ -15,7 +16,7 @@ import { splitList } from "./grammar.ts";
 /** A content coding that can be decoded: one that Chromium decodes. */
 export type Coding = "gzip" | "deflate" | "br" | "zstd";
 
-type Decode = (chunks: AsyncIterable<Bytes>) => AsyncIterable<Bytes>;
+type Decode = (chunks: AsyncIterable<Bytes>, turns: Turns) => AsyncIterable<Bytes>;
 
 // Names in lower case; "x-gzip" is another name of gzip (RFC 9110 §8.4.1.3).
 const CODINGS: ReadonlyMap<string, Coding> = new Map(
@@ -69,9 +70,10 @@ export function contentCodings(headers: HeaderPairs): readonly Coding[] {
  * Returns a body without its codings. Little more is decoded than is requested, however much a small body expands to.
  *
  * @param codings In the order in which they were applied.
+ * @param turns When pieces of the work may be done.
  */
-export function decodeCodings(body: Body, codings: readonly Coding[]): Body {
-  return mapChunks(body, (chunks, maxBytes) => decode(chunks, { body, codings, maxBytes }));
+export function decodeCodings(body: Body, codings: readonly Coding[], turns: Turns): Body {
+  return mapChunks(body, (chunks, maxBytes) => decode(chunks, { body, codings, maxBytes, turns }));
 }
 
 /** A body to decode. */
@@ -80,11 +82,12 @@ interface CodedBody {
   readonly codings: readonly Coding[];
   /** How many bytes it may have when it is decoded. */
   readonly maxBytes: number;
+  readonly turns: Turns;
 }
 
 async function* decode(
   chunks: AsyncIterable<Bytes>,
-  { body, codings, maxBytes }: CodedBody,
+  { body, codings, maxBytes, turns }: CodedBody,
 ): AsyncGenerator<Bytes> {
   let failure: unknown;
   // Coded bytes can expand to nothing, and would be decoded for ever without reaching a limit.
@@ -106,7 +109,7 @@ async function* decode(
   let decoded: AsyncIterable<Bytes> = source();
   for (const [stage, coding] of codings.toReversed().entries()) {
     const coded = stage === 0 ? decoded : limitChunks(decoded, maxCodedBytes);
-    decoded = DECODERS[coding](coded);
+    decoded = DECODERS[coding](coded, turns);
   }
   try {
     yield* decoded;
@@ -119,22 +122,29 @@ async function* decode(
 }
 
 /** Decodes data of zlib (RFC 1950), as the coding should be, or without its head (RFC 1951), as some servers send it. */
-async function* decodeDeflate(chunks: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
+async function* decodeDeflate(
+  chunks: AsyncIterable<Bytes>,
+  turns: Turns,
+): AsyncGenerator<Bytes> {
   const input = new CodedInput(chunks);
   const [first] = await input.peek(1);
   if (first === undefined) return;
   const isZlib = (first & METHOD_BITS) === ZLIB_METHOD;
-  yield* decodeMember(input, isZlib ? createInflate : createInflateRaw);
+  yield* decodeMember(input, isZlib ? createInflate : createInflateRaw, { turns });
   await input.next(); // ignored, as browsers do; what matters is the end of the body
 }
 
 /** RFC 7932 */
-async function* decodeBrotli(chunks: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
+async function* decodeBrotli(
+  chunks: AsyncIterable<Bytes>,
+  turns: Turns,
+): AsyncGenerator<Bytes> {
   const input = new CodedInput(chunks);
   if ((await input.peek(1)).byteLength === 0) return;
   yield* decodeMember(input, createBrotliDecompress, {
     decoderCost: BROTLI_DECODER_COST,
     acceptsEarlyEnd: true,
+    turns,
   });
   await input.next(); // as above
 }

@@ -1,17 +1,10 @@
 /**
- * A body inside a JSON frame: as JSON if it is JSON, else as text if it is valid UTF-8, else as base64.
+ * A body inside a JSON frame: as JSON, as text or as base64.
  *
  * @module
  */
 import { fromBase64, toBase64 } from "./base64.ts";
 import { type ErrorCode, ProxyError } from "./errors.ts";
-
-/** How a frame holds a body: under which member, and as what. */
-export interface BodyForm {
-  readonly kind: "json" | "text" | "base64";
-  /** The JSON text, the text, or the base64. */
-  readonly text: string;
-}
 
 /** The members of a frame that hold a body; at most one of them is present. */
 export interface BodyMembers {
@@ -21,29 +14,15 @@ export interface BodyMembers {
 }
 
 // `ignoreBOM` keeps a byte order mark in the text, so that decoding is reversible.
-const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const STRICT_UTF8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
-const REPLACEMENT = "\ufffd";
-
-/**
- * Returns the form in which a frame holds a body. The bytes can be restored exactly from each form.
- *
- * @param contentType The value of the body's `content-type` field.
- * @param bytes The body without content coding.
- */
-export function formBody(contentType: string | undefined, bytes: Uint8Array): BodyForm {
-  const text = decodeUtf8(bytes);
-  if (text === undefined) return { kind: "base64", text: toBase64(bytes) };
-  if (contentType !== undefined && isJsonType(contentType) && isJson(text)) {
-    return { kind: "json", text };
-  }
-  return { kind: "text", text };
-}
 
 /** Returns the member of a frame that holds these bytes: `text` if they are valid UTF-8, else `base64`. */
 export function encodeBytes(bytes: Uint8Array): BodyMembers {
-  const text = decodeUtf8(bytes);
-  return text === undefined ? { base64: toBase64(bytes) } : { text };
+  try {
+    return { text: STRICT_UTF8.decode(bytes) };
+  } catch {
+    return { base64: toBase64(bytes) }; // not UTF-8
+  }
 }
 
 /**
@@ -66,35 +45,5 @@ export function decodeBody(
     return fromBase64(frame.base64);
   } catch (cause) {
     throw new ProxyError(code, '"base64" is not valid base64 (RFC 4648 §4)', { cause });
-  }
-}
-
-// A JSON MIME type, WHATWG MIME Sniffing §4.6.
-const JSON_TYPE = /^\s*(?:application\/json|text\/json|[^;\s]+\+json)\s*(?:;|$)/i;
-
-function isJsonType(contentType: string): boolean {
-  return JSON_TYPE.test(contentType);
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false; // labelled as JSON, but not JSON: the body is sent as text
-  }
-}
-
-/**
- * Returns the text that bytes encode in UTF-8, or `undefined` if they are not valid UTF-8. Decodes leniently
- * first, which is four times as fast, and strictly only if the result may contain a replacement.
- */
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  const text = UTF8.decode(bytes);
-  if (!text.includes(REPLACEMENT)) return text;
-  try {
-    return STRICT_UTF8.decode(bytes);
-  } catch {
-    return undefined; // not UTF-8: the caller sends base64
   }
 }

@@ -63,7 +63,7 @@ export type {
   Target,
   UpstreamTarget,
 } from "./request.ts";
-export { decodeResponse, encodeResponse, encodeStreamedResponse } from "./response.ts";
+export { decodeResponse } from "./response.ts";
 export type {
   DecodedResponse,
   HttpResponse,

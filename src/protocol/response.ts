@@ -1,9 +1,10 @@
 /**
- * An HTTP response as a frame, and back: an inverse pair, one half for each end.
+ * An HTTP response, and the client's half of its way through a frame. The server's half is `src/dialect/response_frame.ts`,
+ * which browsers do not load.
  *
  * @module
  */
-import { decodeBody, formBody } from "./body.ts";
+import { decodeBody } from "./body.ts";
 import { ProxyError } from "./errors.ts";
 import type { HeaderPairs, ResponseFrame, Timing } from "./frames.ts";
 import { sliceMember } from "./verbatim.ts";
@@ -54,45 +55,6 @@ export interface DecodedResponse {
 }
 
 /**
- * Returns the text of a response frame with its body. A JSON body is copied into the frame byte for byte.
- *
- * @example
- * ```ts
- * import { assertStringIncludes } from "@std/assert";
- * import { encodeResponse } from "./response.ts";
- *
- * const frame = encodeResponse(1, {
- *   response: {
- *     status: 200, statusText: "OK", url: "https://api.example.com/", redirected: false,
- *     headers: [["content-type", "application/json"]],
- *     body: new TextEncoder().encode("[12345678901234567890, 1.0]"),
- *   },
- *   timing: { waitMs: 12.5, totalMs: 13 },
- * });
- * assertStringIncludes(frame, '"json":[12345678901234567890, 1.0]}');
- * ```
- */
-export function encodeResponse(
-  id: number,
-  { response, timing, requestId, asBytes = false }: WholeResponse,
-): string {
-  const { body, headers } = response;
-  const head = JSON.stringify(toFrame(id, response, { timing, requestId }));
-  if (body === null) return head;
-  const { kind, text } = formBody(asBytes ? undefined : contentTypeOf(headers), body);
-  return `${head.slice(0, -1)},"${kind}":${kind === "json" ? text : JSON.stringify(text)}}`;
-}
-
-/** Returns the text of a response frame whose body follows in frames of its own. */
-export function encodeStreamedResponse(
-  id: number,
-  { head, timing, requestId }: StreamedResponse,
-): string {
-  const frame = toFrame(id, head, { timing, requestId });
-  return JSON.stringify({ ...frame, stream: true });
-}
-
-/**
  * Returns the response that the text of a frame holds, with its body as the bytes that the destination sent.
  *
  * @param parsed The result of `JSON.parse` for the text, if it has been parsed already.
@@ -125,14 +87,6 @@ export function decodeResponse(
 /** Returns the value of the field `content-type`; expects names in lower case. */
 export function contentTypeOf(headers: HeaderPairs): string | undefined {
   return headers.find(([name]) => name === "content-type")?.[1];
-}
-
-function toFrame(
-  id: number,
-  { status, statusText, url, redirected, headers }: ResponseHead,
-  { timing, requestId }: { readonly timing: Timing; readonly requestId: string | undefined },
-): Omit<ResponseFrame, "requestId"> & { readonly requestId: string | undefined } {
-  return { type: "response", id, requestId, status, statusText, url, redirected, headers, timing };
 }
 
 function parseJson(text: string): unknown {

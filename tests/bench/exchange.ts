@@ -17,6 +17,7 @@ import { combine } from "../../src/telemetry/combine.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import type { Telemetry } from "../../src/telemetry/telemetry.ts";
+import { Turns } from "../../src/turns/turns.ts";
 import { createRegistry } from "../../src/upstream/registry.ts";
 import { NO_LIMITS } from "../helpers/limits.ts";
 import { median } from "./statistics.ts";
@@ -81,6 +82,7 @@ function createVariant(name: string, telemetry: Telemetry): Variant {
     forward: createForward(respond),
     telemetry,
     tracing: undefined,
+    turns: new Turns(systemClock),
     clock: systemClock,
   });
   let responses = -1; // hello is none

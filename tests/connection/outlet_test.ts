@@ -4,10 +4,14 @@ import { v1 } from "../../src/dialect/v1.ts";
 import {
   type Chunk,
   decodeChunk,
+  type HttpResponse,
   MAX_CHUNK_BYTES,
   ProxyError,
   type ProxyRequest,
 } from "../../src/protocol/mod.ts";
+import { LongWork } from "../../src/turns/long_work.ts";
+import { Turns } from "../../src/turns/turns.ts";
+import { createFakeClock, type FakeClock } from "../helpers/clock.ts";
 import {
   createOutletBench,
   EMPTY,
@@ -301,6 +305,93 @@ Deno.test("whole() sends a response frame at once, and counts its body", () => {
     outlet.whole(EMPTY, TIMING);
     assertEquals(counted(), 3);
   }
+});
+
+/** A body whose frame is made in steps, of JSON or of another type. */
+const LONG_BODY = new TextEncoder().encode(JSON.stringify(["x".repeat(3 * 196_608)]));
+
+function longResponse(type: string): HttpResponse {
+  return { ...EMPTY, headers: [["content-type", type]], body: LONG_BODY };
+}
+
+/** Lets the event loop turn until nothing more is to be done. Returns how often it turned. */
+async function turnOver(clock: FakeClock): Promise<number> {
+  for (let turns = 0;; turns++) {
+    await settle();
+    if (clock.turn() === 0) return turns;
+  }
+}
+
+Deno.test("whole() makes the frame of a long body in turns of the event loop", async () => {
+  for (
+    const [type, stream] of [["application/json", false], ["text/plain", false], [
+      "application/json",
+      true,
+    ]] as const
+  ) {
+    const { outlet, clock, texts, counted } = createBench({ request: { stream } });
+    const response = longResponse(type);
+    const sending = outlet.whole(response, TIMING);
+    await settle();
+    assertEquals([texts(), counted()], [[], LONG_BODY.length]);
+    assert(await turnOver(clock) >= 1);
+    await sending;
+    const whole = { response, timing: TIMING, asBytes: stream, requestId: "c-1" };
+    assertEquals(texts(), [v1.encodeResponse(7, whole)]);
+  }
+});
+
+Deno.test("whole() makes no frame of a long body for a client that does not read", async () => {
+  let begun = 0;
+  const clock = createFakeClock();
+  const longWork = new LongWork(
+    new Turns({ ...clock, soon: (action) => (begun++, clock.soon(action)) }),
+  );
+  const { outlet, fill, drain, texts } = createBench({ longWork });
+  fill();
+  outlet.whole(longResponse("text/plain"), TIMING);
+  await settle();
+  assertEquals([begun, texts().length], [0, 0]);
+  await drain();
+  await settle();
+  assertEquals(begun, 1);
+  await turnOver(clock);
+});
+
+Deno.test("whole() sends nothing when the exchange is cancelled while its frame is made, or while that waits", async () => {
+  for (const isMade of [false, true]) {
+    let time = 0;
+    const clock = createFakeClock();
+    // Each step takes so long that no other follows in its turn.
+    const longWork = new LongWork(new Turns({ ...clock, now: () => time += 3 }));
+    const { outlet, texts, fill, drain } = createBench({ request: { stream: false }, longWork });
+    const sending = outlet.whole(longResponse("text/plain"), TIMING);
+    await settle();
+    assertEquals(clock.turn(), 1);
+    await settle();
+    fill();
+    if (isMade) await turnOver(clock);
+    outlet.cancel();
+    await turnOver(clock);
+    await drain();
+    await sending;
+    assertEquals(texts().length, 0);
+  }
+});
+
+Deno.test("whole() fails with the error that ends the exchange while its frame is made", async () => {
+  const { outlet, clock, texts } = createBench({ request: { stream: false } });
+  const error = new ProxyError("draining", "The service ends");
+  const failing = assertRejects(
+    async () => await outlet.whole(longResponse("text/plain"), TIMING),
+    ProxyError,
+    "The service ends",
+  );
+  await settle();
+  outlet.abort(error);
+  await turnOver(clock);
+  await failing;
+  assertEquals(texts(), []);
 });
 
 Deno.test("whole() does not wait for its limit, and logs what keeps it from counting", async () => {

@@ -19,6 +19,8 @@ import { createForward } from "../../src/forward/forward.ts";
 import { decodeChunk, type HttpResponse, type Timing } from "../../src/protocol/mod.ts";
 import type { TelemetryEvent } from "../../src/telemetry/telemetry.ts";
 import type { Frame } from "./client.ts";
+import { LongWork } from "../../src/turns/long_work.ts";
+import { Turns } from "../../src/turns/turns.ts";
 import { createFakeClock, type FakeClock } from "./clock.ts";
 import {
   ALLOW_ALL,
@@ -120,6 +122,7 @@ export function createOutletBench(
     limiter,
     telemetry,
     clock,
+    longWork: new LongWork(new Turns(clock)),
     creditIdleMs: 5000,
     windowBytes: 10,
     maxStreamBytes: 100,
@@ -200,6 +203,7 @@ export function createBench(
     forward: createForward(transport),
     telemetry,
     tracing: undefined,
+    turns: createTurns(),
     clock,
   });
   const wheel = createWheel(clock);
@@ -242,6 +246,7 @@ export function createBench(
     authenticator,
     telemetry,
     clock,
+    longWork: new LongWork(new Turns(clock)),
     server: "test",
     limits,
     authGraceMs: 1000,

@@ -21,6 +21,7 @@ import { createRegistry } from "../../src/upstream/registry.ts";
 import { createFakeClock, type FakeClock, withRealTurns } from "./clock.ts";
 import { NO_LIMITS } from "./limits.ts";
 import { createLog, type Log } from "./log.ts";
+import { createTurns } from "./turns.ts";
 
 /** A running server. */
 export interface TestServer extends AsyncDisposable {
@@ -71,6 +72,7 @@ export function startServer(options: TestServerOptions = {}): TestServer {
       resolver: createResolver(),
       forward: () => fail("no request is to be made"),
       tracing: undefined,
+      turns: createTurns(),
       clock: systemClock,
     }),
     isDraining: drain.isDraining,

@@ -16,6 +16,7 @@ import { createFetchTransport } from "../../src/http/fetch/transport.ts";
 import { createHttp1Client } from "../../src/http/h1/client.ts";
 import type { Transport } from "../../src/http/transport.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
+import { createTurns } from "../helpers/turns.ts";
 import { startRaw } from "../helpers/upstream.ts";
 import { readTexts, textOf } from "./fake_body.ts";
 
@@ -53,7 +54,7 @@ function coded(
     name,
     by: "direct",
     encode: (text, isWhole) => withLength(textOf(code(text)), isWhole),
-    map: (body) => decodeCodings(body, codings),
+    map: (body) => decodeCodings(body, codings, createTurns()),
     isCoded: true,
     length: unknown,
   };

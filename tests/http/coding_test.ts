@@ -11,6 +11,7 @@ import {
 } from "node:zlib";
 import { type Coding, contentCodings, decodeCodings } from "../../src/http/coding.ts";
 import { ProxyError } from "../../src/protocol/mod.ts";
+import { createTurns } from "../helpers/turns.ts";
 import { latin1 } from "../helpers/upstream.ts";
 import { fakeBody, readTexts, textOf } from "./fake_body.ts";
 
@@ -140,11 +141,11 @@ for (const { name, codings, input, expected = TEXT } of DECODED) {
   for (const size of [1, 7, 200]) {
     Deno.test(`decodeCodings() decodes ${name}, in pieces of ${size} bytes`, async () => {
       const fake = fakeBody(cut(input, size), { length: input.length, isHere: true });
-      const body = decodeCodings(fake.body, codings);
+      const body = decodeCodings(fake.body, codings, createTurns());
       assertEquals([body.length, body.isHere], [undefined, false]);
       assertEquals(textOf(await body.bytes(expected.length)), expected);
       assertEquals(fake.limits(), [Infinity]);
-      const again = decodeCodings(fakeBody(cut(input, size)).body, codings);
+      const again = decodeCodings(fakeBody(cut(input, size)).body, codings, createTurns());
       assertEquals((await readTexts(again.chunks(expected.length))).join(""), expected);
     });
   }
@@ -154,7 +155,7 @@ Deno.test("decodeCodings() reads to the end of the body, so that its connection 
   for (const { codings, input, name } of DECODED) {
     if (/^(bytes|zeros) after/.test(name)) continue;
     const fake = fakeBody(cut(input, 200));
-    await decodeCodings(fake.body, codings).bytes(9999);
+    await decodeCodings(fake.body, codings, createTurns()).bytes(9999);
     assertEquals([name, fake.reads() > Math.ceil(input.length / 200)], [name, true]);
   }
 });
@@ -192,7 +193,7 @@ for (const { name, codings, input } of MISCODED) {
   for (const size of [1, 200]) {
     Deno.test(`decodeCodings() fails when ${name}, in pieces of ${size} bytes`, async () => {
       const fake = fakeBody(cut(input, size));
-      const body = decodeCodings(fake.body, codings);
+      const body = decodeCodings(fake.body, codings, createTurns());
       const error = await assertRejects(async () => await body.bytes(9999), ProxyError);
       assertEquals([error.code, error.sent, error.retryable], [
         "http_response_content_coding",
@@ -211,7 +212,7 @@ for (const { name, codings, input } of DECODED) {
     for (let length = 1; length < input.length; length += length < 20 ? 1 : 7) {
       for (const pieces of [[input.slice(0, length)], cut(input.slice(0, length), 1)]) {
         if (pieces.some((piece) => piece.length > 256)) continue; // more than a chunk of a fake body
-        const body = decodeCodings(fakeBody(pieces).body, codings);
+        const body = decodeCodings(fakeBody(pieces).body, codings, createTurns());
         const error = await assertRejects(
           async () => await body.bytes(9999),
           ProxyError,
@@ -229,10 +230,10 @@ Deno.test("decodeCodings() accepts a window of 8 MB of zstd, and none that is la
   const frame = (windowLog: number): string =>
     `\x28\xb5\x2f\xfd\0${String.fromCharCode(windowLog - 10 << 3)}\x01\0\0`;
   assertEquals(
-    await decodeCodings(fakeBody([frame(23)]).body, ["zstd"]).bytes(0),
+    await decodeCodings(fakeBody([frame(23)]).body, ["zstd"], createTurns()).bytes(0),
     new Uint8Array(),
   );
-  const body = decodeCodings(fakeBody([frame(24)]).body, ["zstd"]);
+  const body = decodeCodings(fakeBody([frame(24)]).body, ["zstd"], createTurns());
   const error = await assertRejects(async () => await body.bytes(9), ProxyError);
   assertEquals(error.code, "http_response_content_coding");
 });
@@ -248,7 +249,7 @@ Deno.test("decodeCodings() limits the decoded bytes, and discards the body beyon
   for (const { codings: applied, coded } of codings) {
     for (const way of ["bytes", "chunks"] as const) {
       const fake = fakeBody(cut(textOf(coded), 9));
-      const body = decodeCodings(fake.body, applied);
+      const body = decodeCodings(fake.body, applied, createTurns());
       const reading = async (): Promise<unknown> =>
         way === "bytes" ? await body.bytes(5) : await readTexts(body.chunks(5));
       const { code, message } = await assertRejects(reading, ProxyError);
@@ -271,7 +272,7 @@ Deno.test("decodeCodings() limits bytes that would be decoded to nothing", async
         cut(codings.length === 1 ? coded : textOf(gzipSync(latin1(coded))), 200),
       );
       const error = await assertRejects(
-        async () => await decodeCodings(fake.body, codings).bytes(9),
+        async () => await decodeCodings(fake.body, codings, createTurns()).bytes(9),
         ProxyError,
       );
       assertEquals([error.code, fake.discards() > 0], ["http_response_body_size", true]);
@@ -285,7 +286,8 @@ Deno.test("decodeCodings() throws the error of a body that breaks off", async ()
   for (const before of [[], [text.slice(0, 5)], [text.slice(0, 12)], [text]]) {
     for (const codings of [["gzip"], ["br", "gzip"]] as const) {
       const { body } = fakeBody([...before, broken]);
-      const reading = async (): Promise<unknown> => await decodeCodings(body, codings).bytes(9);
+      const reading = async (): Promise<unknown> =>
+        await decodeCodings(body, codings, createTurns()).bytes(9);
       if (codings.length === 1 || before[0] !== text) {
         assertStrictEquals(await assertRejects(reading), broken);
       }
@@ -317,7 +319,7 @@ for (const { codings, coded } of LONG) {
   Deno.test(`decodeCodings() reads little more of ${codings} than its buffers hold, and discards the rest`, async () => {
     const pieces = cut(textOf(coded), 250);
     const fake = fakeBody(pieces);
-    for await (const chunk of decodeCodings(fake.body, codings).chunks(Infinity)) {
+    for await (const chunk of decodeCodings(fake.body, codings, createTurns()).chunks(Infinity)) {
       assertEquals(chunk, NOISE.subarray(0, chunk.length));
       break;
     }
@@ -339,7 +341,7 @@ Deno.test("decodeCodings() expands no more of a small body than is requested", a
   for (const { codings, coded } of bombs) {
     const fake = fakeBody(cut(textOf(coded), 256));
     let decoded = 0;
-    for await (const chunk of decodeCodings(fake.body, codings).chunks(Infinity)) {
+    for await (const chunk of decodeCodings(fake.body, codings, createTurns()).chunks(Infinity)) {
       decoded += chunk.byteLength;
       assertEquals(chunk.byteLength <= 65_536, true, codings[0]);
       if (decoded > 300_000) break;
@@ -351,7 +353,7 @@ Deno.test("decodeCodings() expands no more of a small body than is requested", a
 Deno.test("decodeCodings() ends at once when it is left while nothing more arrives", async () => {
   const coded = textOf(gzipSync("text ".repeat(10_000), { level: 0 }));
   const fake = fakeBody([coded.slice(0, 200), coded.slice(200, 400), new Promise(() => {})]);
-  for await (const chunk of decodeCodings(fake.body, ["gzip"]).chunks(Infinity)) {
+  for await (const chunk of decodeCodings(fake.body, ["gzip"], createTurns()).chunks(Infinity)) {
     assertEquals(textOf(chunk).startsWith("text text"), true);
     break;
   }
@@ -366,7 +368,7 @@ Deno.test("decodeCodings() decodes what has arrived while nothing more arrives",
       flushed.then(() => {}),
     ]);
     let decoded = 0;
-    for await (const chunk of decodeCodings(fake.body, codings).chunks(Infinity)) {
+    for await (const chunk of decodeCodings(fake.body, codings, createTurns()).chunks(Infinity)) {
       decoded += chunk.byteLength;
       if (decoded > 60_000) break;
     }
@@ -376,7 +378,7 @@ Deno.test("decodeCodings() decodes what has arrived while nothing more arrives",
 
 Deno.test("decodeCodings() discards a body that was not read", () => {
   const fake = fakeBody(["x"]);
-  decodeCodings(fake.body, ["gzip"]).discard();
+  decodeCodings(fake.body, ["gzip"], createTurns()).discard();
   assertEquals([fake.discards(), fake.reads()], [1, 0]);
 });
 

@@ -1,12 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import {
-  decodeResponse,
-  encodeResponse,
-  encodeStreamedResponse,
-  type HttpResponse,
-  ProxyError,
-} from "../../src/protocol/mod.ts";
+import { encodeResponse, encodeStreamedResponse } from "../../src/dialect/response_frame.ts";
+import { decodeResponse, type HttpResponse, ProxyError } from "../../src/protocol/mod.ts";
 
 const TIMING = { waitMs: 1.5, totalMs: 2 };
 const OK: HttpResponse = {

@@ -5,6 +5,7 @@
  * @module
  */
 import { crc32, createInflateRaw } from "node:zlib";
+import type { Turns } from "../../turns/turns.ts";
 import type { Bytes } from "../body.ts";
 import { miscoded } from "../failures.ts";
 import { CodedInput, cutOff, decodeMember } from "./input.ts";
@@ -21,14 +22,17 @@ const [HEAD_CHECKSUM, EXTRA, NAME, COMMENT, RESERVED] = [0x02, 0x04, 0x08, 0x10,
  *
  * @throws {ProxyError} `http_response_content_coding`; also what `chunks` and `node:zlib` throw.
  */
-export async function* decodeGzip(chunks: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
+export async function* decodeGzip(
+  chunks: AsyncIterable<Bytes>,
+  turns: Turns,
+): AsyncGenerator<Bytes> {
   const input = new CodedInput(chunks);
   const credit = new MemberCredit();
   for (let members = 0; await isMember(input, members === 0); members++) {
     credit.take();
     await skipHead(input);
     let checksum = 0;
-    for await (const chunk of decodeMember(input, createInflateRaw)) {
+    for await (const chunk of decodeMember(input, createInflateRaw, { turns })) {
       credit.add(chunk.byteLength);
       checksum = crc32(chunk, checksum);
       yield chunk;

@@ -5,9 +5,9 @@
  */
 import type { Transform } from "node:stream";
 import type { ProxyError } from "../../protocol/mod.ts";
+import type { Turns } from "../../turns/turns.ts";
 import type { Bytes } from "../body.ts";
 import { miscoded } from "../failures.ts";
-import { decodeTurns } from "./turns.ts";
 
 // What a piece of work costs, in decoded bytes that take as long: a decoder with its first piece takes 15 µs to 300 µs. A
 // coded byte can take longer than a decoded one, since a block of deflate or brotli can be all tables and no data.
@@ -105,6 +105,8 @@ export interface DecodeOptions {
   readonly decoderCost?: number;
   /** Whether the decoder takes an early end of its input for its end, and has to be tested for that. */
   readonly acceptsEarlyEnd?: boolean;
+  /** When pieces of the work may be done. */
+  readonly turns: Turns;
 }
 
 /**
@@ -117,9 +119,9 @@ export interface DecodeOptions {
 export async function* decodeMember(
   input: DecoderInput,
   create: () => ZlibDecoder,
-  { decoderCost = DECODER_COST, acceptsEarlyEnd = false }: DecodeOptions = {},
+  { decoderCost = DECODER_COST, acceptsEarlyEnd = false, turns }: DecodeOptions,
 ): AsyncGenerator<Bytes> {
-  const begin = decodeTurns.take(decoderCost);
+  const begin = turns.take(decoderCost);
   if (begin !== undefined) await begin;
   const decoder = create();
   let written = 0;
@@ -141,7 +143,7 @@ export async function* decodeMember(
       }
       const from = written;
       const to = Math.min(end, from + (from === 0 ? FIRST_PIECE_BYTES : MAX_PIECE_BYTES));
-      const turn = from === 0 ? undefined : decodeTurns.take((to - from) * CODED_BYTE_COST);
+      const turn = from === 0 ? undefined : turns.take((to - from) * CODED_BYTE_COST);
       if (turn !== undefined) await turn;
       written = to;
       const isWhole = to - from === last.byteLength;
@@ -155,7 +157,7 @@ export async function* decodeMember(
   feed().catch((thrown) => decoder.destroy(thrown));
   for await (const chunk of decoder) {
     yield new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    const turn = decodeTurns.take(chunk.byteLength);
+    const turn = turns.take(chunk.byteLength);
     if (turn !== undefined) await turn;
   }
   if (decoder.bytesWritten > written) throw cutOff();

@@ -4,11 +4,11 @@
  * @module
  */
 import { constants, createZstdDecompress } from "node:zlib";
+import type { Turns } from "../../turns/turns.ts";
 import type { Bytes } from "../body.ts";
 import { miscoded } from "../failures.ts";
 import { CodedInput, cutOff, decodeMember, type DecoderInput } from "./input.ts";
 import { MemberCredit } from "./member_credit.ts";
-import { decodeTurns } from "./turns.ts";
 
 // RFC 9659: a window has at most 8 MB, so that a response cannot make a decoder take more memory.
 const MAX_WINDOW_LOG = 23;
@@ -27,7 +27,10 @@ const SKIP_COST = 2048;
  *
  * @throws {ProxyError} `http_response_content_coding`; also what `chunks` and `node:zlib` throw.
  */
-export async function* decodeZstd(chunks: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
+export async function* decodeZstd(
+  chunks: AsyncIterable<Bytes>,
+  turns: Turns,
+): AsyncGenerator<Bytes> {
   const input = new CodedInput(chunks);
   const credit = new MemberCredit();
   for (;;) {
@@ -36,7 +39,7 @@ export async function* decodeZstd(chunks: AsyncIterable<Bytes>): AsyncGenerator<
     credit.take();
     if (magic.byteLength < MAGIC_BYTES) throw cutOff();
     if (uint32(magic, 0) >>> 4 === SKIPPABLE_MAGIC) {
-      const turn = decodeTurns.take(SKIP_COST);
+      const turn = turns.take(SKIP_COST);
       if (turn !== undefined) await turn;
       await skipFrame(input);
       continue;
@@ -44,7 +47,7 @@ export async function* decodeZstd(chunks: AsyncIterable<Bytes>): AsyncGenerator<
     if (uint32(magic, 0) !== MAGIC) {
       throw miscoded({ cause: new Error("A frame does not begin like zstd") });
     }
-    for await (const chunk of decodeMember(new FrameInput(input), createDecoder)) {
+    for await (const chunk of decodeMember(new FrameInput(input), createDecoder, { turns })) {
       credit.add(chunk.byteLength);
       yield chunk;
     }

@@ -6,6 +6,7 @@
  */
 import { systemClock } from "../../clock.ts";
 import { isIdempotent, ProxyError } from "../../protocol/mod.ts";
+import { Turns } from "../../turns/turns.ts";
 import { terminated } from "../failures.ts";
 import { hasConnectionAuthentication } from "../grammar.ts";
 import { withSentOf } from "../sent.ts";
@@ -48,6 +49,8 @@ export interface Http1Options extends Partial<DialDeps>, Http1Limits {
    * and with TLS 60 s: a handshake costs as much CPU time as 30 requests.
    */
   readonly idleMs?: number;
+  /** When transfer codings are decoded. Default: in turns that this client alone has. */
+  readonly turns?: Turns;
 }
 
 /** A request that is ready to be sent. */
@@ -81,6 +84,7 @@ export function createHttp1Client(
     maxIdleTls = MAX_IDLE_TLS,
     idleMs,
     clock = systemClock,
+    turns = new Turns(clock),
     connectTimeoutMs = CONNECT_TIMEOUT_MS,
     ...others
   }: Http1Options = {},
@@ -140,6 +144,7 @@ export function createHttp1Client(
         connection,
         method,
         signal,
+        turns,
         ended: onBodyEnded,
       });
       return { status, statusText, headers, decoded: false, body: responseBody };

@@ -4,6 +4,7 @@
  * @module
  */
 import { ProxyError } from "../../protocol/mod.ts";
+import type { Turns } from "../../turns/turns.ts";
 import { type Body, ByteLimit, type Bytes } from "../body.ts";
 import { incomplete, tooLarge } from "../failures.ts";
 import { createBodyReader } from "./body.ts";
@@ -18,6 +19,8 @@ export interface ResponseSource {
   readonly method: string;
   /** The request's signal. */
   readonly signal: AbortSignal;
+  /** When transfer codings are decoded. */
+  readonly turns: Turns;
   /** Called once, when nothing more is read, with whether the connection is ready for another response. */
   readonly ended: (isReusable: boolean) => void;
 }
@@ -44,7 +47,7 @@ export function createHttp1Body(
 ): Body {
   const body = new Http1Body(framingOf(source.method, { status, framing }), source);
   const isPlain = codings[0] === undefined || codings[0] === "chunked"; // the body itself removes chunks
-  return isPlain || body.length === 0 ? body : decodeTransfer(body, codings);
+  return isPlain || body.length === 0 ? body : decodeTransfer(body, codings, source.turns);
 }
 
 /** The body of a response, on its connection. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { ProxyError } from "../../protocol/mod.ts";
+import type { Turns } from "../../turns/turns.ts";
 import { type Body, mapErrors } from "../body.ts";
 import { decodeCodings, findCoding } from "../coding.ts";
 import { mistransferred, undecodable } from "../failures.ts";
@@ -15,17 +16,18 @@ const MAX_SHOWN_LENGTH = 32;
  * Returns a body without its transfer codings.
  *
  * @param codings In lower case and in the order in which they were applied. A last `chunked` is ignored.
+ * @param turns When pieces of the work may be done.
  * @throws {ProxyError} `http_protocol_error` when a coding is not supported; the error names it. Reading the body throws
  * the same when the body is not coded so.
  */
-export function decodeTransfer(body: Body, codings: readonly string[]): Body {
+export function decodeTransfer(body: Body, codings: readonly string[], turns: Turns): Body {
   const coded = codings.at(-1) === "chunked" ? codings.slice(0, -1) : codings;
   const known = coded.map((coding) => {
     const found = findCoding(coding);
     if (found === "gzip" || found === "deflate") return found; // the others are no transfer codings
     throw undecodable(nameOf(coding));
   });
-  return mapErrors(decodeCodings(body, known), toTransferError);
+  return mapErrors(decodeCodings(body, known, turns), toTransferError);
 }
 
 function toTransferError(thrown: unknown): unknown {

@@ -3,6 +3,7 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { type Coding, decodeCodings } from "../../../src/http/coding.ts";
 import { MemberCredit } from "../../../src/http/decoder/member_credit.ts";
 import { ProxyError } from "../../../src/protocol/mod.ts";
+import { createTurns } from "../../helpers/turns.ts";
 import { fakeBody, textOf } from "../fake_body.ts";
 
 const MAX_EMPTY = 1024;
@@ -44,7 +45,7 @@ const KINDS: readonly { name: string; coding: Coding; empty: string; one: string
 async function decode(coding: Coding, coded: string, size: number): Promise<string> {
   const pieces: string[] = [];
   for (let at = 0; at < coded.length; at += size) pieces.push(coded.slice(at, at + size));
-  return textOf(await decodeCodings(fakeBody(pieces).body, [coding]).bytes(99_999));
+  return textOf(await decodeCodings(fakeBody(pieces).body, [coding], createTurns()).bytes(99_999));
 }
 
 for (const { name, coding, empty, one } of KINDS) {

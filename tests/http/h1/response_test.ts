@@ -3,6 +3,7 @@ import { ProxyError } from "../../../src/protocol/mod.ts";
 import { TcpConnection } from "../../../src/http/h1/connection.ts";
 import { createHttp1Body, framingOf, Http1Body } from "../../../src/http/h1/response.ts";
 import type { Framing } from "../../../src/http/h1/framing.ts";
+import { createTurns } from "../../helpers/turns.ts";
 import { READINGS, readText } from "./test_client.ts";
 import { createWire, type Wire } from "./wire.ts";
 
@@ -28,6 +29,7 @@ async function respond(
     connection,
     method,
     signal,
+    turns: createTurns(),
     ended: (isReusable) => ends.push(isReusable),
   });
   return { body, ends, connection };
@@ -208,6 +210,7 @@ for (const { name, framing, input } of CUT) {
         connection: new TcpConnection(tcp),
         method: "GET",
         signal: new AbortController().signal,
+        turns: createTurns(),
         ended: (isReusable) => ends.push(isReusable),
       });
       const error = await assertRejects(() => readText({ body }, { reading }), ProxyError);

@@ -4,6 +4,7 @@ import { createHttp1Body } from "../../../src/http/h1/response.ts";
 import { TcpConnection } from "../../../src/http/h1/connection.ts";
 import type { Body } from "../../../src/http/body.ts";
 import { ProxyError } from "../../../src/protocol/mod.ts";
+import { createTurns } from "../../helpers/turns.ts";
 import { READINGS, readText } from "./test_client.ts";
 import { createWire } from "./wire.ts";
 
@@ -30,6 +31,7 @@ function bodyOf(
     connection: new TcpConnection(wire),
     method,
     signal: new AbortController().signal,
+    turns: createTurns(),
     ended: (isReusable) => ends.push(isReusable),
   });
   return { body, ends };

@@ -1,17 +1,18 @@
 import { assert, assertEquals } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { type Coding, decodeCodings } from "../../../src/http/coding.ts";
-import { DecodeTurns } from "../../../src/http/decoder/turns.ts";
-import { createFakeClock } from "../../helpers/clock.ts";
-import { fakeBody, textOf } from "../fake_body.ts";
+import { type Coding, decodeCodings } from "../../src/http/coding.ts";
+import { Turns } from "../../src/turns/turns.ts";
+import { createFakeClock } from "../helpers/clock.ts";
+import { createTurns } from "../helpers/turns.ts";
+import { fakeBody, textOf } from "../http/fake_body.ts";
 
 const FREE_COST = 1_048_576;
 
 /** Calls `take` and records when it allows the work. */
 async function takeAs(
   name: string,
-  { turns, cost, log }: { turns: DecodeTurns; cost: number; log: string[] },
+  { turns, cost, log }: { turns: Turns; cost: number; log: string[] },
 ): Promise<void> {
   const waiting = turns.take(cost);
   if (waiting !== undefined) await waiting;
@@ -25,7 +26,7 @@ function macrotask(): Promise<void> {
 
 Deno.test("take() lets cheap work be done at once, and the rest in later turns in the order of the calls", async () => {
   const clock = createFakeClock();
-  const turns = new DecodeTurns(clock);
+  const turns = new Turns(clock);
   assertEquals([turns.take(FREE_COST - 1), turns.take(1), clock.turn()], [undefined, undefined, 0]);
   const log: string[] = [];
   for (const name of ["a", "b", "c"]) takeAs(name, { turns, cost: 1, log });
@@ -49,7 +50,7 @@ Deno.test("take() lets no more work be done in a turn than two milliseconds allo
   for (const { stepMs, expected } of [{ stepMs: 1, expected: 2 }, { stepMs: 0, expected: 64 }]) {
     let time = 0;
     const clock = { ...createFakeClock(), now: () => time += stepMs };
-    const turns = new DecodeTurns(clock);
+    const turns = new Turns(clock);
     turns.take(FREE_COST);
     const log: string[] = [];
     for (let count = 0; count < 100; count++) takeAs("", { turns, cost: 1, log });
@@ -95,7 +96,7 @@ for (const { name, codings, coded, turns } of LONG) {
   Deno.test(`decodeCodings() returns to the event loop while it decodes a long body of ${name}`, async () => {
     const pieces = coded.match(/.{1,256}/gs) ?? [];
     const counted = await turnsDuring(async () =>
-      await decodeCodings(fakeBody(pieces).body, codings).bytes(ZEROS.length)
+      await decodeCodings(fakeBody(pieces).body, codings, createTurns()).bytes(ZEROS.length)
     );
     assert(counted >= turns, `${counted}`);
   });

@@ -1,21 +1,23 @@
 /**
- * Divides the work of decoding among the turns of the event loop.
+ * Divides long work among the turns of the event loop.
  *
  * @module
  */
-import { type Clock, systemClock } from "../../clock.ts";
+import type { Clock } from "../clock.ts";
 
-// Work that costs no more than this does not wait. It is counted in decoded bytes, of which so many take 1 ms to 4 ms.
+// Work that costs no more than this does not wait. It is counted in bytes that a decoder makes, of which so many take 1 ms
+// to 4 ms.
 const FREE_COST = 1_048_576;
-// How long bodies are decoded in one turn, in milliseconds, and how many continue in it.
+// How long work is done in one turn, in milliseconds, and how many pieces of work are done in it.
 const MAX_TURN_MS = 2;
-const MAX_BODIES_PER_TURN = 64;
+const MAX_PIECES_PER_TURN = 64;
 
 /**
- * Lets bodies be decoded for a few milliseconds in each turn of the event loop, all of them together. `node:zlib` alone
- * does not return to the event loop before all bytes that have arrived are decoded.
+ * Lets bodies be decoded and encoded for a few milliseconds in each turn of the event loop, all of them together: one
+ * object serves an isolate. `node:zlib` alone does not return to the event loop before all bytes that have arrived are
+ * decoded.
  */
-export class DecodeTurns {
+export class Turns {
   readonly #clock: Clock;
   readonly #waiting: (() => void)[] = [];
   #cost = 0;
@@ -38,17 +40,27 @@ export class DecodeTurns {
       this.#cost += cost;
       if (this.#cost <= FREE_COST) return undefined;
     }
+    return this.next();
+  }
+
+  /** Fulfils in a later turn of the event loop, in which work may be done at once and as long as there is time. */
+  next(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
       if (this.#calls === 0) this.#callSoon();
     });
   }
 
+  /** Whether there is time left in this turn of the event loop, after a wait for it. */
+  get hasTime(): boolean {
+    return this.#turnStart !== undefined && this.#clock.now() - this.#turnStart < MAX_TURN_MS;
+  }
+
   /** The work that a call allows is done before the next call, since it is done in microtasks. */
   #callSoon(): void {
     this.#turnStart = undefined;
     this.#cost = 0;
-    this.#calls = Math.min(this.#waiting.length, MAX_BODIES_PER_TURN);
+    this.#calls = Math.min(this.#waiting.length, MAX_PIECES_PER_TURN);
     for (let count = 0; count < this.#calls; count++) this.#clock.soon(() => this.#call());
   }
 
@@ -60,6 +72,3 @@ export class DecodeTurns {
     if (this.#calls === 0 && this.#waiting.length > 0) this.#callSoon();
   }
 }
-
-/** The turns of all bodies: they share the event loop of the isolate, so that there is one object for it. */
-export const decodeTurns = new DecodeTurns(systemClock);
