@@ -3,11 +3,10 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
 import type { Clock } from "../clock.ts";
 import type { Dialect, ExchangeId, StreamDialect } from "../dialect/dialect.ts";
 import { toProxyError } from "../exchange/errors.ts";
-import type { StreamEvent } from "../exchange/events.ts";
+import { sizeOfEvent, type StreamEvent } from "../exchange/stream_event.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import type { Outlet } from "../exchange/outlet.ts";
 import type { Limiter } from "../limits/limiter.ts";
@@ -58,9 +57,6 @@ export interface OutletConnection extends FrameSink {
 
 // The longest body whose frame is made at once: 64 KiB take 0.1 ms to 2 ms.
 const MAX_SHORT_BYTES = 65_536;
-
-// Event types that are not part of the body.
-const OWN_TYPES: ReadonlySet<string> = new Set(["message", "line"]);
 
 /** The outlet of one exchange, through which the connection also feeds and ends it. */
 export class FrameOutlet implements Outlet {
@@ -181,7 +177,7 @@ export class FrameOutlet implements Outlet {
   }
 
   event(event: StreamEvent): void | Promise<void> {
-    const spending = this.#spend(sizeOf(event));
+    const spending = this.#spend(sizeOfEvent(event));
     return spending === undefined
       ? this.#sendEvent(event)
       : spending.then(() => this.#sendEvent(event));
@@ -296,13 +292,6 @@ export class FrameOutlet implements Outlet {
     const { connection } = this.exchange.caller;
     this.#deps.telemetry.emit({ type: "failed", connection, error });
   }
-}
-
-/** Returns how many bytes of the body an event carries. Any text can be long, and every event repeats the last id. */
-function sizeOf(event: StreamEvent): number {
-  const type = OWN_TYPES.has(event.event) ? "" : event.event;
-  const state = Buffer.byteLength(type) + Buffer.byteLength(event.lastEventId ?? "");
-  return state + (event.dataBytes?.byteLength ?? Buffer.byteLength(event.data));
 }
 
 /** Returns the frame of an event, which by default has its text: to be called when the frame can be sent. */

@@ -203,7 +203,7 @@ export function createBench(
     forward: createForward(transport),
     telemetry,
     tracing: undefined,
-    turns: createTurns(),
+    turns: new Turns(clock),
     clock,
   });
   const wheel = createWheel(clock);
