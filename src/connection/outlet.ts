@@ -6,14 +6,13 @@
 import type { Clock } from "../clock.ts";
 import type { Dialect, ExchangeId, StreamDialect } from "../dialect/dialect.ts";
 import { toProxyError } from "../exchange/errors.ts";
-import { sizeOfEvent, type StreamEvent } from "../exchange/stream_event.ts";
+import { sizeOfEvent, type StreamEvent, toPlainEvent } from "../exchange/stream_event.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import type { Outlet } from "../exchange/outlet.ts";
 import type { Limiter } from "../limits/limiter.ts";
 import {
   type Chunk,
   type EndFrame,
-  type EventFrame,
   type HttpResponse,
   MAX_CHUNK_BYTES,
   MAX_CHUNK_MESSAGE_BYTES,
@@ -196,7 +195,7 @@ export class FrameOutlet implements Outlet {
 
   #sendEvent(event: StreamEvent): void | Promise<void> {
     return this.#sink.socket.sendPart(() =>
-      this.#stream?.encodePart(toEventFrame(this.#streamId, event))
+      this.#stream?.encodePart({ type: "event", id: this.#streamId, ...toPlainEvent(event) })
     );
   }
 
@@ -251,19 +250,4 @@ export class FrameOutlet implements Outlet {
     const { connection } = this.exchange.caller;
     this.#deps.telemetry.emit({ type: "failed", connection, error });
   }
-}
-
-/** Returns the frame of an event, with its text: to be called when the frame can be sent. */
-function toEventFrame(
-  id: number,
-  { event, data, lastEventId, retryMs }: StreamEvent,
-): EventFrame {
-  return {
-    type: "event",
-    id,
-    event,
-    data,
-    ...(lastEventId !== undefined && { lastEventId }),
-    ...(retryMs !== undefined && { retryMs }),
-  };
 }
