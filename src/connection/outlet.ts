@@ -6,14 +6,13 @@
 import type { Clock } from "../clock.ts";
 import type { Dialect, ExchangeId, StreamDialect } from "../dialect/dialect.ts";
 import { toProxyError } from "../exchange/errors.ts";
-import { sizeOfEvent, type StreamEvent } from "../exchange/stream_event.ts";
+import { sizeOfEvent, type StreamEvent, toPlainEvent } from "../exchange/stream_event.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import type { Outlet } from "../exchange/outlet.ts";
 import type { Limiter } from "../limits/limiter.ts";
 import {
   type Chunk,
   type EndFrame,
-  type EventFrame,
   type HttpResponse,
   MAX_CHUNK_BYTES,
   MAX_CHUNK_MESSAGE_BYTES,
@@ -207,12 +206,14 @@ export class FrameOutlet implements Outlet {
 
   #sendEvent(event: StreamEvent): void | Promise<void> {
     const { dataBytes } = event;
-    const id = this.#streamId;
+    const head = { type: "event", id: this.#streamId } as const;
     if (dataBytes === undefined || dataBytes.byteLength <= MAX_SHORT_BYTES) {
-      return this.#sink.socket.sendPart(() => this.#stream?.encodePart(toEventFrame(id, event)));
+      return this.#sink.socket.sendPart(() =>
+        this.#stream?.encodePart({ ...head, ...toPlainEvent(event) })
+      );
     }
     return this.#makeLong(
-      () => this.#stream?.encodeLongEvent(toEventFrame(id, event, ""), dataBytes),
+      () => this.#stream?.encodeLongEvent({ ...head, ...toPlainEvent(event, "") }, dataBytes),
       dataBytes.byteLength,
     ).then((text) =>
       this.#sink.socket.sendPart(() => this.exchange.isCancelled ? undefined : text)
@@ -292,17 +293,4 @@ export class FrameOutlet implements Outlet {
     const { connection } = this.exchange.caller;
     this.#deps.telemetry.emit({ type: "failed", connection, error });
   }
-}
-
-/** Returns the frame of an event, which by default has its text: to be called when the frame can be sent. */
-function toEventFrame(id: number, streamed: StreamEvent, data = streamed.data): EventFrame {
-  const { event, lastEventId, retryMs } = streamed;
-  return {
-    type: "event",
-    id,
-    event,
-    data,
-    ...(lastEventId !== undefined && { lastEventId }),
-    ...(retryMs !== undefined && { retryMs }),
-  };
 }

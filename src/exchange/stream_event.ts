@@ -52,6 +52,17 @@ export function createEvent(
   };
 }
 
+/** Returns an event with the text as a plain string, or with other data: to be called when the event can be sent. */
+export function toPlainEvent(streamed: StreamEvent, data = streamed.data): StreamEvent {
+  const { event, lastEventId, retryMs } = streamed;
+  return {
+    event,
+    data,
+    ...(lastEventId !== undefined && { lastEventId }),
+    ...(retryMs !== undefined && { retryMs }),
+  };
+}
+
 /**
  * Returns how many bytes of the body an event carries. Any text can be long, and every event repeats the last id.
  */
