@@ -6,8 +6,7 @@
 import type { Clock } from "../clock.ts";
 import type { Dialect, ExchangeId, StreamDialect } from "../dialect/dialect.ts";
 import { toProxyError } from "../exchange/errors.ts";
-import { sizeOfEvent, toEventFrame } from "../exchange/event_frame.ts";
-import type { StreamEvent } from "../exchange/events.ts";
+import { sizeOfEvent, type StreamEvent, toPlainEvent } from "../exchange/stream_event.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import type { Outlet } from "../exchange/outlet.ts";
 import type { Limiter } from "../limits/limiter.ts";
@@ -20,7 +19,6 @@ import {
   ProxyError,
   type ResponseHead,
   type Timing,
-  type WholeResponse,
 } from "../protocol/mod.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { LongWork } from "../turns/long_work.ts";
@@ -140,7 +138,10 @@ export class FrameOutlet implements Outlet {
     const asBytes = request.stream === true;
     const { requestId } = record;
     if (bytes > MAX_SHORT_BYTES) {
-      return this.#sendLong({ response, timing, asBytes, requestId });
+      return this.#sendLong(
+        () => dialect.encodeLongResponse(id, { response, timing, asBytes, requestId }),
+        { size: bytes, isPart: false },
+      );
     }
     return socket.send(() => {
       if (exchange.isCancelled) return undefined;
@@ -210,28 +211,42 @@ export class FrameOutlet implements Outlet {
     return this.exchange.isCancelled ? undefined : this.#sink.dialect.stream;
   }
 
-  /**
-   * Sends a response with a long body, whose frame is made in steps: once the client reads what it is sent, and the long
-   * frames before it on the connection have been sent.
-   */
-  async #sendLong(whole: WholeResponse): Promise<void> {
-    const { exchange, id } = this;
-    const { socket, dialect } = this.#sink;
-    using _line = await socket.enterLine();
-    await this.ready();
-    const { signal, caller: { key: owner } } = exchange;
-    const job = { owner, size: whole.response.body?.byteLength ?? 0, signal };
-    const text = await this.#deps.longWork.run(dialect.encodeLongResponse(id, whole), job);
-    if (exchange.isCancelled) return;
-    if (text === undefined) throw signal.reason;
-    exchange.memory?.keep(text.length);
-    await socket.send(() => exchange.isCancelled ? undefined : text);
+  #sendEvent(event: StreamEvent): void | Promise<void> {
+    const { dataBytes } = event;
+    const head = { type: "event", id: this.#streamId } as const;
+    if (dataBytes === undefined || dataBytes.byteLength <= MAX_SHORT_BYTES) {
+      return this.#sink.socket.sendPart(() =>
+        this.#stream?.encodePart({ ...head, ...toPlainEvent(event) })
+      );
+    }
+    return this.#sendLong(
+      () => this.#stream?.encodeLongEvent({ ...head, ...toPlainEvent(event, "") }, dataBytes),
+      { size: dataBytes.byteLength, isPart: true },
+    );
   }
 
-  #sendEvent(event: StreamEvent): void | Promise<void> {
-    return this.#sink.socket.sendPart(() =>
-      this.#stream?.encodePart(toEventFrame(this.#streamId, event))
-    );
+  /**
+   * Sends a long frame, which is made in steps: once the client reads what it is sent, and the long frames before it on
+   * the connection have been sent.
+   */
+  async #sendLong(
+    encode: () => Generator<undefined, string> | undefined,
+    { size, isPart }: { readonly size: number; readonly isPart: boolean },
+  ): Promise<void> {
+    const { exchange } = this;
+    const { signal, memory, caller: { key: owner } } = exchange;
+    const { socket } = this.#sink;
+    using _line = await socket.enterLine();
+    await this.ready();
+    const steps = encode();
+    if (steps === undefined) return;
+    const text = await this.#deps.longWork.run(steps, { owner, size, signal });
+    if (exchange.isCancelled) return;
+    if (text === undefined) throw signal.reason;
+    memory?.keep(text.length);
+    const make = (): string | undefined => exchange.isCancelled ? undefined : text;
+    await (isPart ? socket.sendPart(make) : socket.send(make));
+    memory?.give(text.length);
   }
 
   #sendPart(part: Chunk | EndFrame): void | Promise<void> {

@@ -51,6 +51,16 @@ export interface StreamDialect {
     part: Chunk | EventFrame | EndFrame | GrantFrame,
     scratch?: Uint8Array<ArrayBuffer>,
   ): string | Uint8Array<ArrayBuffer>;
+  /**
+   * Returns the text of an event frame in steps that take a few milliseconds at most; yields between them.
+   *
+   * @param frame Its data is not used.
+   * @param data The data as bytes; U+FFFD stands for what is not UTF-8.
+   */
+  encodeLongEvent(
+    frame: EventFrame,
+    data: Uint8Array<ArrayBuffer>,
+  ): Generator<undefined, string>;
 }
 
 /** Decodes and encodes the messages of one subprotocol. None of these functions throws. */

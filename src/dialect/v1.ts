@@ -23,6 +23,7 @@ import {
   parseObject,
   toInvalid,
 } from "./dialect.ts";
+import { encodeEventInSteps } from "./event_frame.ts";
 import { encodeResponse, encodeResponseInSteps, encodeStreamedResponse } from "./response_frame.ts";
 
 const TYPES = Object.keys(CLIENT_FRAMES).map((type) => `"${type}"`).join(", ");
@@ -51,6 +52,7 @@ export const v1: Dialect = {
   encodeConnectionFrame: (frame: ConnectionFrame) => JSON.stringify(frame),
   stream: {
     encodeHead: encodeStreamedResponse,
+    encodeLongEvent: encodeEventInSteps,
     encodePart: (part, scratch) =>
       "type" in part ? JSON.stringify(part) : encodeChunk(part, scratch),
   },

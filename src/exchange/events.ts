@@ -9,25 +9,17 @@
 import { concat } from "@std/bytes/concat";
 import type { Bytes } from "../http/body.ts";
 import type { KeptBytes } from "../http/kept_bytes.ts";
+import type { Turns } from "../turns/turns.ts";
 import { ServerSentEventParser } from "./event_parser.ts";
 import { LineParser } from "./line_parser.ts";
 import type { StreamEvent, StreamParser } from "./stream_event.ts";
 
 export type { StreamEvent } from "./stream_event.ts";
 
-/** Divides work among the turns of the event loop. */
-export interface ParseTurns {
-  /**
-   * Called before work of this cost, of which 1,048,576 take some 2 ms. Returns nothing when the work may be done at
-   * once, else a promise that fulfils in a later turn.
-   */
-  take(cost: number): Promise<void> | undefined;
-}
-
 /** What a stream shares with others. */
 export interface SharedByStreams {
   /** When the stream is parsed. Default: as soon as it arrives. */
-  readonly turns?: ParseTurns;
+  readonly turns?: Pick<Turns, "take">;
   /** Counts what is kept beyond 16 KiB, and gets back all of it. Default: nothing counts it. */
   readonly memory?: KeptBytes | undefined;
 }
@@ -80,7 +72,7 @@ export function toLines(
 async function* parse(
   chunks: AsyncIterable<Bytes>,
   parser: StreamParser,
-  turns: ParseTurns | undefined,
+  turns: SharedByStreams["turns"],
 ): AsyncGenerator<StreamEvent> {
   const mark = new MarkFilter();
   let cost = 0;

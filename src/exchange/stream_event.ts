@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import type { Bytes } from "../http/body.ts";
 import { ProxyError } from "../protocol/mod.ts";
 
@@ -23,6 +24,9 @@ export interface StreamEvent extends StreamState {
   /** The bytes of a long text, as received; absent when `data` is a plain string. */
   readonly dataBytes?: Bytes;
 }
+
+// Types that are not part of the body.
+const OWN_TYPES: ReadonlySet<string> = new Set(["message", "line"]);
 
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -46,6 +50,27 @@ export function createEvent(
     dataBytes: data,
     ...state,
   };
+}
+
+/** Returns an event with the text as a plain string, or with other data: to be called when the event can be sent. */
+export function toPlainEvent(streamed: StreamEvent, data = streamed.data): StreamEvent {
+  const { event, lastEventId, retryMs } = streamed;
+  return {
+    event,
+    data,
+    ...(lastEventId !== undefined && { lastEventId }),
+    ...(retryMs !== undefined && { retryMs }),
+  };
+}
+
+/**
+ * Returns how many bytes of the body an event carries. Any text can be long, and every event repeats the last id.
+ */
+export function sizeOfEvent(streamed: StreamEvent): number {
+  const { event, lastEventId = "", dataBytes } = streamed;
+  const type = OWN_TYPES.has(event) ? "" : event;
+  const state = Buffer.byteLength(type) + Buffer.byteLength(lastEventId);
+  return state + (dataBytes?.byteLength ?? Buffer.byteLength(streamed.data));
 }
 
 /** Returns the error of an event or a line that is too large, or of a field of an event. */

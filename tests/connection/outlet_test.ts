@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
 import { v1 } from "../../src/dialect/v1.ts";
+import type { StreamEvent } from "../../src/exchange/events.ts";
 import {
   type Chunk,
   decodeChunk,
@@ -497,6 +498,44 @@ Deno.test("event() reads a long text when its frame can be sent, and not to coun
   assertEquals(texts().map((text) => JSON.parse(text)), [
     { type: "event", id: 7, event: "line", data: "aé漢" },
   ]);
+});
+
+/** A long event as the parser returns it; its text must not be read at once. */
+function longEvent(): StreamEvent {
+  return {
+    event: "line",
+    dataBytes: LONG_BODY,
+    get data(): string {
+      throw new Error("The text was read");
+    },
+  };
+}
+
+Deno.test("event() makes the frame of a long text in turns of the event loop", async () => {
+  const { outlet, clock, texts, counted } = createBench();
+  const sending = outlet.event(longEvent());
+  await settle();
+  assertEquals([texts(), counted()], [[], LONG_BODY.length]);
+  assert(await turnOver(clock) >= 1);
+  await sending;
+  const data = new TextDecoder().decode(LONG_BODY);
+  assertEquals(texts().map((text) => JSON.parse(text)), [
+    { type: "event", id: 7, event: "line", data },
+  ]);
+});
+
+Deno.test("event() sends nothing when the exchange ends while the frame of a long text is made", async () => {
+  for (const error of [undefined, new ProxyError("draining", "The service ends")]) {
+    const { outlet, clock, texts } = createBench();
+    const sending = Promise.resolve(outlet.event(longEvent()));
+    const failing = error && assertRejects(() => sending, ProxyError, "The service ends");
+    await settle();
+    if (error === undefined) outlet.cancel();
+    else outlet.abort(error);
+    await turnOver(clock);
+    await (failing ?? sending);
+    assertEquals(texts(), []);
+  }
 });
 
 Deno.test("event() waits for its limit", async () => {

@@ -19,6 +19,7 @@ import {
   type FakeOutlet,
   type OutletPart,
 } from "../helpers/exchange.ts";
+import { createTurns } from "../helpers/turns.ts";
 
 const LIMITS = { maxResponseBytes: 100, maxStreamBytes: 200_000, streamIdleMs: 1000 };
 
@@ -39,7 +40,7 @@ function createBench(
   const clock = createFakeClock();
   const exchange = createBlankExchange({ stream }, { wheel: createWheel(clock) });
   exchange.stage = "body";
-  const deliver = createDeliver(LIMITS, { clock, turns: new Turns(clock) });
+  const deliver = createDeliver(LIMITS, { clock, turns: createTurns() });
   return {
     exchange,
     outlet,
@@ -271,27 +272,25 @@ Deno.test("deliver() throws for an event that is longer than maxResponseBytes", 
 
 Deno.test("deliver() lets the event loop turn while it parses what has arrived", async () => {
   const clock = withRealTurns(createFakeClock());
-  const deliver = createDeliver({ ...LIMITS, maxStreamBytes: 10_000_000 }, {
-    clock,
-    turns: new Turns(clock),
-  });
+  const turns = createTurns();
+  const deliver = createDeliver({ ...LIMITS, maxStreamBytes: 10_000_000 }, { clock, turns });
   const wheel = createWheel(clock);
   const head = { status: 200, statusText: "", url: "http://x/", redirected: false };
   const headers = [["content-type", "text/event-stream"]] as const;
-  let turns = 0;
+  let count = 0;
   let delivered = 0;
-  const count = (): void => {
-    turns++;
-    if (delivered < 4) clock.soon(count);
+  const turn = (): void => {
+    count++;
+    if (delivered < 4) clock.soon(turn);
   };
-  clock.soon(count);
+  clock.soon(turn);
   await Promise.all(Array.from({ length: 4 }, async () => {
     const exchange = createBlankExchange({ stream: "events" }, { wheel });
     const body = createFakeBody(Array(10).fill(": x\n".repeat(25_000)), { isHere: false });
     await deliver(exchange, { head: { ...head, headers }, body }, createFakeOutlet());
     delivered++;
   }));
-  assert(turns > 20, `${turns}`);
+  assert(count > 20, `${count}`);
 });
 
 Deno.test("deliver() throws what reading the body throws", async () => {

@@ -23,7 +23,7 @@ import {
 } from "../../src/protocol/mod.ts";
 import type { Telemetry, TelemetryEvent } from "../../src/telemetry/telemetry.ts";
 import type { Registry, Upstream } from "../../src/upstream/registry.ts";
-import { Turns } from "../../src/turns/turns.ts";
+import { createTurns } from "./turns.ts";
 import { createFakeClock, type FakeClock } from "./clock.ts";
 
 /** A request with default values for everything that a test does not set. */
@@ -351,7 +351,7 @@ export function createRunnerBench(
     policy: ALLOW_ALL,
     forward: createForward(transport),
     tracing: undefined,
-    turns: new Turns(clock),
+    turns: createTurns(),
     clock,
     ...deps,
     telemetry,
