@@ -67,11 +67,7 @@ export class InFlight {
 
   /** Returns the exchange that keeps the most bytes in memory. */
   findLargest(): FrameOutlet | undefined {
-    let largest: FrameOutlet | undefined;
-    for (const outlet of this.#all()) {
-      if (outlet.keptBytes > (largest?.keptBytes ?? 0)) largest = outlet;
-    }
-    return largest;
+    return this.#all().toSorted((a, b) => keptBytesOf(b) - keptBytesOf(a))[0];
   }
 
   cancelAll(): void {
@@ -86,6 +82,11 @@ export class InFlight {
   #all(): readonly FrameOutlet[] {
     return [this.#byId, this.#others].flatMap(({ outlets }) => Object.values(outlets));
   }
+}
+
+/** Returns how many bytes the exchange of an outlet keeps in memory. */
+export function keptBytesOf({ exchange }: FrameOutlet): number {
+  return exchange.memory?.keptBytes ?? 0;
 }
 
 function sequenceOf({ exchange }: FrameOutlet): number {

@@ -9,7 +9,7 @@ import type { MemoryAccount } from "../limits/memory_account.ts";
 import type { MemoryBudget, MemoryOwner } from "../limits/memory_budget.ts";
 import type { WatchedConnection } from "../limits/memory_watch.ts";
 import type { ProxyError } from "../protocol/mod.ts";
-import type { InFlight } from "./in_flight.ts";
+import { type InFlight, keptBytesOf } from "./in_flight.ts";
 import type { FrameSocket } from "./socket.ts";
 
 /** The parts of a connection that keep bytes. */
@@ -61,7 +61,7 @@ export class ConnectionMemory implements MemoryOwner, WatchedConnection {
   endLargest(): void {
     const { inFlight, socket } = this.#connection;
     const largest = inFlight.findLargest();
-    if (largest !== undefined && largest.keptBytes >= this.account.bufferedBytes) {
+    if (largest !== undefined && keptBytesOf(largest) >= this.account.bufferedBytes) {
       largest.abort(overloaded());
     } else socket.terminate(4029);
   }

@@ -82,11 +82,6 @@ export class FrameOutlet implements Outlet {
     exchange.upload = this.#upload?.body;
   }
 
-  /** Bytes that the exchange keeps in memory. */
-  get keptBytes(): number {
-    return this.exchange.memory?.keptBytes ?? 0;
-  }
-
   /** Adds credit for the payload that the client is sent. */
   grant(bytes: number): void {
     this.#credit?.grant(bytes);

@@ -10,7 +10,6 @@ import {
   type ResponseHead,
   type Timing,
 } from "../../src/protocol/mod.ts";
-import { Turns } from "../../src/turns/turns.ts";
 import { createFakeClock, type FakeClock, withRealTurns } from "../helpers/clock.ts";
 import {
   createBlankExchange,
