@@ -126,7 +126,7 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject, TurnR
    * are held until TCP has ended.
    */
   terminate(): void {
-    if (this.#isTerminated) return;
+    if (this.#isTerminated || this.#hasEnded) return;
     this.#isTerminated = true;
     this.#cancelTimeout?.();
     this.#tellsEnd = this.#reader.terminate(() => this.#giveBack());

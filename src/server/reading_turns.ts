@@ -13,6 +13,7 @@ const CALM_MS = 10;
 const SOCKETS_PER_TURN = 4;
 // A turn's time for all sockets that have waited for it.
 const TURN_MS = 2;
+const PAUSE_MS = 8;
 
 /** A socket that has more to read. */
 export interface WaitingReader {
@@ -49,6 +50,11 @@ export class ReadingTurns {
     if (readers === undefined) this.#waiting.set(reader.key, [reader]);
     else readers.push(reader);
     this.#schedule();
+  }
+
+  /** Lets a reader whose frames are of little use go on later. */
+  pause(reader: WaitingReader): void {
+    this.#clock.after(PAUSE_MS, () => this.wait(reader));
   }
 
   #mayGoOn(): boolean {

@@ -94,6 +94,10 @@ export function endTcp(webSocket: WebSocket, ended: () => void): boolean {
       closeResource(id);
     });
   };
+  webSocket.addEventListener("close", () => {
+    if (!isProbing) ended(); // the client has ended TCP, or has sent a Close frame and taken everything
+  });
+  if (webSocket.readyState === WebSocket.CLOSED) return true;
   Reflect.set(webSocket, symbolOf(webSocket, IDLE_SECONDS), PROBE_SECONDS);
   Reflect.set(webSocket, state, WebSocket.OPEN);
   frameArrived.call(webSocket);

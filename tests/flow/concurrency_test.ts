@@ -27,6 +27,7 @@ Deno.test("what is sent before hello is served", async () => {
   const [hello, response] = await client.take(2);
   assertEquals([hello.type, response.type], ["hello", "response"]);
   assertEquals(Object.keys(hello.limits).sort(), [
+    "maxConnections",
     "maxFrameBytes",
     "maxInFlight",
     "maxRequestBytes",

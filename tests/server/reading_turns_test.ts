@@ -43,6 +43,17 @@ Deno.test("ReadingTurns shares the turns among keys, however many sockets a key 
   assertEquals(read.join("").slice(4), "fvff");
 });
 
+Deno.test("ReadingTurns lets a reader that pauses go on after 8 ms", () => {
+  const { clock, turns, read } = createBench();
+  turns.pause({ key: "a", readOn: () => void read.push("a") });
+  clock.advance(7);
+  clock.turn();
+  assertEquals(read, []);
+  clock.advance(1);
+  clock.turn();
+  assertEquals(read, ["a"]);
+});
+
 Deno.test("ReadingTurns needs no turn when no socket waits", () => {
   const { clock, wait } = createBench();
   assertEquals(clock.turn(), 0);
