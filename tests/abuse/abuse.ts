@@ -7,7 +7,9 @@ import { killDescendants } from "../bench/processes.ts";
 import { say } from "../bench/role.ts";
 import { createMemoryGroup } from "./cgroup.ts";
 import { type AbuseOptions, parseOptions } from "./options.ts";
+import { formatSoak, soak } from "./soak/soak.ts";
 import { findProblems, formatOutcome, formatRow, TABLE_HEAD } from "./table.ts";
+import { STREAMS, terminate } from "./termination.ts";
 import { runTrial } from "./trial.ts";
 
 async function attackAll(options: AbuseOptions): Promise<void> {
@@ -33,8 +35,27 @@ async function attackAll(options: AbuseOptions): Promise<void> {
       }
     }
   }
+  say("");
+  if (!await terminateAll(workers)) failed++;
+  else held++;
   say(`\n${held} held, ${failed} not held, ${skipped} skipped`);
   if (failed > 0) Deno.exitCode = 1;
+}
+
+async function runSoak(minutes: number): Promise<void> {
+  const result = await soak(minutes);
+  say(formatSoak(result));
+  if (result.wrongs.size > 0 || result.end !== "exit 0") Deno.exitCode = 1;
+}
+
+async function terminateAll(workers: readonly number[]): Promise<boolean> {
+  let isHeld = true;
+  for (const count of workers) {
+    const { whole, exitCode } = await terminate(count);
+    say(`SIGTERM, WORKERS=${count}: ${whole} of ${STREAMS} streams ended, exit code ${exitCode}`);
+    isHeld &&= whole === STREAMS && exitCode === 0;
+  }
+  return isHeld;
 }
 
 function canLimitMemory(): boolean {
@@ -51,4 +72,5 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 const options = parseOptions(Deno.args);
 if (typeof options === "string") say(options);
+else if (options.soakMinutes !== undefined) await runSoak(options.soakMinutes);
 else await attackAll(options);
