@@ -5,6 +5,7 @@
  */
 import { killDescendants } from "../bench/processes.ts";
 import { say } from "../bench/role.ts";
+import { CONTROL } from "./attacks.ts";
 import { createMemoryGroup } from "./cgroup.ts";
 import { type AbuseOptions, parseOptions } from "./options.ts";
 import { formatSoak, soak } from "./soak/soak.ts";
@@ -21,7 +22,7 @@ async function attackAll(options: AbuseOptions): Promise<void> {
   for (const bytes of memoryBytes) {
     for (const count of workers) {
       say(`\nMEMORY_BYTES=${bytes} WORKERS=${count}\n\n${TABLE_HEAD}`);
-      for (const attack of attacks) {
+      for (const attack of [CONTROL, ...attacks]) {
         const trial = { ...options, hasGroup, workers: count, memoryBytes: bytes };
         const outcome = await runTrial(attack, trial);
         if (typeof outcome === "string") {
@@ -29,8 +30,10 @@ async function attackAll(options: AbuseOptions): Promise<void> {
           say(formatRow([attack.name, `skipped: ${outcome}`]));
           continue;
         }
-        if (findProblems(outcome, bytes).length === 0) held++;
-        else failed++;
+        if (attack !== CONTROL) {
+          if (findProblems(outcome, bytes).length === 0) held++;
+          else failed++;
+        }
         say(formatOutcome(outcome, bytes));
       }
     }

@@ -4,11 +4,13 @@
  * @module
  */
 import { readLines } from "../bench/load/lines.ts";
+import { pause } from "../bench/role.ts";
 import { startCommand } from "../helpers/process.ts";
 import type { Surroundings } from "./attack.ts";
 import { prepareSurroundings } from "./surroundings.ts";
 
 const ALIVE_MS = 15_000;
+const RETRY_MS = 100;
 
 /** How the service is started. */
 export interface TargetOptions {
@@ -31,7 +33,7 @@ export interface Target extends AsyncDisposable {
   ended(): string | undefined;
   /** Fulfils when the process has ended, with how. */
   readonly end: Promise<string>;
-  /** Reports whether the service answers over HTTP. */
+  /** Reports whether the service answers over HTTP, within 15 seconds. */
   isAlive(): Promise<boolean>;
 }
 
@@ -62,14 +64,12 @@ export async function startTarget(
     ended: () => ended,
     end,
     async isAlive(): Promise<boolean> {
-      try {
-        const signal = AbortSignal.timeout(ALIVE_MS);
-        const response = await fetch(`http://127.0.0.1:${port}/healthz`, { signal });
-        await response.body?.cancel();
-        return response.ok;
-      } catch {
-        return false;
+      for (const end = performance.now() + ALIVE_MS; performance.now() < end;) {
+        if (ended !== undefined) return false;
+        if (await isHealthy(port)) return true;
+        await pause(RETRY_MS);
       }
+      return false;
     },
     async [Symbol.asyncDispose](): Promise<void> {
       if (ended === undefined) child.kill("SIGKILL");
@@ -79,6 +79,17 @@ export async function startTarget(
       await setting[Symbol.asyncDispose]();
     },
   };
+}
+
+async function isHealthy(port: number): Promise<boolean> {
+  try {
+    const signal = AbortSignal.timeout(ALIVE_MS);
+    const response = await fetch(`http://127.0.0.1:${port}/healthz`, { signal });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false; // for want of descriptors it may not listen for a moment
+  }
 }
 
 async function drain(
