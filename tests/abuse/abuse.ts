@@ -24,7 +24,7 @@ async function attackAll(options: AbuseOptions): Promise<void> {
       say(`\nMEMORY_BYTES=${bytes} WORKERS=${count}\n\n${TABLE_HEAD}`);
       for (const attack of [CONTROL, ...attacks]) {
         const trial = { ...options, hasGroup, workers: count, memoryBytes: bytes };
-        const outcome = await runTrial(attack, trial);
+        const outcome = await runTrial(attack, trial).catch((error: unknown) => `${error}`);
         if (typeof outcome === "string") {
           skipped++;
           say(formatRow([attack.name, `skipped: ${outcome}`]));

@@ -14,6 +14,7 @@ import {
   type Bytes,
   chunkFrame,
   requestFrame,
+  requestFrames,
   textFrame,
 } from "../frames.ts";
 
@@ -81,6 +82,29 @@ const SMALL_FRAMES: readonly Flood[] = [
     before: ({ origin }) =>
       requestFrame(1, `${origin}/silent`, { method: "PUT", bodyFollows: true }),
     frame: () => chunkFrame(1, 0),
+  },
+  {
+    name: "grants that are not needed",
+    does: "grants a byte again and again to a stream that is in flight",
+    held: true,
+    told: TOO_MANY,
+    before: ({ origin }) => requestFrame(1, `${origin}/silent`, { stream: true, windowBytes: 0 }),
+    frame: () => textFrame({ type: "grant", id: 1, bytes: 1 }),
+  },
+  {
+    name: "credentials",
+    does: "sends auth frames",
+    held: true,
+    told: [...TOO_MANY, "close 4501"],
+    frame: () => textFrame({ type: "auth", token: "attacker-token" }),
+  },
+  {
+    name: "requests beyond MAX_IN_FLIGHT",
+    does: "sends requests while 64 are in flight",
+    held: true,
+    told: TOO_MANY,
+    before: ({ origin }) => requestFrames(64, `${origin}/silent`),
+    frame: ({ origin }) => requestFrame(100, `${origin}/`),
   },
   {
     name: "pings",
