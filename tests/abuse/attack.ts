@@ -33,7 +33,7 @@ export interface Attack {
   readonly name: string;
   /** What the attacker does, in words. */
   readonly does: string;
-  /** Whether the service withstands it, so that CI runs it. */
+  /** Whether the service is known to withstand it. Only then CI runs it. */
   readonly held: boolean;
   /** Default: 10. */
   readonly seconds?: number;

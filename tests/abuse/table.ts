@@ -40,7 +40,8 @@ export function findProblems(
   for (const { name, alone, beside } of victims) {
     if (beside.p99 - alone.p99 > MAX_DELAY_MS) problems.push(`p99 of ${name}`);
     if (count(beside.failures) > 0) problems.push(`failures of ${name}`);
-    if (attack.takesPlaces !== true && count(beside.newcomers) > 0) {
+    const mayBeRefused = attack.takesPlaces === true && name === "victim";
+    if (!mayBeRefused && count(beside.newcomers) > 0) {
       problems.push(`new connections of ${name}`);
     }
   }

@@ -96,7 +96,8 @@ export const SOAK_KINDS: Readonly<Record<string, SoakKind>> = {
   },
   async timeout(exchange): Promise<void> {
     const { type, code } = await ask(exchange, "/silent", { timeoutMs: TIMEOUT_MS });
-    check(code === "http_response_timeout", `${type} ${code}`);
+    // On a busy machine the time may be over before there is a connection.
+    check(code === "http_response_timeout" || code === "connection_timeout", `${type} ${code}`);
   },
   cancel(exchange): Promise<void> {
     send(exchange, "/silent");
