@@ -33,7 +33,7 @@ export interface Attack {
   readonly name: string;
   /** What the attacker does, in words. */
   readonly does: string;
-  /** Whether the service withstands it, so that CI runs it. */
+  /** Whether the service is known to withstand it. Only then CI runs it. */
   readonly held: boolean;
   /** Default: 10. */
   readonly seconds?: number;
@@ -45,6 +45,8 @@ export interface Attack {
   readonly victimHost?: "localhost";
   /** Whether new connections of the attacker's identity may be refused meanwhile. */
   readonly takesPlaces?: boolean;
+  /** How many descriptors the service may have open. Default: any number. */
+  readonly maxDescriptors?: number;
   /** What the service has to tell the attacker at least once, one of these. */
   readonly told?: readonly string[];
   /** Attacks until the signal is aborted, or until there is nothing more to do. */

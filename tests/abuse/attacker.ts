@@ -7,7 +7,7 @@ import { say } from "../bench/role.ts";
 import { type Message, TEXT } from "../bench/load/frames.ts";
 import { readLines } from "../bench/load/lines.ts";
 import type { Attacker, Counts } from "./attack.ts";
-import { ATTACKS } from "./attacks.ts";
+import { findAttack } from "./attacks.ts";
 import { connectPeer, HandshakeError, type PeerSocket } from "./peer_socket.ts";
 
 /** What an attacker is told: an attack to begin, or (`null`) its end. */
@@ -32,8 +32,7 @@ export async function runAttacker(): Promise<void> {
 }
 
 function begin({ name, port, token, origin }: AttackJob): () => Promise<Counts> {
-  const attack = ATTACKS.find((each) => each.name === name);
-  if (attack === undefined) throw new TypeError(`There is no attack ${JSON.stringify(name)}`);
+  const attack = findAttack(name);
   const { told } = attack;
   const controller = new AbortController();
   const { signal } = controller;

@@ -4,7 +4,7 @@
  * @module
  */
 import { concat } from "@std/bytes/concat";
-import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { brotliCompressSync, constants, gzipSync, zstdCompressSync } from "node:zlib";
 import type { Bytes } from "./frames.ts";
 
 const MIB = 1024 * 1024;
@@ -12,6 +12,7 @@ const WHOLE_BYTES = 8 * MIB;
 const BOMB_BYTES = 64 * MIB;
 const BOMBS = 8;
 const NESTED = 1_000_000;
+const QUICK = 5;
 const KEYS = 500_000;
 
 /** A body, its type and its coding. */
@@ -56,7 +57,9 @@ export const BODIES: Readonly<Record<string, () => Body>> = {
   "/br-bomb": () => ({
     type: "text/plain",
     coding: "br",
-    bytes: new Uint8Array(brotliCompressSync(zeros())),
+    bytes: new Uint8Array(
+      brotliCompressSync(zeros(), { params: { [constants.BROTLI_PARAM_QUALITY]: QUICK } }),
+    ),
   }),
   "/zstd-bomb": () => ({
     type: "text/plain",

@@ -23,6 +23,12 @@ export function createMemoryGroup(limitBytes: number): MemoryGroup | undefined {
   }
   return {
     members: `${path}/cgroup.procs`,
-    [Symbol.dispose]: () => Deno.removeSync(path),
+    [Symbol.dispose](): void {
+      try {
+        Deno.removeSync(path);
+      } catch {
+        // a process in it has not quite ended: an empty group is left behind
+      }
+    },
   };
 }

@@ -10,7 +10,7 @@ import type { PeerOptions, PeerSocket } from "./peer_socket.ts";
 
 const RETRY_MS = 20;
 /** By then an act has begun, even if it never ends. */
-const FIRST_WAVE_MS = 500;
+const FIRST_WAVE_MS = 100;
 /** What all connections of an attacker write together, at most. */
 const MAX_WRITTEN_BYTES = 64 * 1024 ** 3;
 

@@ -12,7 +12,7 @@ import { runVictim } from "./victim.ts";
 /** What a role's process is. */
 export type RoleName = "attacker" | "destination" | "victim";
 
-// What attacks has machines of its own; on this one it leaves the processors to the service and its victims.
+// Attackers and destinations have machines of their own; here they leave the processors to the service and its victims.
 const ATTACKER_PRIORITY = 10;
 
 /** Starts a role in a process of its own. */

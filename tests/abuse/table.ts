@@ -30,16 +30,18 @@ export const TABLE_HEAD = [HEAD, HEAD.map(() => "---")].map(formatRow).join("\n"
 
 /** Returns what does not hold, in words. */
 export function findProblems(
-  { attack, ended, peakBytes, victims, told }: Outcome,
+  { attack, ended, peakBytes, descriptors, victims, told }: Outcome,
   memoryBytes: number,
 ): readonly string[] {
   const problems: string[] = [];
   if (ended !== undefined) problems.push("down");
   if (peakBytes > memoryBytes * MEMORY_MARGIN) problems.push("memory");
+  if (descriptors.peak > (attack.maxDescriptors ?? Infinity)) problems.push("descriptors");
   for (const { name, alone, beside } of victims) {
     if (beside.p99 - alone.p99 > MAX_DELAY_MS) problems.push(`p99 of ${name}`);
     if (count(beside.failures) > 0) problems.push(`failures of ${name}`);
-    if (attack.takesPlaces !== true && count(beside.newcomers) > 0) {
+    const mayBeRefused = attack.takesPlaces === true && name === "victim";
+    if (!mayBeRefused && count(beside.newcomers) > 0) {
       problems.push(`new connections of ${name}`);
     }
   }
@@ -67,7 +69,7 @@ export function formatOutcome(outcome: Outcome, memoryBytes: number): string {
     each(({ beside }) => formatFailures(beside.failures, beside.samples)),
     each(({ beside }) => formatCounts(beside.newcomers) || "served"),
     `${mib(residentBytes.before)} → ${mib(peakBytes)} → ${mib(residentBytes.after)}`,
-    `${descriptors.before} → ${descriptors.after}`,
+    `${descriptors.before} → ${descriptors.peak} → ${descriptors.after}`,
     formatCounts(told) || "nothing",
   ]);
 }

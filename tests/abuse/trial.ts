@@ -59,7 +59,11 @@ export interface Outcome {
   readonly ended: string | undefined;
   readonly peakBytes: number;
   readonly residentBytes: { readonly before: number; readonly after: number };
-  readonly descriptors: { readonly before: number; readonly after: number };
+  readonly descriptors: {
+    readonly before: number;
+    readonly peak: number;
+    readonly after: number;
+  };
   readonly victims: readonly VictimOutcome[];
   readonly told: Counts;
 }
@@ -112,7 +116,11 @@ export async function runTrial(attack: Attack, options: TrialOptions): Promise<O
     ended: target.ended() ?? (isAlive ? undefined : "does not answer"),
     peakBytes: memory.peakBytes(),
     residentBytes: { before: before.residentBytes, after: after.residentBytes },
-    descriptors: { before: before.descriptors, after: after.descriptors },
+    descriptors: {
+      before: before.descriptors,
+      peak: memory.peakDescriptors(),
+      after: after.descriptors,
+    },
     victims: victims.map(({ name }, i) => ({
       name,
       alone: alone[i] ?? NOTHING,

@@ -115,8 +115,12 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
   },
   {
     name: "closes without an answer",
-    does: "has connections closed with 4500 and neither answers nor ends them, 20 at a time",
-    held: false,
+    does:
+      "has connections closed with 4500 and neither answers nor ends them, of 200 of MAX_CONNECTIONS",
+    held: true,
+    settings: () => ({ MAX_CONNECTIONS: "200" }),
+    takesPlaces: true,
+    maxDescriptors: 300,
     told: ["close 4500"],
     run: async (attacker) => {
       const malformed = textFrame("{");
@@ -158,7 +162,7 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
   {
     name: "few descriptors, many hosts",
     does: "has streams from 640 hosts while the service may have 512 descriptors",
-    held: false,
+    held: true,
     surroundings: "few descriptors",
     takesPlaces: true,
     run: (attacker) =>

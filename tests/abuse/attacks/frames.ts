@@ -6,6 +6,7 @@
 import { concat } from "@std/bytes/concat";
 import { rawFrame } from "../../helpers/raw_client.ts";
 import type { Attack, Attacker } from "../attack.ts";
+import { createInFlight, type InFlight } from "../in_flight.ts";
 import { crowd, flood } from "../crowd.ts";
 import {
   batchOf,
@@ -13,6 +14,7 @@ import {
   type Bytes,
   chunkFrame,
   requestFrame,
+  requestFrames,
   textFrame,
 } from "../frames.ts";
 
@@ -80,6 +82,29 @@ const SMALL_FRAMES: readonly Flood[] = [
     before: ({ origin }) =>
       requestFrame(1, `${origin}/silent`, { method: "PUT", bodyFollows: true }),
     frame: () => chunkFrame(1, 0),
+  },
+  {
+    name: "grants that are not needed",
+    does: "grants a byte again and again to a stream that is in flight",
+    held: true,
+    told: TOO_MANY,
+    before: ({ origin }) => requestFrame(1, `${origin}/silent`, { stream: true, windowBytes: 0 }),
+    frame: () => textFrame({ type: "grant", id: 1, bytes: 1 }),
+  },
+  {
+    name: "credentials",
+    does: "sends auth frames",
+    held: true,
+    told: [...TOO_MANY, "close 4501"],
+    frame: () => textFrame({ type: "auth", token: "attacker-token" }),
+  },
+  {
+    name: "requests beyond MAX_IN_FLIGHT",
+    does: "sends requests while 64 are in flight",
+    held: true,
+    told: TOO_MANY,
+    before: ({ origin }) => requestFrames(64, `${origin}/silent`),
+    frame: ({ origin }) => requestFrame(100, `${origin}/`),
   },
   {
     name: "pings",
@@ -157,47 +182,69 @@ function keys(bytes: number): string {
   return `{${members.join()}}`;
 }
 
-function asJson(url: string, json: string): Bytes {
-  return textFrame(`{"type":"request","id":1,"url":"${url}","method":"POST","json":${json}}`);
+function asJson(id: number, url: string, json: string): Bytes {
+  return textFrame(`{"type":"request","id":${id},"url":"${url}","method":"POST","json":${json}}`);
 }
 
-const LARGE_FRAMES: readonly Flood[] = [
-  {
-    name: "frames of brackets",
-    does: "sends 1 MiB of [ in one frame, again and again",
-    held: true,
-    told: TOO_MANY,
-    frame: () => textFrame("[".repeat(FRAME_BYTES - 16)),
-  },
+const LARGE_REQUESTS: readonly InFlight[] = [
   {
     name: "nested JSON in a request",
     does: "sends requests with 1 MiB of nested lists as json",
-    held: true,
-    frame: ({ origin }) =>
-      asJson(`${origin}/`, fill("[", FRAME_BYTES / 2 + 256) + fill("]", FRAME_BYTES / 2 + 256)),
+    held: false,
+    count: 1,
+    inFlight: 8,
+    frame: (id, { origin }) =>
+      asJson(
+        id,
+        `${origin}/`,
+        fill("[", FRAME_BYTES / 2 + 256) + fill("]", FRAME_BYTES / 2 + 256),
+      ),
   },
   {
     name: "keys in a request",
     does: "sends requests with 1 MiB of members as json",
-    held: true,
-    frame: ({ origin }) => asJson(`${origin}/`, keys(FRAME_BYTES - 512)),
-  },
-  {
-    name: "keys in a frame",
-    does: "sends frames of 1 MiB of unknown members",
-    held: true,
-    frame: () => textFrame(keys(FRAME_BYTES - 512)),
+    held: false,
+    count: 1,
+    inFlight: 8,
+    frame: (id, { origin }) => asJson(id, `${origin}/`, keys(FRAME_BYTES - 512)),
   },
   {
     name: "escapes in a request",
     does: "sends requests with 1 MiB of escapes as text",
     held: true,
-    frame: ({ origin }) =>
+    count: 1,
+    inFlight: 8,
+    frame: (id, { origin }) =>
       textFrame(
-        `{"type":"request","id":1,"url":"${origin}/","method":"POST","text":"${
+        `{"type":"request","id":${id},"url":"${origin}/","method":"POST","text":"${
           fill("\\u0001", 512)
         }"}`,
       ),
+  },
+  {
+    name: "path of escapes",
+    does: "sends paths of %25252525 for a named upstream, 60 at once",
+    held: false,
+    settings: (origin) => ({ UPSTREAMS: JSON.stringify({ a: { baseUrl: origin } }) }),
+    count: 1,
+    inFlight: 60,
+    frame: (id) => requestFrame(id, `a:/${"%25252525252525".repeat(4000)}`),
+  },
+];
+
+const LARGE_FRAMES: readonly Flood[] = [
+  {
+    name: "frames of brackets",
+    does: "sends 1 MiB of [ in one frame, again and again",
+    held: false,
+    told: TOO_MANY,
+    frame: () => textFrame("[".repeat(FRAME_BYTES - 16)),
+  },
+  {
+    name: "keys in a frame",
+    does: "sends frames of 1 MiB of unknown members",
+    held: false,
+    frame: () => textFrame(keys(FRAME_BYTES - 512)),
   },
   {
     name: "binary frames",
@@ -209,19 +256,15 @@ const LARGE_FRAMES: readonly Flood[] = [
   {
     name: "nearly too large frames on 300 connections",
     does: "sends malformed frames of just under MAX_FRAME_BYTES on 300 connections at once",
-    held: true,
+    held: false,
     count: 300,
     told: TOO_MANY,
     frame: () => textFrame("x".repeat(FRAME_BYTES - 1)),
   },
-  {
-    name: "path of escapes",
-    does: "sends paths of %25252525 for a named upstream",
-    held: true,
-    settings: (origin) => ({ UPSTREAMS: JSON.stringify({ a: { baseUrl: origin } }) }),
-    frame: () => requestFrame(1, `a:/${"%25252525252525".repeat(4000)}`),
-  },
 ];
 
 /** Attacks with frames. */
-export const FRAME_ATTACKS: readonly Attack[] = [...SMALL_FRAMES, ...LARGE_FRAMES].map(createFlood);
+export const FRAME_ATTACKS: readonly Attack[] = [
+  ...[...SMALL_FRAMES, ...LARGE_FRAMES].map(createFlood),
+  ...LARGE_REQUESTS.map(createInFlight),
+];

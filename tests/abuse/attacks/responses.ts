@@ -3,70 +3,25 @@
  *
  * @module
  */
-import { BINARY, type Message, TEXT } from "../../bench/load/frames.ts";
-import { pause } from "../../bench/role.ts";
-import { decodeChunk } from "../../../src/protocol/mod.ts";
 import type { Attack } from "../attack.ts";
-import { crowd } from "../crowd.ts";
-import { requestFrame, requestFrames } from "../frames.ts";
-import type { PeerSocket } from "../peer_socket.ts";
+import { requestFrame } from "../frames.ts";
+import { createInFlight, type InFlight } from "../in_flight.ts";
 
-const IN_FLIGHT = 64;
-const AFTER_ERROR_MS = 200;
 const MIB = 1024 * 1024;
 /** Of a client that is slow, but not so slow that it is closed with 4029. */
 const SLOW_BYTES_PER_SECOND = 65_536;
 
-type Requests = Omit<Attack, "run"> & {
-  readonly count: number;
+type Requests = Omit<InFlight, "frame" | "isStreamed"> & {
   readonly path: string;
-  readonly inFlight?: number;
   readonly members?: object;
-  readonly bytesPerSecond?: number;
 };
 
-/** Keeps requests in flight on each connection: each response is followed by another request. */
-function createRequests(
-  { count, path, inFlight = IN_FLIGHT, members = {}, bytesPerSecond, ...attack }: Requests,
-): Attack {
-  return {
+function createRequests({ path, members = {}, ...attack }: Requests): Attack {
+  return createInFlight({
     ...attack,
-    run: (attacker) => {
-      const url = attacker.origin + path;
-      const isStreamed = "stream" in members;
-
-      async function repeat(message: Message, socket: PeerSocket): Promise<void> {
-        const ended = findEnd(message, isStreamed);
-        if (ended === undefined) return;
-        if (ended.isError) await pause(AFTER_ERROR_MS);
-        await socket.write(requestFrame(ended.id, url, members));
-      }
-
-      return crowd(attacker, {
-        count,
-        ...(bytesPerSecond !== undefined && { bytesPerSecond }),
-        onMessage: (message, socket) => {
-          repeat(message, socket).catch(() => {}); // the connection has ended
-        },
-      }, (socket) => socket.write(requestFrames(inFlight, url, members)));
-    },
-  };
-}
-
-/** Returns the exchange that a message of the service ends, if it does. */
-function findEnd(
-  { opcode, head }: Message,
-  isStreamed: boolean,
-): { readonly id: number; readonly isError: boolean } | undefined {
-  if (opcode !== TEXT && opcode !== BINARY) return undefined;
-  if (opcode === BINARY) {
-    const { id, fin } = decodeChunk(head.slice().buffer);
-    return fin ? { id, isError: false } : undefined;
-  }
-  const text = new TextDecoder().decode(head);
-  const [, type, id] = /^\{"type":"(response|error|end)","id":(\d+)/.exec(text) ?? [];
-  if (type === undefined || type === "response" && isStreamed) return undefined;
-  return { id: Number(id), isError: type === "error" };
+    isStreamed: "stream" in members,
+    frame: (id, { origin }) => requestFrame(id, origin + path, members),
+  });
 }
 
 const KEPT: readonly Requests[] = [
@@ -156,7 +111,7 @@ const KEPT: readonly Requests[] = [
   {
     name: "streams, slowly read",
     does: "streams 100 × 16 endless bodies and reads 64 KB a second",
-    held: false,
+    held: true,
     count: 100,
     inFlight: 16,
     members: { stream: true },
@@ -201,7 +156,7 @@ const COSTLY: readonly Requests[] = [
   {
     name: "JSON of many keys",
     does: "requests JSON with half a million keys, 16 at once on 4 connections",
-    held: false,
+    held: true,
     count: 4,
     inFlight: 16,
     path: "/keys-json",
