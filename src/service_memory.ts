@@ -60,7 +60,6 @@ export function createServiceMemory(
     maxHeapBytes: getHeapStatistics().heap_size_limit,
     budget,
     connections: () => Array.from(connections, ({ memory }) => memory),
-    countConnections: () => connections.size,
     read: Deno.memoryUsage,
     explained: numbers.explained,
     index,

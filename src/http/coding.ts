@@ -146,12 +146,12 @@ async function* keepWindow(
 ): AsyncGenerator<Bytes> {
   let window = MIN_WINDOW_BYTES;
   let length = 0;
-  const taking = kept?.take(window);
+  const taking = kept?.take(window, true);
   if (taking !== undefined) await taking;
   for await (const chunk of chunks) {
     length += chunk.byteLength;
     while (length > window && window < maxWindowBytes) {
-      const growing = kept?.take(window);
+      const growing = kept?.take(window, true);
       if (growing !== undefined) await growing;
       window *= 2;
     }

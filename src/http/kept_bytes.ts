@@ -9,9 +9,10 @@ export interface KeptBytes {
   /**
    * Called before so many bytes more are kept. Returns a promise when they have to wait for others to be given back.
    *
+   * @param isNative Whether V8 does not know of the bytes, so that `Deno.memoryUsage()` does not tell them. Default: no.
    * @throws What ended the wait, as a rejection.
    */
-  take(bytes: number): void | Promise<void>;
+  take(bytes: number, isNative?: boolean): void | Promise<void>;
   /** Gives back a part. */
   give(bytes: number): void;
 }

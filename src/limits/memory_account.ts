@@ -12,6 +12,8 @@ export interface MemoryLedger {
   count(bytes: number): void;
   /** Adds to what an account has buffered, or subtracts from it. */
   countBuffered(account: MemoryAccount, bytes: number): void;
+  /** Adds to the other memory that V8 does not know of, or subtracts from it. */
+  countNative(bytes: number): void;
   /** Waits until a hold may keep so many bytes more. `settle` is called when it does, or no longer waits. */
   wait(hold: MemoryHold, bytes: number, settle: () => void): void;
   /** Ends the wait of a hold, which does not get its bytes. */
@@ -88,16 +90,21 @@ export class MemoryAccount {
   }
 }
 
+// What the runtime takes for an exchange: a TLS connection has 64 KiB.
+const NATIVE_BYTES = 65_536;
+
 /** The bytes of one exchange. A class: every exchange has one. */
 export class MemoryHold {
   readonly account: MemoryAccount;
   #kept = 0;
+  #native = 0;
   #reject: ((reason: unknown) => void) | undefined = undefined;
 
   /** @param bytes What the exchange keeps already. */
   constructor(account: MemoryAccount, bytes: number) {
     this.account = account;
     this.keep(bytes);
+    this.#countNative(NATIVE_BYTES);
   }
 
   get keptBytes(): number {
@@ -121,9 +128,11 @@ export class MemoryHold {
    * Keeps so many bytes more. Returns nothing when they fit into the budget now, else a promise that fulfils when they
    * do. No other call may be made meanwhile, except `abort` and `release`.
    *
+   * @param isNative Whether V8 does not know of the bytes.
    * @throws The reason of `abort`, as a rejection.
    */
-  take(bytes: number): void | Promise<void> {
+  take(bytes: number, isNative = false): void | Promise<void> {
+    if (isNative) this.#countNative(bytes);
     if (this.tryTake(bytes)) return;
     return new Promise((resolve, reject) => {
       this.#reject = reject;
@@ -151,5 +160,11 @@ export class MemoryHold {
   release(): void {
     this.abort(undefined);
     if (this.#kept !== 0) this.give(this.#kept);
+    if (this.#native !== 0) this.#countNative(-this.#native);
+  }
+
+  #countNative(bytes: number): void {
+    this.#native += bytes;
+    this.account.ledger.countNative(bytes);
   }
 }

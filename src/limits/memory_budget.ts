@@ -73,6 +73,9 @@ export class MemoryBudget implements MemoryLedger {
   #kept = 0;
   #keptByOthers = 0;
   #buffered = 0;
+  #native = 0;
+  /** Accounts whose TCP has not ended. */
+  #open = 0;
   #movedAt = 0;
   #refusedAt = -Infinity;
 
@@ -94,9 +97,9 @@ export class MemoryBudget implements MemoryLedger {
     return this.#kept;
   }
 
-  /** The part of them that waits in the buffers of WebSockets. */
-  get bufferedBytes(): number {
-    return this.#buffered;
+  /** Memory of this isolate that V8 does not know of, as far as it is counted. */
+  get nativeBytes(): number {
+    return this.#native + this.#buffered + this.#open * CONNECTION_BYTES;
   }
 
   /** Bytes that no isolate keeps; negative when more is kept than allowed. */
@@ -118,6 +121,7 @@ export class MemoryBudget implements MemoryLedger {
     let share = this.#shares.get(key);
     if (share === undefined) this.#shares.set(key, share = { key, accounts: 0, keptBytes: 0 });
     share.accounts++;
+    this.#open++;
     const account = new MemoryAccount(this, share);
     account.keep(CONNECTION_BYTES);
     this.#accounts.set(account, owner);
@@ -138,6 +142,7 @@ export class MemoryBudget implements MemoryLedger {
     if (account.isClosed) return;
     account.isClosed = true;
     this.#accounts.delete(account);
+    this.#open--;
     account.setBuffered(0);
     this.#buffering.delete(account);
     account.give(CONNECTION_BYTES);
@@ -162,6 +167,10 @@ export class MemoryBudget implements MemoryLedger {
   countBuffered(account: MemoryAccount, bytes: number): void {
     this.#buffered += bytes;
     if (bytes > 0) this.#buffering.add(account);
+  }
+
+  countNative(bytes: number): void {
+    this.#native += bytes;
   }
 
   wait(hold: MemoryHold, bytes: number, settle: () => void): void {

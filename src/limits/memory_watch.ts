@@ -5,7 +5,7 @@
  * @module
  */
 import type { Cancel, Clock } from "../clock.ts";
-import { CONNECTION_BYTES, type MemoryBudget } from "./memory_budget.ts";
+import type { MemoryBudget } from "./memory_budget.ts";
 
 /** A connection that can be ended for the memory that it may hold. */
 export interface WatchedConnection {
@@ -29,7 +29,6 @@ export interface WatchedMemory {
   readonly budget: MemoryBudget;
   /** In the order in which they were opened. */
   readonly connections: () => Iterable<WatchedConnection>;
-  readonly countConnections: () => number;
   readonly read: () => MemoryReading;
   /** For each isolate, the bytes that it can explain. Default: the process has one isolate. */
   readonly explained?: Float64Array<ArrayBufferLike>;
@@ -110,9 +109,8 @@ export class MemoryWatch implements Disposable {
 
   /** Returns the bytes that all isolates can explain. */
   #explain({ heapTotal, external }: MemoryReading): number {
-    const { budget, countConnections, index = 0 } = this.#options;
-    this.#explained[index] = heapTotal + external + budget.bufferedBytes +
-      countConnections() * CONNECTION_BYTES;
+    const { budget, index = 0 } = this.#options;
+    this.#explained[index] = heapTotal + external + budget.nativeBytes;
     return this.#explained.reduce((sum, bytes) => sum + bytes, 0);
   }
 

@@ -17,5 +17,9 @@ export function createAmpleBudget(clock: Clock = createFakeClock()): MemoryBudge
 
 /** Returns the account of a connection in a budget. Nothing ends the connection. */
 export function openAccount(budget = createAmpleBudget(), key = "key"): MemoryAccount {
-  return budget.openAccount(key, { endLargest: () => {}, readBuffered: () => 0 });
+  const account: MemoryAccount = budget.openAccount(key, {
+    endLargest: () => {},
+    readBuffered: () => account.bufferedBytes,
+  });
+  return account;
 }

@@ -153,9 +153,9 @@ Deno.test("a connection that has closed is not ended again, and its buffer count
   Promise.resolve(waiting.take(20 * MIB)).catch(() => {});
   clock.advance(500);
   budget.tick();
-  assertEquals([ended, budget.bufferedBytes], [["b"], 80 * MIB]);
+  assertEquals([ended, account.bufferedBytes], [["b"], 80 * MIB]);
   budget.closeAccount(account);
-  assertEquals(budget.bufferedBytes, 0);
+  assertEquals(account.bufferedBytes, 0);
   waiting.abort(undefined);
 });
 
@@ -168,15 +168,15 @@ Deno.test("tick() reads what clients have not read yet", () => {
     readBuffered: () => buffered,
   });
   account.setBuffered(buffered = 1000);
-  assertEquals([account.keptBytes, budget.bufferedBytes], [CONNECTION_BYTES + 1000, 1000]);
+  assertEquals([account.keptBytes, account.bufferedBytes], [CONNECTION_BYTES + 1000, 1000]);
   buffered = 400;
   budget.tick();
-  assertEquals([account.keptBytes, budget.bufferedBytes], [CONNECTION_BYTES + 400, 400]);
+  assertEquals([account.keptBytes, account.bufferedBytes], [CONNECTION_BYTES + 400, 400]);
   buffered = 0;
   budget.tick();
   buffered = 700; // not looked at, since nothing was told
   budget.tick();
-  assertEquals(budget.bufferedBytes, 0);
+  assertEquals(account.bufferedBytes, 0);
 });
 
 Deno.test("isolates share a budget through their numbers", () => {
