@@ -72,14 +72,14 @@ Deno.test("while memory is short, only connections that keep little are given by
 Deno.test("take() waits until bytes are given back, and the connection that keeps least goes first", async () => {
   const { open, clock } = createBench();
   const large = open("large", "a");
-  const first = large.hold(0);
-  first.keep(24 * MIB);
+  large.hold(4 * MIB);
+  const first = large.hold(20 * MIB);
   open("other", "b").hold(24 * MIB);
   open("another", "c").hold(24 * MIB);
   const order: string[] = [];
   const again = large.hold(0);
   const waiting = [
-    Promise.resolve(again.take(24 * MIB)).then(() => order.push("large")),
+    Promise.resolve(again.take(20 * MIB)).then(() => order.push("large")),
     Promise.resolve(open("small", "d").hold(0).take(24 * MIB)).then(() => order.push("small")),
   ];
   assertEquals(clock.turn(), 0);
