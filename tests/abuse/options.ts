@@ -40,7 +40,7 @@ Usage: deno task abuse [options]
 The service, the attacker, its destination and each victim are processes of their own. A victim sends small
 requests to a server of its own, 200 a second on 4 connections, and opens a connection twice a second.
 A response that is late also counts for the requests that it has kept from being sent. The first row has no
-attack: what it says is due to the machine.
+attack: what it says is due to the machine, as is what a row says whose service had no processor for long.
 An attack is held if the service is up, takes at most 15 % more memory than MEMORY_BYTES, and each victim
 is answered every time, with a p99 that is at most 50 ms longer than before.
 `;
