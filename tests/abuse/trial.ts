@@ -115,8 +115,9 @@ export async function runTrial(attack: Attack, options: TrialOptions): Promise<O
   await attacker.tell(JSON.stringify(job));
   await pause(SURGE_MS);
   const waited = countWaiting(pid);
+  const startedAt = performance.now();
   const beside = await measure(seconds * 1000);
-  const waitedSeconds = waited();
+  const waitedShare = waited() * 1000 / (performance.now() - startedAt);
   const told = await finish(attacker);
   const after = await recover(target, before.descriptors);
   const isAlive = await target.isAlive();
@@ -130,7 +131,7 @@ export async function runTrial(attack: Attack, options: TrialOptions): Promise<O
       peak: memory.peakDescriptors(),
       after: after.descriptors,
     },
-    waitedShare: waitedSeconds / seconds,
+    waitedShare,
     victims: victims.map(({ name }, i) => ({
       name,
       alone: alone[i] ?? NOTHING,
