@@ -3,10 +3,10 @@
  * many times; and SIGTERM with streams under way. `deno task abuse` is the long form.
  */
 import { assert, assertEquals } from "@std/assert";
-import { readPeakBytes } from "../bench/proc.ts";
 import type { Role } from "../bench/role.ts";
 import type { Attack, Counts } from "./attack.ts";
 import { ATTACKS } from "./attacks.ts";
+import { watchMemory } from "./process_watch.ts";
 import { startRole } from "./role_main.ts";
 import { findObstacle } from "./surroundings.ts";
 import { startTarget, type Target } from "./target.ts";
@@ -15,6 +15,7 @@ import type { Suffering } from "./victim.ts";
 
 const MEMORY_BYTES = 512 * 1024 * 1024;
 const MAX_RESIDENT_BYTES = 1.15 * MEMORY_BYTES;
+const GUARD_BYTES = 2 * MEMORY_BYTES;
 const EXCHANGES = 10;
 
 let roles: { readonly destination: Role; readonly victim: Role; readonly origin: string };
@@ -67,6 +68,7 @@ async function ask<Answer>(role: Role, job: unknown): Promise<Answer> {
 async function attackIn({ attacker, target }: Scene, attack: Attack): Promise<void> {
   const { name, told, takesPlaces, victimHost: host = "127.0.0.1" } = attack;
   const { port, pid } = target;
+  using memory = watchMemory(pid, GUARD_BYTES);
   const job = { port, host, exchanges: EXCHANGES };
   await ask<Suffering>(roles.victim, job); // connects
   assertEquals(await ask(attacker, { name, port, origin: roles.origin }), true);
@@ -76,7 +78,7 @@ async function attackIn({ attacker, target }: Scene, attack: Attack): Promise<vo
   if (takesPlaces !== true) assertEquals(newcomers, {});
   assert(told?.some((code) => code in counts) ?? true, JSON.stringify(counts));
   assertEquals([target.ended(), await target.isAlive()], [undefined, true]);
-  const peak = readPeakBytes([pid]);
+  const peak = memory.peakBytes();
   assert(peak < MAX_RESIDENT_BYTES, `${peak} bytes were resident`);
 }
 

@@ -37,6 +37,11 @@ export interface Attack {
   readonly held: boolean;
   /** Default: 10. */
   readonly seconds?: number;
+  /**
+   * How long the attack goes on in CI before victims are looked at, in milliseconds. Default: until its first wave is
+   * out.
+   */
+  readonly waveMs?: number;
   /** Settings of the service besides `ALLOW_HOSTS`, `MEMORY_BYTES` and `WORKERS`. */
   readonly settings?: (destination: string) => Readonly<Record<string, string>>;
   /** Default: `plain`. */

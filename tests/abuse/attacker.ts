@@ -33,7 +33,7 @@ export async function runAttacker(): Promise<void> {
 
 function begin({ name, port, token, origin }: AttackJob): () => Promise<Counts> {
   const attack = findAttack(name);
-  const { told } = attack;
+  const { told, waveMs = 0 } = attack;
   const controller = new AbortController();
   const { signal } = controller;
   const counts: Record<string, number> = {};
@@ -48,8 +48,12 @@ function begin({ name, port, token, origin }: AttackJob): () => Promise<Counts> 
   }
 
   function underWay(): void {
-    hasSent = true;
-    look();
+    const end = (): void => {
+      hasSent = true;
+      look();
+    };
+    if (waveMs === 0) end();
+    else setTimeout(end, waveMs);
   }
 
   /** An attack is under way once its first wave is out and the service has told it what it has to. */

@@ -30,7 +30,7 @@ Usage: deno task abuse [options]
 
   --workers LIST   WORKERS of the service (1)
   --memory LIST    MEMORY_BYTES of the service, in MiB (512)
-  --only LIST      attacks whose names begin so, separated by commas
+  --only NAME      attacks whose names begin so; may be given several times
   --seconds N      of each attack (each its own: 10 or 20)
   --tokens         the attacker has a token, and there is a second victim with another one
   --cgroup         the kernel ends a service with 15 % more memory than MEMORY_BYTES (root, cgroup v1)
@@ -40,7 +40,7 @@ Usage: deno task abuse [options]
 The service, the attacker, its destination and each victim are processes of their own. A victim sends small
 requests to a server of its own, 200 a second on 4 connections, and opens a connection twice a second.
 A response that is late also counts for the requests that it has kept from being sent. The first row has no
-attack: what it says is due to the machine.
+attack: what it says is due to the machine, as is what a row says whose service had no processor for long.
 An attack is held if the service is up, takes at most 15 % more memory than MEMORY_BYTES, and each victim
 is answered every time, with a p99 that is at most 50 ms longer than before.
 `;
@@ -59,7 +59,7 @@ export function parseOptions(args: readonly string[]): AbuseOptions | string {
     options: {
       workers: text,
       memory: text,
-      only: text,
+      only: { ...text, multiple: true },
       seconds: text,
       soak: text,
       tokens: flag,
@@ -72,7 +72,7 @@ export function parseOptions(args: readonly string[]): AbuseOptions | string {
   if (values.list) return ATTACKS.map(({ name, does }) => `${name}: ${does}\n`).join("");
   const seconds = values.seconds === undefined ? undefined : parseNumber(values.seconds);
   return {
-    attacks: select(values.only?.split(",") ?? [""]),
+    attacks: select(values.only ?? [""]),
     workers: parseNumbers(values.workers ?? "1"),
     memoryBytes: parseNumbers(values.memory ?? "512").map((mebibytes) => mebibytes * MIB),
     seconds,

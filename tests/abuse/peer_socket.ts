@@ -66,8 +66,17 @@ export async function connectPeer(options: PeerOptions): Promise<PeerSocket> {
   connection.setNoDelay(true);
   const ended = Promise.withResolvers<number>();
 
-  async function write(bytes: Bytes): Promise<void> {
+  let writing = Promise.resolve();
+
+  async function writeAll(bytes: Bytes): Promise<void> {
     for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+  }
+
+  /** Frames that are written at once follow one another, whole. */
+  function write(bytes: Bytes): Promise<void> {
+    const written = writing.then(() => writeAll(bytes));
+    writing = written.catch(() => {});
+    return written;
   }
 
   const socket = { write, ended: ended.promise, [Symbol.dispose]: close };

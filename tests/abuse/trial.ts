@@ -8,7 +8,7 @@ import { pause, type Role } from "../bench/role.ts";
 import type { Attack, Counts } from "./attack.ts";
 import type { AttackJob } from "./attacker.ts";
 import { createMemoryGroup } from "./cgroup.ts";
-import { countDescriptors, watchMemory } from "./memory_watch.ts";
+import { countDescriptors, countWaiting, watchMemory } from "./process_watch.ts";
 import { startRole } from "./role_main.ts";
 import { findObstacle } from "./surroundings.ts";
 import { startTarget, type Target } from "./target.ts";
@@ -19,6 +19,7 @@ const MIB = 1024 * 1024;
 export const MEMORY_MARGIN = 1.15;
 const GUARD_RATIO = 3;
 const GUARD_BYTES = 3 * 1024 * MIB;
+const SECONDS = 10;
 const WARM_MS = 1000;
 const SURGE_MS = 300;
 const RECOVERY_MS = 5000;
@@ -64,6 +65,11 @@ export interface Outcome {
     readonly peak: number;
     readonly after: number;
   };
+  /**
+   * The share of the attack in which the service had something to do and no processor: latencies of a row with much of
+   * it are due to the machine.
+   */
+  readonly waitedShare: number;
   readonly victims: readonly VictimOutcome[];
   readonly told: Counts;
 }
@@ -101,13 +107,17 @@ export async function runTrial(attack: Attack, options: TrialOptions): Promise<O
     return await Promise.all(jobs);
   }
 
+  const seconds = options.seconds ?? attack.seconds ?? SECONDS;
   await measure(WARM_MS);
   const alone = await measure(options.aloneSeconds * 1000);
   const before = readUse(pid);
   const job: AttackJob = { name: attack.name, port, token: victims[0]?.token, origin };
   await attacker.tell(JSON.stringify(job));
   await pause(SURGE_MS);
-  const beside = await measure((options.seconds ?? attack.seconds ?? 10) * 1000);
+  const waited = countWaiting(pid);
+  const startedAt = performance.now();
+  const beside = await measure(seconds * 1000);
+  const waitedShare = waited() * 1000 / (performance.now() - startedAt);
   const told = await finish(attacker);
   const after = await recover(target, before.descriptors);
   const isAlive = await target.isAlive();
@@ -121,6 +131,7 @@ export async function runTrial(attack: Attack, options: TrialOptions): Promise<O
       peak: memory.peakDescriptors(),
       after: after.descriptors,
     },
+    waitedShare,
     victims: victims.map(({ name }, i) => ({
       name,
       alone: alone[i] ?? NOTHING,

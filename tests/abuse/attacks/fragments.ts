@@ -12,6 +12,7 @@ const CONTINUATION = 0x00;
 const FRAGMENT_BYTES = 65_536;
 const SLOW_MS = 1000 * FRAGMENT_BYTES / 1_000_000;
 const SECONDS = 20;
+const WAVE_MS = 1500;
 
 function createFragments(count: number, isFast: boolean): Attack {
   const sockets = count === 1 ? "one connection" : `${count} connections`;
@@ -22,6 +23,7 @@ function createFragments(count: number, isFast: boolean): Attack {
     }`,
     held: false,
     seconds: SECONDS,
+    waveMs: WAVE_MS,
     run: (attacker) =>
       crowd(attacker, { count }, async (socket) => {
         await socket.write(rawFrame(FIRST_TEXT, '{"'));
@@ -37,6 +39,7 @@ function createHalfFrames(count: number, mebibytes: number): Attack {
     name: `half-sent frames of ${mebibytes} MiB`,
     does: `sends a frame of ${mebibytes} MiB but for its last byte, on ${count} connections`,
     held: false,
+    waveMs: WAVE_MS,
     run: (attacker) =>
       crowd(attacker, { count }, async (socket) => {
         const { length } = rawFrame(FIRST_TEXT | 0x80, new Uint8Array(FRAGMENT_BYTES));

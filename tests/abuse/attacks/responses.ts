@@ -8,6 +8,8 @@ import { requestFrame } from "../frames.ts";
 import { createInFlight, type InFlight } from "../in_flight.ts";
 
 const MIB = 1024 * 1024;
+/** For what is kept to add up. */
+const WAVE_MS = 1500;
 /** Of a client that is slow, but not so slow that it is closed with 4029. */
 const SLOW_BYTES_PER_SECOND = 65_536;
 
@@ -227,4 +229,7 @@ const COSTLY: readonly Requests[] = [
 ];
 
 /** Attacks with responses. */
-export const RESPONSE_ATTACKS: readonly Attack[] = [...KEPT, ...COSTLY].map(createRequests);
+export const RESPONSE_ATTACKS: readonly Attack[] = [
+  ...KEPT.map((requests) => createRequests({ waveMs: WAVE_MS, ...requests })),
+  ...COSTLY.map(createRequests),
+];

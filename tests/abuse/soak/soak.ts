@@ -7,7 +7,7 @@
 import { readResidentBytes } from "../../bench/proc.ts";
 import { pause } from "../../bench/role.ts";
 import { startHttp } from "../../helpers/upstream.ts";
-import { countDescriptors } from "../memory_watch.ts";
+import { countDescriptors } from "../process_watch.ts";
 import { startTarget } from "../target.ts";
 import { runPlain, runV1 } from "./clients.ts";
 import { answerSoak } from "./exchanges.ts";

@@ -1,5 +1,5 @@
 /**
- * The memory and the descriptors of a process, watched from outside.
+ * The memory and the descriptors of a process, and how long it waits for a processor, watched from outside.
  *
  * @module
  */
@@ -42,6 +42,32 @@ export function countDescriptors(pid: number): number {
   } catch {
     return 0;
   }
+}
+
+/**
+ * Begins to count how long threads of a process wait for a processor; what is returned tells it in seconds, of the
+ * thread that has waited longest.
+ */
+export function countWaiting(pid: number): () => number {
+  const before = readWaiting(pid);
+  return () => {
+    const waited = [...readWaiting(pid)].map(([id, time]) => time - (before.get(id) ?? 0));
+    return Math.max(0, ...waited) / 1e9;
+  };
+}
+
+/** Returns nanoseconds by the id of the thread (schedstat, Linux). */
+function readWaiting(pid: number): ReadonlyMap<string, number> {
+  const threads = new Map<string, number>();
+  try {
+    for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
+      const text = Deno.readTextFileSync(`/proc/${pid}/task/${name}/schedstat`);
+      threads.set(name, Number(text.split(" ")[1]));
+    }
+  } catch {
+    // it has ended
+  }
+  return threads;
 }
 
 function kill(pid: number): void {
