@@ -30,6 +30,7 @@ Deno.test("what is sent before hello is served", async () => {
     "maxConnections",
     "maxFrameBytes",
     "maxInFlight",
+    "maxKeptBytes",
     "maxRequestBytes",
     "maxResponseBytes",
     "maxTimeoutMs",

@@ -477,6 +477,7 @@ for (const { name, settings, expected } of HELLOS) {
       maxResponseBytes: _response,
       maxTimeoutMs: _timeout,
       windowBytes: _window,
+      maxKeptBytes: _kept,
       ...limits
     } = client.hello.limits;
     assertEquals(limits, expected);

@@ -245,7 +245,12 @@ const TROUBLES = [
 ] as const;
 
 // The others need a destination that swallows packets, or a bug.
-const NOT_PROVOKED = ["connection_timeout", "dns_timeout", "proxy_internal_error"];
+const NOT_PROVOKED = [
+  "connection_timeout",
+  "dns_timeout",
+  "proxy_internal_error",
+  "proxy_overloaded",
+];
 const PROVOKED = Object.keys(ERROR_CODES).filter((code) => !NOT_PROVOKED.includes(code)).toSorted();
 
 const OWN_HEADERS = {
