@@ -19,7 +19,7 @@ const CONNECTIONS = 50;
 const SAMPLE_MS = 1000;
 // Connections to destinations rest for a while.
 const SETTLE_MS = 120_000;
-const SPARE_DESCRIPTORS = 2;
+const SPARE_DESCRIPTORS = 8;
 
 // On SIGUSR1 the service collects its garbage and logs what is left.
 const PROBE = "data:application/javascript," + encodeURIComponent(`
