@@ -89,7 +89,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
     this.memory = new ConnectionMemory(key, this, deps.memory);
     this.socket = new FrameSocket(webSocket, deps.socket, this);
     this.allowance = new FrameAllowance(deps.limits.maxInFlight, deps.clock);
-    this.#caller = { connection: id, subject: identity?.subject, key };
+    this.#caller = { connection: id, subject: identity?.subject, key, queue: { round: 0 } };
     this.#deps = deps;
     this.#lifetime = new Lifetime(this, deps);
     this.#openedAt = deps.clock.now();

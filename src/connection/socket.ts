@@ -163,12 +163,11 @@ export class FrameSocket {
     this.#listener.closing(code);
   }
 
-  /** Ends TCP at once and drops what waits. */
+  /** Closes with the code, and ends TCP without waiting for the client. */
   terminate(code: CloseCode): void {
     if (!this.#isOpen) return;
-    this.closed();
+    this.close(code);
     this.#webSocket.terminate();
-    this.#listener.closing(code);
   }
 
   /** To be called when the WebSocket has closed: drops what waits. */

@@ -1,9 +1,11 @@
 /**
  * Limits how many exchanges run at a time: 64, and 64 more whenever those that run only wait for their destinations.
+ * Connections take turns, so that one with many exchanges delays the others by one of them.
  *
  * @module
  */
 import type { Clock } from "../clock.ts";
+import type { ConnectionQueue } from "./record.ts";
 
 // In a turn of the event loop Deno's runtime reads at most 128 ready sockets. If more are ready, it continues with those
 // that have waited least, so that others wait for seconds. Each exchange uses two sockets: 64 exchanges use 128.
@@ -15,12 +17,15 @@ const FEW_ENDED = 16;
 const MAX_WAIT_MS = 200;
 
 /**
- * Lets exchanges start in the order in which they arrived, 64 at a time. Where exchanges wait and few are ending, they
+ * Lets exchanges start 64 at a time, and where some have to wait, one of each connection in each round. Where exchanges wait and few are ending, they
  * wait for destinations and not for the event loop: then 64 more start. No exchange waits for more than 200 ms and a turn.
  */
 export class Pace {
   readonly #clock: Clock;
+  /** In the order in which they start. */
   readonly #waiting: Place[] = [];
+  /** The round of the exchange that has started last. */
+  #round = 0;
   #taken = 0;
   #turnsSinceReset = 0;
   #endedSinceReset = 0;
@@ -30,7 +35,7 @@ export class Pace {
   }
 
   /** Returns a place, which is held at once or {@linkcode Place.waitForStart} later. */
-  enter(): Place {
+  enter(queue: ConnectionQueue): Place {
     const place = new Place(this);
     if (this.#waiting.length === 0) {
       if (this.#taken < PLACES) {
@@ -41,7 +46,9 @@ export class Pace {
       this.#clock.soon(() => this.#turn());
     }
     place.since = this.#clock.now();
-    this.#waiting.push(place);
+    place.round = queue.round = Math.max(queue.round, this.#round) + 1;
+    const after = this.#waiting.findLastIndex(({ round }) => round <= place.round);
+    this.#waiting.splice(after + 1, 0, place);
     return place;
   }
 
@@ -64,21 +71,24 @@ export class Pace {
       this.#turnsSinceReset = this.#endedSinceReset = 0;
       free = PLACES;
     }
-    this.#waiting.splice(0, this.#start(free));
+    this.#startNext(free);
     if (this.#waiting.length > 0) this.#clock.soon(() => this.#turn());
   }
 
-  /** Starts waiting exchanges; returns how many no longer wait. */
-  #start(places: number): number {
+  /** Starts as many waiting exchanges as there are places, and those that have waited for too long. */
+  #startNext(places: number): void {
     const overdue = this.#clock.now() - MAX_WAIT_MS;
     let free = places;
-    for (const [index, place] of this.#waiting.entries()) {
+    let kept = 0;
+    for (const place of this.#waiting) {
       if (!place.isWaiting) continue; // it has started without a place
-      if (free <= 0 && place.since > overdue) return index;
-      free--;
-      this.#hold(place);
+      if (free > 0 || place.since <= overdue) {
+        free--;
+        this.#round = place.round;
+        this.#hold(place);
+      } else this.#waiting[kept++] = place;
     }
-    return this.#waiting.length;
+    this.#waiting.length = kept;
   }
 }
 
@@ -86,6 +96,8 @@ export class Pace {
 export class Place implements Disposable {
   /** When the exchange began to wait, by the clock's `now()`. */
   since = 0;
+  /** The round in which the exchange is to start. */
+  round = 0;
   readonly #pace: Pace;
   #state: "waiting" | "held" | "left" = "waiting";
   #start: (() => void) | undefined = undefined;

@@ -14,6 +14,14 @@ export interface Caller {
   readonly subject: string | undefined;
   /** The key that limits are counted by: the identity, else the client's address. */
   readonly key: string;
+  /** How connections take turns when exchanges wait. */
+  readonly queue: ConnectionQueue;
+}
+
+/** The place of a connection in the order in which exchanges start; kept by {@linkcode Pace}. */
+export interface ConnectionQueue {
+  /** The number of the round in which the latest exchange of the connection is to start. */
+  round: number;
 }
 
 /** The event of an exchange, filled in as the exchange goes on. */

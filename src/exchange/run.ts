@@ -67,7 +67,7 @@ export function createRunner(
     exchange.stage = "place";
     const admitted = admit(exchange, limits, clock);
     if (admitted !== undefined) await admitted;
-    using place = exchange.place = pace.enter();
+    using place = exchange.place = pace.enter(caller.queue);
     const waiting = place.waitForStart();
     if (waiting !== undefined) await waiting;
     exchange.signal.throwIfAborted();

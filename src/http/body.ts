@@ -5,6 +5,7 @@
  */
 import { tooLarge } from "./failures.ts";
 import { GrownBytes } from "./grown_bytes.ts";
+import type { Turns } from "../turns/turns.ts";
 import type { KeptBytes } from "./kept_bytes.ts";
 
 /** Bytes in memory that no other thread shares. */
@@ -57,6 +58,8 @@ export class ByteLimit {
 /**
  * Returns a body with other chunks, as a decoder makes them. Its length is unknown, and its limits apply to the new
  * chunks.
+ *
+ * @param turns When much is copied. Default: at once.
  */
 export function mapChunks(
   body: Body,
@@ -65,13 +68,14 @@ export function mapChunks(
     maxBytes: number,
     kept: KeptBytes | undefined,
   ) => AsyncIterable<Bytes>,
+  turns?: Turns,
 ): Body {
   const read = (maxBytes: number, kept?: KeptBytes): AsyncIterable<Bytes> =>
     limitChunks(toChunks(body.chunks(Infinity, kept), maxBytes, kept), maxBytes);
   return {
     length: undefined,
     isHere: false,
-    bytes: (maxBytes, kept) => collectChunks(read(maxBytes, kept), maxBytes, kept),
+    bytes: (maxBytes, kept) => collectChunks(read(maxBytes, kept), maxBytes, { kept, turns }),
     chunks: read,
     discard: () => body.discard(),
   };
@@ -126,6 +130,14 @@ export async function* limitChunks(
   }
 }
 
+/** How chunks are collected. */
+export interface Collecting {
+  /** Counts the memory. Default: nothing counts it. */
+  readonly kept?: KeptBytes | undefined;
+  /** When much is copied. Default: at once. */
+  readonly turns?: Turns | undefined;
+}
+
 /**
  * Returns copies of all chunks as one array of bytes.
  *
@@ -134,14 +146,14 @@ export async function* limitChunks(
 export async function collectChunks(
   chunks: AsyncIterable<Bytes>,
   maxBytes: number,
-  kept?: KeptBytes,
+  { kept, turns }: Collecting = {},
 ): Promise<Bytes> {
   const collected = new GrownBytes(maxBytes, kept);
   for await (const chunk of chunks) {
     const adding = collected.add(chunk);
     if (adding !== undefined) await adding;
   }
-  return collected.whole();
+  return await collected.whole(turns);
 }
 
 type Side = 0 | 1;
@@ -227,7 +239,7 @@ class TeedBody implements Body {
   }
 
   bytes(maxBytes: number, kept?: KeptBytes): Promise<Bytes> {
-    return collectChunks(this.chunks(maxBytes), maxBytes, kept);
+    return collectChunks(this.chunks(maxBytes), maxBytes, { kept });
   }
 
   chunks(maxBytes: number): AsyncIterable<Bytes> {

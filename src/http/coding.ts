@@ -85,6 +85,7 @@ export function decodeCodings(body: Body, codings: readonly Coding[], turns: Tur
   return mapChunks(
     body,
     (chunks, maxBytes, kept) => decode(chunks, { body, codings, maxBytes, kept, turns }),
+    turns,
   );
 }
 

@@ -1,17 +1,29 @@
 /**
- * Collects a body of unknown length in one piece of memory.
+ * Collects a body of unknown length.
  *
  * @module
  */
+import type { Turns } from "../turns/turns.ts";
 import type { KeptBytes } from "./kept_bytes.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Bytes that are added piece by piece. The memory doubles, so that a long body is not copied with every piece. */
+// Blocks grow with the body up to a size that is copied in a millisecond or two, first use of the memory included.
+const [MIN_BLOCK_BYTES, MAX_BLOCK_BYTES] = [16_384, 524_288] as const;
+// What a byte of new memory costs, in bytes that are decoded in that time.
+const COST = 2;
+
+/**
+ * Bytes that are added piece by piece. They are kept in blocks, so that no step copies much, and a long body needs the
+ * memory of a block more than its length.
+ */
 export class GrownBytes {
   readonly #maxBytes: number;
   readonly #kept: KeptBytes | undefined;
-  #memory: Bytes = new Uint8Array();
+  #blocks: Bytes[] = [];
+  /** The last block, and how much of it is used. */
+  #last: Bytes = new Uint8Array();
+  #used = 0;
   #length = 0;
 
   /**
@@ -25,31 +37,56 @@ export class GrownBytes {
 
   /** Adds a copy of the piece. Returns a promise when the memory has to wait; then the piece must stay as it is. */
   add(piece: Uint8Array): void | Promise<void> {
-    const needed = this.#length + piece.byteLength;
-    const { length } = this.#memory;
-    if (needed <= length) return this.#append(piece);
-    const grown = Math.max(needed, Math.min(2 * this.#length, this.#maxBytes));
-    const waiting = this.#kept?.take(grown - length);
+    const rest = this.#fill(piece);
+    if (rest.byteLength === 0) return;
+    const wanted = Math.min(Math.max(MIN_BLOCK_BYTES, this.#length), MAX_BLOCK_BYTES);
+    const size = Math.max(rest.byteLength, Math.min(wanted, this.#maxBytes - this.#length));
+    const waiting = this.#kept?.take(size);
     return waiting === undefined
-      ? this.#growAndAppend(grown, piece)
-      : waiting.then(() => this.#growAndAppend(grown, piece));
+      ? this.#addBlock(size, rest)
+      : waiting.then(() => this.#addBlock(size, rest));
   }
 
-  /** Returns all bytes that were added. */
-  whole(): Bytes {
-    return this.#length === this.#memory.length
-      ? this.#memory
-      : this.#memory.subarray(0, this.#length);
+  /**
+   * Returns all bytes that were added; to be called once. The blocks are freed.
+   *
+   * @param turns When the bytes of several blocks may be copied. Default: at once.
+   */
+  whole(turns?: Turns): Bytes | Promise<Bytes> {
+    return this.#blocks.length > 1 ? this.#join(turns) : this.#last.subarray(0, this.#used);
   }
 
-  #growAndAppend(length: number, piece: Uint8Array): void {
-    // Frees the old memory at once: the collector may be slow.
-    this.#memory = new Uint8Array(this.#memory.buffer.transfer(length));
-    this.#append(piece);
+  /** Copies into the last block. Returns what does not fit. */
+  #fill(piece: Uint8Array): Uint8Array {
+    const count = Math.min(piece.byteLength, this.#last.byteLength - this.#used);
+    if (count > 0) this.#last.set(piece.subarray(0, count), this.#used);
+    this.#used += count;
+    this.#length += count;
+    return count === 0 ? piece : piece.subarray(count);
   }
 
-  #append(piece: Uint8Array): void {
-    this.#memory.set(piece, this.#length);
-    this.#length += piece.byteLength;
+  #addBlock(size: number, rest: Uint8Array): void {
+    this.#last = new Uint8Array(size);
+    this.#used = 0;
+    this.#blocks.push(this.#last);
+    this.#fill(rest);
+  }
+
+  /** The system provides the memory of the whole as it is written, while that of the blocks is freed. */
+  async #join(turns: Turns | undefined): Promise<Bytes> {
+    const whole = new Uint8Array(this.#length);
+    const unused = this.#last.byteLength - this.#used;
+    let at = 0;
+    for (const block of this.#blocks) {
+      const used = block === this.#last ? this.#used : block.byteLength;
+      const waiting = turns?.take(COST * used);
+      if (waiting !== undefined) await waiting;
+      whole.set(block.subarray(0, used), at);
+      at += used;
+      block.buffer.transfer(0); // the collector may be slow
+    }
+    this.#kept?.give(unused);
+    this.#blocks = [];
+    return whole;
   }
 }

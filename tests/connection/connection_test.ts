@@ -45,6 +45,7 @@ Deno.test("receive() runs the exchange of a request, on behalf of the client", a
     connection: "c",
     subject: "alice",
     key: "address:127.0.0.1",
+    queue: { round: 0 },
   });
   assertEquals(exchange.startedAt, 5);
   respond({ status: 418 });

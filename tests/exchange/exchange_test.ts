@@ -118,8 +118,8 @@ for (const end of ["fail", "cancel", "deadlinePassed"] as const) {
   Deno.test(`${end}() lets an exchange go on that waits for a place`, async () => {
     const { exchange, clock } = create();
     const pace = new Pace(clock);
-    for (let taken = 0; taken < PLACES; taken++) pace.enter();
-    const place = exchange.place = pace.enter();
+    for (let taken = 0; taken < PLACES; taken++) pace.enter({ round: 0 });
+    const place = exchange.place = pace.enter({ round: 0 });
     const granted = place.waitForStart();
     assertEquals(place.isWaiting, true);
     if (end === "fail") exchange.fail(new ProxyError("draining", ""));

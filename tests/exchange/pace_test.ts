@@ -1,5 +1,6 @@
 import { assert, assertEquals, fail } from "@std/assert";
 import { Pace, type Place } from "../../src/exchange/pace.ts";
+import type { ConnectionQueue } from "../../src/exchange/record.ts";
 import { createFakeClock } from "../helpers/clock.ts";
 
 const MAX_WAIT_MS = 200;
@@ -8,8 +9,8 @@ interface Bench {
   readonly pace: Pace;
   /** The numbers of those that have started, in the order in which they did. */
   readonly started: readonly number[];
-  /** Enters with a number. */
-  enter(number: number): Place;
+  /** Enters with a number, for a connection; by default all have the same. */
+  enter(number: number, queue?: ConnectionQueue): Place;
   /** Gives back the places of these numbers. */
   leave(...numbers: readonly number[]): void;
   /** Makes one turn of the event loop after so many milliseconds; returns whether one was asked for. */
@@ -21,11 +22,12 @@ function createBench(): Bench {
   const pace = new Pace(clock);
   const started: number[] = [];
   const places = new Map<number, Place>();
+  const only: ConnectionQueue = { round: 0 };
   return {
     pace,
     started,
-    enter(number): Place {
-      const place = pace.enter();
+    enter(number, queue = only): Place {
+      const place = pace.enter(queue);
       places.set(number, place);
       const granted = place.waitForStart();
       assertEquals(granted === undefined, !place.isWaiting);
@@ -147,7 +149,7 @@ Deno.test("none waits for more than 200 ms and a turn, however many end meanwhil
 Deno.test("an exchange that gives up starts without a place, and gives none back", async () => {
   const { enter, leave, turn, started } = createBench();
   for (const number of range(1, 64)) enter(number);
-  const waiting = range(65, 67).map(enter);
+  const waiting = range(65, 67).map((number) => enter(number));
   const [, second = fail()] = waiting;
   second.giveUp();
   await Promise.resolve();
@@ -165,7 +167,7 @@ Deno.test("an exchange that gives up starts without a place, and gives none back
 
 Deno.test("giveUp() keeps a place that is held, and does nothing once it was given back", async () => {
   const { enter, leave, turn, started } = createBench();
-  const places = range(1, 64).map(enter);
+  const places = range(1, 64).map((number) => enter(number));
   for (const place of places) place.giveUp();
   enter(65);
   await turn();
@@ -185,4 +187,32 @@ Deno.test("a place that is disposed of twice, or was never held, is given back a
   leave(1, 1, 66);
   await turn();
   assertEquals(started, range(1, 65));
+});
+
+Deno.test("connections take turns: one with few exchanges does not wait for all of another", async () => {
+  const { enter, leave, turn, started } = createBench();
+  const [busy, other, third] = [{ round: 0 }, { round: 0 }, { round: 0 }];
+  for (const number of range(1, 100)) enter(number, busy);
+  enter(201, other);
+  enter(202, other);
+  enter(301, third);
+  leave(...range(1, 4));
+  await turn();
+  assertEquals(started.slice(64), [65, 201, 301, 66]);
+  enter(302, third);
+  leave(...range(5, 7));
+  await turn();
+  assertEquals(started.slice(68), [202, 67, 302]);
+});
+
+Deno.test("a connection does not save up turns while it has no exchanges", async () => {
+  const { enter, leave, turn, started } = createBench();
+  const [busy, late] = [{ round: 0 }, { round: 0 }];
+  for (const number of range(1, 80)) enter(number, busy);
+  leave(...range(1, 10));
+  await turn();
+  for (const number of range(201, 205)) enter(number, late);
+  leave(...range(11, 14));
+  await turn();
+  assertEquals(started.slice(74), [75, 201, 76, 202]);
 });

@@ -3,7 +3,7 @@ import { createRecord, shorten, toLoggedRequest } from "../../src/exchange/recor
 import type { ProxyRequest } from "../../src/protocol/mod.ts";
 import { BLANK_REQUEST, createBlankExchange } from "../helpers/exchange.ts";
 
-const CALLER = { connection: "c", subject: "alice", key: "k" };
+const CALLER = { connection: "c", subject: "alice", key: "k", queue: { round: 0 } };
 const URL_REQUEST: ProxyRequest = {
   ...BLANK_REQUEST,
   target: new URL("http://a.example:8080/path?secret"),

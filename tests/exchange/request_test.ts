@@ -251,7 +251,7 @@ Deno.test("makeRequest() checks the hops of an upstream by what its operator say
 
 Deno.test("findFirstHop() returns the URL of a request, or asks the registry for the named upstream", () => {
   const target = new URL("http://x/path");
-  const caller = { connection: "c", subject: "alice", key: "k" };
+  const caller = { connection: "c", subject: "alice", key: "k", queue: { round: 0 } };
   const asked: unknown[] = [];
   const shop = createFakeUpstream();
   const registry = {

@@ -52,7 +52,7 @@ export function createBlankExchange(
   } = {},
 ): Exchange {
   const init = { request: { ...BLANK_REQUEST, ...request }, id, sequence };
-  return new Exchange(init, { connection: "c", subject, key: "k" }, wheel);
+  return new Exchange(init, { connection: "c", subject, key: "k", queue: { round: 0 } }, wheel);
 }
 
 type EventOf<Type> = Extract<TelemetryEvent, { readonly type: Type }>;

@@ -27,7 +27,7 @@ export class FetchBody implements Body {
 
   async bytes(maxBytes: number, kept?: KeptBytes): Promise<Bytes> {
     if (this.length === undefined) {
-      return await collectChunks(this.chunks(maxBytes), maxBytes, kept);
+      return await collectChunks(this.chunks(maxBytes), maxBytes, { kept });
     }
     if (this.length <= maxBytes) {
       const waiting = kept?.take(this.length);

@@ -73,7 +73,10 @@ export class Http1Body implements Body {
     if (this.#hasEnded) return new Uint8Array(); // there is no body, or it was discarded
     const { length } = this;
     const { connection } = this.#source;
-    if (length === undefined) return collectChunks(this.chunks(maxBytes), maxBytes, kept);
+    if (length === undefined) {
+      const { turns } = this.#source;
+      return collectChunks(this.chunks(maxBytes), maxBytes, { kept, turns });
+    }
     if (length > maxBytes) throw this.#fail(tooLarge(maxBytes));
     const { memory, start, end } = connection;
     if (end - start < length) return this.#readLong(length, kept);
