@@ -207,7 +207,7 @@ export class Connection implements LastingConnection, FrameSocketListener {
       this.inFlight.findOverload(limits.maxInFlight) ?? this.memory.hold(exchange, frameBytes);
     if (refusal !== undefined) {
       this.#refuse(id, refusal, exchange);
-      return this.charge(PRICES.refusal);
+      return this.charge(PRICES.refusal, frameBytes);
     }
     this.allowance.earn(EARNED_BY_EXCHANGE);
     const outlet = new FrameOutlet({ exchange, id }, this, this.#deps);

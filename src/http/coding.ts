@@ -17,35 +17,37 @@ import type { KeptBytes } from "./kept_bytes.ts";
 /** A content coding that can be decoded: one that Chromium decodes. */
 export type Coding = "gzip" | "deflate" | "br" | "zstd";
 
-type Decode = (chunks: AsyncIterable<Bytes>, turns: Turns) => AsyncIterable<Bytes>;
+/** What decoders share. */
+interface DecoderShare {
+  /** When pieces of the work may be done. */
+  readonly turns: Turns;
+  /** Counts the memory of decoders. */
+  readonly kept: KeptBytes | undefined;
+}
+
+type Decode = (chunks: AsyncIterable<Bytes>, share: DecoderShare) => AsyncIterable<Bytes>;
 
 // Names in lower case; "x-gzip" is another name of gzip (RFC 9110 §8.4.1.3).
 const CODINGS: ReadonlyMap<string, Coding> = new Map(
   Object.entries({ gzip: "gzip", "x-gzip": "gzip", deflate: "deflate", br: "br", zstd: "zstd" }),
 );
 const DECODERS: Readonly<Record<Coding, Decode>> = {
-  gzip: decodeGzip,
-  deflate: decodeDeflate,
+  gzip: (chunks, share) => keepWindow(decodeGzip(chunks, share.turns), MIN_WINDOW_BYTES, share),
+  deflate: (chunks, share) => keepWindow(decodeDeflate(chunks, share), MIN_WINDOW_BYTES, share),
   br: decodeBrotli,
-  zstd: decodeZstd,
+  zstd: (chunks, share) => keepWindow(decodeZstd(chunks, share.turns), ZSTD_WINDOW_BYTES, share),
 };
 
 /** How many codings of a body are decoded: each can multiply the work. curl and undici have the same limit. */
 export const MAX_CODINGS = 5;
 // A body may have this many coded bytes more than twice its limit: one with a member for each line can double.
 const OVERHEAD_BYTES = 65_536;
-// What a decoder keeps at first, and at most: brotli has windows of up to 16 MiB, zstd here of up to 8 MiB.
-const MIN_WINDOW_BYTES = 65_536;
-const MAX_WINDOW_BYTES: Readonly<Record<Coding, number>> = {
-  gzip: MIN_WINDOW_BYTES,
-  deflate: MIN_WINDOW_BYTES,
-  br: 16_777_216,
-  zstd: 8_388_608,
-};
+// What a decoder keeps at first, and that of zstd at most (RFC 9659).
+const [MIN_WINDOW_BYTES, ZSTD_WINDOW_BYTES] = [65_536, 8_388_608] as const;
 // RFC 1950 §2.2: the method in the first byte of zlib data. No encoder begins raw data like this.
 const [METHOD_BITS, ZLIB_METHOD] = [0x0f, 8] as const;
 
-// Its decoder returns only after it has decoded a window, which may have 16 MiB, or all of its input.
+// In addition to its window, which the decoder of brotli fills with zeros.
 const BROTLI_DECODER_COST = 262_144;
 
 const NONE: readonly Coding[] = [];
@@ -124,7 +126,7 @@ async function* decode(
   let decoded: AsyncIterable<Bytes> = source();
   for (const [stage, coding] of codings.toReversed().entries()) {
     const coded = stage === 0 ? decoded : limitChunks(decoded, maxCodedBytes);
-    decoded = keepWindow(DECODERS[coding](coded, turns), MAX_WINDOW_BYTES[coding], kept);
+    decoded = DECODERS[coding](coded, { turns, kept });
   }
   try {
     yield* decoded;
@@ -143,7 +145,7 @@ async function* decode(
 async function* keepWindow(
   chunks: AsyncIterable<Bytes>,
   maxWindowBytes: number,
-  kept: KeptBytes | undefined,
+  { kept }: DecoderShare,
 ): AsyncGenerator<Bytes> {
   let window = MIN_WINDOW_BYTES;
   let length = 0;
@@ -163,7 +165,7 @@ async function* keepWindow(
 /** Decodes data of zlib (RFC 1950), as the coding should be, or without its head (RFC 1951), as some servers send it. */
 async function* decodeDeflate(
   chunks: AsyncIterable<Bytes>,
-  turns: Turns,
+  { turns }: DecoderShare,
 ): AsyncGenerator<Bytes> {
   const input = new CodedInput(chunks);
   const [first] = await input.peek(1);
@@ -173,17 +175,30 @@ async function* decodeDeflate(
   await input.next(); // ignored, as browsers do; what matters is the end of the body
 }
 
-/** RFC 7932 */
+/** RFC 7932. The decoder may allocate its whole window before it returns the first bytes. */
 async function* decodeBrotli(
   chunks: AsyncIterable<Bytes>,
-  turns: Turns,
+  { turns, kept }: DecoderShare,
 ): AsyncGenerator<Bytes> {
   const input = new CodedInput(chunks);
-  if ((await input.peek(1)).byteLength === 0) return;
+  const [first] = await input.peek(1);
+  if (first === undefined) return;
+  const windowBytes = 2 ** toWindowBits(first);
+  const taking = kept?.take(windowBytes, true);
+  if (taking !== undefined) await taking;
   yield* decodeMember(input, createBrotliDecompress, {
-    decoderCost: BROTLI_DECODER_COST,
+    decoderCost: BROTLI_DECODER_COST + windowBytes,
     acceptsEarlyEnd: true,
     turns,
   });
   await input.next(); // as above
+}
+
+/** Returns the logarithm of the window of brotli data, from its first byte (RFC 7932 §9.1). */
+function toWindowBits(first: number): number {
+  if ((first & 1) === 0) return 16;
+  const high = first >> 1 & 7;
+  if (high !== 0) return 17 + high;
+  const low = first >> 4 & 7;
+  return low === 0 ? 17 : 8 + low; // 9 stands for a large window, which the decoder refuses
 }

@@ -42,31 +42,32 @@ const [SHORT_SHARE, FULL_SHARE, HEAP_SHARE] = [0.85, 0.95, 0.8] as const;
 // Little can be gained from the budget when less than this part of it is used.
 const WORTHWHILE_SHARE = 1 / 16;
 // Growth that nothing explains is taken for fragments beyond this many bytes, or this part of the process's memory.
-const MIN_UNEXPLAINED_BYTES = 64 * 1024 * 1024;
-const UNEXPLAINED_SHARE = 1 / 8;
+const MIN_GROWTH_BYTES = 64 * 1024 * 1024;
+const GROWTH_SHARE = 1 / 8;
+// The part of the growth that remains after a tick: half of it after seven seconds.
+const KEPT_PER_TICK = 0.995;
 // A connection is no suspect for so many ticks after a message; when memory is urgently needed, for one.
 const TRUSTED_TICKS = 10;
 // The part of the suspects that is ended at a time: mostly, and when memory is urgently needed.
 const [SUSPECTS_SHARE, URGENT_SHARE] = [1 / 8, 1 / 2] as const;
-// After so many ticks without suspects, the growth is taken for something else.
-const SETTLED_TICKS = 20;
 
 /** Watches the memory of the process until it is disposed of. */
 export class MemoryWatch implements Disposable {
   readonly #options: WatchedMemory;
   readonly #explained: Float64Array<ArrayBufferLike>;
-  readonly #maxUnexplained: number;
+  readonly #maxGrowth: number;
   readonly #stop: Cancel;
-  /** What was not explained when the watch began, or when suspects were no longer found. */
-  #floor: number | undefined = undefined;
+  /** The memory of the process and what was explained of it, at the last tick. */
+  #last: { readonly rss: number; readonly explained: number } | undefined = undefined;
+  /** How much the process has grown for no reason that is known, lately. */
+  #growth = 0;
   /** The last tick in which the growth was small. */
   #calmAt = 0;
-  #ticksWithoutSuspects = 0;
 
   constructor(options: WatchedMemory, clock: Clock) {
     this.#options = options;
     this.#explained = options.explained ?? new Float64Array(1);
-    this.#maxUnexplained = Math.max(MIN_UNEXPLAINED_BYTES, options.maxBytes * UNEXPLAINED_SHARE);
+    this.#maxGrowth = Math.max(MIN_GROWTH_BYTES, options.maxBytes * GROWTH_SHARE);
     this.#stop = clock.every(TICK_MS, () => this.#look());
   }
 
@@ -87,24 +88,31 @@ export class MemoryWatch implements Disposable {
 
   /** Looks for growth that nothing explains, and ends the connections that may have caused it. */
   #judge(reading: MemoryReading): void {
-    const unexplained = reading.rss - this.#explain(reading);
-    this.#floor ??= unexplained;
-    const growth = unexplained - this.#floor;
-    if (growth < this.#maxUnexplained / 2) this.#calmAt = this.#options.budget.ticks;
-    const isFull = reading.rss > this.#options.maxBytes * FULL_SHARE;
-    if (growth < this.#maxUnexplained && !isFull) return;
-    const isUrgent = isFull || growth > 2 * this.#maxUnexplained;
+    const { maxBytes, budget } = this.#options;
+    const isFull = reading.rss > maxBytes * FULL_SHARE;
+    this.#addGrowth(reading);
+    if (this.#growth < this.#maxGrowth / 2) this.#calmAt = budget.ticks;
+    if (this.#growth < (isFull ? this.#maxGrowth / 4 : this.#maxGrowth)) return;
+    const isUrgent = isFull || this.#growth > 2 * this.#maxGrowth;
     const suspects = this.#findSuspects(isUrgent);
-    if (suspects.length > 0) {
-      this.#ticksWithoutSuspects = 0;
-      const unheard = suspects.filter(({ heardAt }) => heardAt < 0).length;
-      const share = isFull ? 1 : isUrgent ? URGENT_SHARE : SUSPECTS_SHARE;
-      const count = Math.max(isUrgent ? unheard : 0, Math.ceil(suspects.length * share));
-      for (const suspect of suspects.slice(0, count)) suspect.endForMemory();
-    } else if (++this.#ticksWithoutSuspects >= SETTLED_TICKS) {
-      this.#floor = unexplained; // memory that the allocator has not returned, for example
-      this.#ticksWithoutSuspects = 0;
-    }
+    const unheard = suspects.filter(({ heardAt }) => heardAt < 0).length;
+    const share = isFull ? 1 : isUrgent ? URGENT_SHARE : SUSPECTS_SHARE;
+    const count = Math.max(isUrgent ? unheard : 0, Math.ceil(suspects.length * share));
+    for (const suspect of suspects.slice(0, count)) suspect.endForMemory();
+  }
+
+  /**
+   * Adds to the growth by how much more the process has grown than what is explained. Memory that is freed and not
+   * returned to the system yet is none, and growth is forgotten in time unless memory is short.
+   */
+  #addGrowth(reading: MemoryReading): void {
+    const { rss } = reading;
+    const explained = this.#explain(reading);
+    const { rss: lastRss, explained: lastExplained } = this.#last ?? { rss, explained };
+    const [grown, expected] = [rss - lastRss, explained - lastExplained];
+    this.#last = { rss, explained };
+    const kept = rss > this.#options.maxBytes * SHORT_SHARE ? 1 : KEPT_PER_TICK;
+    this.#growth = Math.max(0, this.#growth * kept + toUnexplained(grown, expected));
   }
 
   /** Returns the bytes that all isolates can explain. */
@@ -126,4 +134,10 @@ export class MemoryWatch implements Disposable {
       isBusy ? 2 : heardAt < 0 ? 0 : 1;
     return silent.reverse().sort((a, b) => rank(a) - rank(b));
   }
+}
+
+/** Returns how much of a growth is not explained, in bytes; negative when the process has grown less than expected. */
+function toUnexplained(grown: number, expected: number): number {
+  if (expected >= 0) return grown - expected;
+  return grown >= 0 ? grown : Math.min(0, grown - expected); // what is freed may be returned later, or used again
 }

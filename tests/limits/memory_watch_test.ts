@@ -149,15 +149,29 @@ Deno.test("a connection from which a message has just arrived is no suspect, and
   connection.hear();
 });
 
-Deno.test("growth that remains without suspects is taken for something else after a second", () => {
+Deno.test("memory that is freed and not returned to the system is no growth", () => {
   using bench = createBench();
+  bench.open("idle");
   bench.tick();
-  for (let tick = 0; tick < 20; tick++) bench.tick({ rss: 70 * MIB });
-  bench.open("new");
-  bench.tick({ rss: 72 * MIB });
+  bench.tick({ rss: 200 * MIB, external: 200 * MIB });
+  bench.tick({ rss: 200 * MIB });
+  bench.tick({ rss: 200 * MIB, external: 150 * MIB });
+  bench.tick({ rss: 190 * MIB, external: 20 * MIB });
   assertEquals(bench.ended, []);
-  bench.tick({ rss: 140 * MIB });
-  assertEquals(bench.ended, ["new"]);
+  bench.tick({ rss: 255 * MIB, external: 20 * MIB });
+  assertEquals(bench.ended, ["idle"]);
+});
+
+Deno.test("growth is forgotten in time", () => {
+  using bench = createBench();
+  bench.open("idle");
+  bench.tick();
+  bench.tick({ rss: 60 * MIB });
+  for (let tick = 0; tick < 140; tick++) bench.tick({ rss: 60 * MIB });
+  bench.tick({ rss: 90 * MIB });
+  assertEquals(bench.ended, []);
+  bench.tick({ rss: 100 * MIB });
+  assertEquals(bench.ended, ["idle"]);
 });
 
 Deno.test("memory is short with little of the process's memory or of the heap left", () => {

@@ -176,7 +176,7 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
   {
     name: "uploads that nobody reads",
     does: "sends 64 uploads on each of 30 connections as far as their credit goes",
-    held: false,
+    held: true,
     run: (attacker) =>
       crowd(attacker, { count: 30 }, async (socket) => {
         await startUploads(attacker, socket.write);
@@ -213,7 +213,7 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
   {
     name: "silent names",
     does: "requests names whose DNS server is silent, 50 a second with a timeout of 1 ms",
-    held: false,
+    held: true,
     seconds: 20,
     surroundings: "silent resolver",
     victimHost: "localhost",

@@ -21,7 +21,8 @@ function createFragments(count: number, isFast: boolean): Attack {
     does: `sends one message of fragments without an end on ${sockets}, ${
       isFast ? "as fast as TCP takes it" : "1 MB/s each"
     }`,
-    held: false,
+    held: true,
+    takesPlaces: true,
     seconds: SECONDS,
     waveMs: WAVE_MS,
     run: (attacker) =>
@@ -38,7 +39,8 @@ function createHalfFrames(count: number, mebibytes: number): Attack {
   return {
     name: `half-sent frames of ${mebibytes} MiB`,
     does: `sends a frame of ${mebibytes} MiB but for its last byte, on ${count} connections`,
-    held: false,
+    held: true,
+    takesPlaces: true,
     waveMs: WAVE_MS,
     run: (attacker) =>
       crowd(attacker, { count }, async (socket) => {

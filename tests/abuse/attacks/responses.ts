@@ -30,7 +30,7 @@ const KEPT: readonly Requests[] = [
   {
     name: "gzip held back",
     does: "has 14 × 64 responses of 8 MiB, sent as 8 KB of gzip, that lack their last bytes",
-    held: false,
+    held: true,
     seconds: 20,
     count: 14,
     path: "/held-gzip",
@@ -38,7 +38,7 @@ const KEPT: readonly Requests[] = [
   {
     name: "bodies held back",
     does: "has 14 × 64 responses of 8 MiB that lack their last byte",
-    held: false,
+    held: true,
     seconds: 20,
     count: 14,
     path: "/held",
@@ -46,7 +46,7 @@ const KEPT: readonly Requests[] = [
   {
     name: "endless lines",
     does: "streams lines without an end, of characters beyond Latin-1, on 5 connections",
-    held: false,
+    held: true,
     count: 5,
     inFlight: 16,
     members: { stream: "lines" },
@@ -55,7 +55,7 @@ const KEPT: readonly Requests[] = [
   {
     name: "endless events",
     does: "streams events without an end, of characters beyond Latin-1, on 5 connections",
-    held: false,
+    held: true,
     count: 5,
     inFlight: 16,
     members: { stream: "events" },
@@ -64,14 +64,14 @@ const KEPT: readonly Requests[] = [
   {
     name: "whole responses",
     does: "requests 8 MiB of text on 20 × 64 exchanges and reads all of it",
-    held: false,
+    held: true,
     count: 20,
     path: "/text",
   },
   {
     name: "whole responses of bytes",
     does: "requests 8 MiB of bytes on 20 × 16 exchanges and reads all of it",
-    held: false,
+    held: true,
     count: 20,
     inFlight: 16,
     path: "/binary",
@@ -79,7 +79,7 @@ const KEPT: readonly Requests[] = [
   {
     name: "whole responses of control characters",
     does: "requests 8 MiB that are six times as long in JSON, on 20 × 16 exchanges",
-    held: false,
+    held: true,
     count: 20,
     inFlight: 16,
     path: "/controls",
@@ -87,7 +87,7 @@ const KEPT: readonly Requests[] = [
   {
     name: "whole responses, unread",
     does: "requests 8 MiB of text on 20 × 64 exchanges and reads nothing",
-    held: false,
+    held: true,
     count: 20,
     bytesPerSecond: 0,
     path: "/text",
@@ -95,7 +95,7 @@ const KEPT: readonly Requests[] = [
   {
     name: "whole responses, slowly read",
     does: "requests 8 MiB of text on 100 × 8 exchanges and reads 64 KB a second",
-    held: false,
+    held: true,
     count: 100,
     inFlight: 8,
     bytesPerSecond: SLOW_BYTES_PER_SECOND,
@@ -104,7 +104,7 @@ const KEPT: readonly Requests[] = [
   {
     name: "streams, unread",
     does: "streams 50 × 64 endless bodies and reads nothing",
-    held: false,
+    held: true,
     count: 50,
     members: { stream: true },
     bytesPerSecond: 0,
@@ -132,7 +132,7 @@ const KEPT: readonly Requests[] = [
     name: "large requests to a silent destination",
     does:
       "sends requests with bodies of nearly 1 MiB, 64 on each of 30 connections, that nobody answers",
-    held: false,
+    held: true,
     count: 30,
     members: { method: "POST", text: "x".repeat(MIB - 1024) },
     path: "/silent",
@@ -143,14 +143,14 @@ const COSTLY: readonly Requests[] = [
   {
     name: "gzip bodies at once",
     does: "requests 64 gzip bodies of 8 MiB at once, again and again",
-    held: false,
+    held: true,
     count: 1,
     path: "/gzip",
   },
   {
     name: "nested JSON",
     does: "requests JSON nested a million deep, 16 at once on 4 connections",
-    held: false,
+    held: true,
     count: 4,
     inFlight: 16,
     path: "/nested-json",
@@ -166,7 +166,7 @@ const COSTLY: readonly Requests[] = [
   {
     name: "data lines",
     does: "streams lines `data:` without an end as events, on 4 exchanges",
-    held: false,
+    held: true,
     count: 1,
     inFlight: 4,
     members: { stream: "events" },
@@ -175,7 +175,7 @@ const COSTLY: readonly Requests[] = [
   {
     name: "data lines on 20 connections",
     does: "streams lines `data:` without an end as events, on 20 × 16 exchanges",
-    held: false,
+    held: true,
     count: 20,
     inFlight: 16,
     members: { stream: "events" },
@@ -184,7 +184,7 @@ const COSTLY: readonly Requests[] = [
   {
     name: "empty events",
     does: "streams empty events as fast as they come, on 4 exchanges",
-    held: false,
+    held: true,
     count: 1,
     inFlight: 4,
     members: { stream: "events" },
@@ -193,7 +193,7 @@ const COSTLY: readonly Requests[] = [
   {
     name: "empty lines",
     does: "streams empty lines as fast as they come, on 4 exchanges",
-    held: false,
+    held: true,
     count: 1,
     inFlight: 4,
     members: { stream: "lines" },
@@ -202,7 +202,7 @@ const COSTLY: readonly Requests[] = [
   ...["gzip", "br", "zstd"].map((coding) => ({
     name: `${coding} bombs`,
     does: `requests whole bodies that ${coding} has made small, on 4 × 16 exchanges`,
-    held: false,
+    held: true,
     count: 4,
     inFlight: 16,
     path: `/${coding}-bomb`,
@@ -211,7 +211,7 @@ const COSTLY: readonly Requests[] = [
   {
     name: "gzip bombs, streamed",
     does: "streams 4 × 16 bodies of 512 MiB that gzip has made small, and reads all",
-    held: false,
+    held: true,
     count: 4,
     inFlight: 16,
     members: { stream: true },
@@ -220,7 +220,7 @@ const COSTLY: readonly Requests[] = [
   {
     name: "gzip bombs, streamed and unread",
     does: "streams 20 × 64 bodies of 512 MiB that gzip has made small, and reads nothing",
-    held: false,
+    held: true,
     count: 20,
     members: { stream: true },
     bytesPerSecond: 0,
