@@ -21,9 +21,11 @@ const MIB = 1024 * 1024;
 const ISOLATE_BYTES = 96 * MIB;
 // The rest of the memory is for what cannot be counted: garbage, copies, and buffers of the runtime.
 const KEPT_SHARE = 1 / 2;
-const LEAST_KEPT_BYTES = 64 * MIB;
+const LEAST_KEPT_BYTES = 72 * MIB;
 // The part of it that one connection may keep.
-const CONNECTION_SHARE = 1 / 4;
+const CONNECTION_SHARE = 1 / 3;
+// A response that is delivered whole is kept three times: its body, the text of its frame, and the bytes of the frame.
+const RESPONSE_COPIES = 3;
 // The rest of the machine's memory, or of the container's, is for others.
 const DEFAULT_SHARE = 3 / 4;
 // V8's own default for the heap is half of the memory.
@@ -66,21 +68,33 @@ export function toMemoryBytes(
 
 /** Returns how many bytes may be kept for clients. */
 export function toKeptBytes(memoryBytes: number, isolates: number): number {
-  return Math.floor((memoryBytes - isolates * ISOLATE_BYTES) * KEPT_SHARE);
+  return Math.floor((memoryBytes - toProgramBytes(isolates)) * KEPT_SHARE);
+}
+
+/** Returns what the program takes for itself. Several isolates have one more, their coordinator. */
+function toProgramBytes(isolates: number): number {
+  return ISOLATE_BYTES * (isolates === 1 ? 1 : isolates + 1);
 }
 
 function leastMemory(keptBytes: number, isolates: number): number {
-  return keptBytes / KEPT_SHARE + isolates * ISOLATE_BYTES;
+  return Math.ceil(keptBytes / KEPT_SHARE) + toProgramBytes(isolates);
 }
 
 /** Returns the limits that are larger than what one connection may keep. */
 function findLargeLimits(config: Config, memoryBytes: number, isolates: number): readonly string[] {
   const { MAX_FRAME_BYTES, MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, WINDOW_BYTES } = config;
   const max = Math.floor(toKeptBytes(memoryBytes, isolates) * CONNECTION_SHARE);
-  return Object.entries({ MAX_FRAME_BYTES, MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, WINDOW_BYTES })
-    .filter(([, bytes]) => bytes > max)
-    .map(([name, bytes]) => {
-      const needed = leastMemory(bytes / CONNECTION_SHARE, isolates);
-      return `${name}: must not be above ${max}, or MEMORY_BYTES must be at least ${needed}`;
+  const limits = [
+    { name: "MAX_FRAME_BYTES", bytes: MAX_FRAME_BYTES, copies: 1 },
+    { name: "MAX_REQUEST_BYTES", bytes: MAX_REQUEST_BYTES, copies: 1 },
+    { name: "MAX_RESPONSE_BYTES", bytes: MAX_RESPONSE_BYTES, copies: RESPONSE_COPIES },
+    { name: "WINDOW_BYTES", bytes: WINDOW_BYTES, copies: 1 },
+  ];
+  return limits.filter(({ bytes, copies }) => copies * bytes > max)
+    .map(({ name, bytes, copies }) => {
+      const needed = leastMemory(copies * bytes / CONNECTION_SHARE, isolates);
+      return `${name}: must not be above ${
+        Math.floor(max / copies)
+      }, or MEMORY_BYTES must be at least ${needed}`;
     });
 }

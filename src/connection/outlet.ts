@@ -55,6 +55,7 @@ export interface OutletConnection extends FrameSink {
 
 // The longest body whose frame is made at once: 64 KiB take 0.1 ms to 2 ms.
 const MAX_SHORT_BYTES = 65_536;
+const FRAME_COPIES = 2; // of a long frame: a text, and the bytes that wait to be sent
 
 /** The outlet of one exchange, through which the connection also feeds and ends it. */
 export class FrameOutlet implements Outlet {
@@ -154,7 +155,7 @@ export class FrameOutlet implements Outlet {
   async bytes(bytes: Uint8Array<ArrayBuffer>, fin: boolean): Promise<void> {
     const { exchange } = this;
     const credit = this.#credit;
-    // A WebSocket copies what it is given, so that one piece of memory serves every chunk.
+    // A WebSocket copies what it is given: one piece of memory serves every chunk.
     this.#scratch ??= new Uint8Array(MAX_CHUNK_MESSAGE_BYTES);
     let rest = bytes;
     while (rest.byteLength > 0 && !exchange.isCancelled) {
@@ -238,10 +239,11 @@ export class FrameOutlet implements Outlet {
     const text = await this.#deps.longWork.run(steps, { owner, size, signal });
     if (exchange.isCancelled) return;
     if (text === undefined) throw signal.reason;
-    memory?.keep(text.length);
+    const more = FRAME_COPIES * Math.max(0, text.length - size); // than was taken for the body
+    memory?.keep(more);
     const make = (): string | undefined => exchange.isCancelled ? undefined : text;
     await (isPart ? socket.sendPart(make) : socket.send(make));
-    memory?.give(text.length);
+    memory?.give(more);
   }
 
   #sendPart(part: Chunk | EndFrame): void | Promise<void> {
@@ -292,7 +294,7 @@ export class FrameOutlet implements Outlet {
   }
 
   #failed(error: unknown): void {
-    const { connection } = this.exchange.caller;
+    const { caller: { connection } } = this.exchange;
     this.#deps.telemetry.emit({ type: "failed", connection, error });
   }
 }

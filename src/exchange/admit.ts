@@ -18,14 +18,14 @@ const EXCHANGE_BYTES = 24_576;
 // What a streamed body is read through in addition.
 const STREAM_BYTES = 65_536;
 // How long an exchange waits for memory, and when the client may try again.
-const MAX_WAIT_MS = 2000;
+const MAX_WAIT_MS = 5000;
 const RETRY_AFTER_MS = 1000;
 
 /**
  * Takes the memory of an exchange, which keeps it until {@linkcode Exchange.memory} is released. Returns nothing when
  * there is enough of it, else a promise that fulfils when there is.
  *
- * @throws {ProxyError} `proxy_overloaded`, as a rejection, when there is too little for two seconds; or the reason of
+ * @throws {ProxyError} `proxy_overloaded`, as a rejection, when there is too little for five seconds; or the reason of
  * the exchange's signal.
  */
 export function admit(

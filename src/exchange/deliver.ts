@@ -11,6 +11,7 @@ import type { ResponseHead, StreamMode, Timing } from "../protocol/mod.ts";
 import type { Turns } from "../turns/turns.ts";
 import { toLines, toServerSentEvents } from "./events.ts";
 import { type Exchange, roundMs } from "./exchange.ts";
+import { FrameMemory } from "./frame_memory.ts";
 import type { Outlet } from "./outlet.ts";
 import { readAhead } from "./read_ahead.ts";
 
@@ -67,7 +68,9 @@ export function createDeliver(
   ): void | Promise<void> {
     if (body === null) return sendWhole(exchange, head, null, outlet);
     const maxBytes = exchange.request.stream === true ? maxStreamBytes : maxResponseBytes;
-    const reading = body.bytes(maxBytes, exchange.memory);
+    const { memory } = exchange;
+    const kept = body.isHere || memory === undefined ? undefined : new FrameMemory(memory);
+    const reading = body.bytes(maxBytes, kept);
     return reading instanceof Promise
       ? reading.then((bytes) => sendWhole(exchange, head, bytes, outlet))
       : sendWhole(exchange, head, reading, outlet);

@@ -10,6 +10,9 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 // Blocks grow with the body up to a size that is copied in a millisecond or two, first use of the memory included.
 const [MIN_BLOCK_BYTES, MAX_BLOCK_BYTES] = [16_384, 524_288] as const;
+// A body that is longer takes all that it may need at once: bodies that each have a part would wait for each other.
+const SHORT_BYTES = 262_144;
+const MOST_AT_ONCE_BYTES = 67_108_864;
 // What a byte of new memory costs, in bytes that are decoded in that time.
 const COST = 2;
 
@@ -25,6 +28,9 @@ export class GrownBytes {
   #last: Bytes = new Uint8Array();
   #used = 0;
   #length = 0;
+  /** Bytes that were taken, and those of them that blocks have. */
+  #taken = 0;
+  #allocated = 0;
 
   /**
    * @param maxBytes No more will be added: the memory does not grow beyond it.
@@ -41,10 +47,20 @@ export class GrownBytes {
     if (rest.byteLength === 0) return;
     const wanted = Math.min(Math.max(MIN_BLOCK_BYTES, this.#length), MAX_BLOCK_BYTES);
     const size = Math.max(rest.byteLength, Math.min(wanted, this.#maxBytes - this.#length));
-    const waiting = this.#kept?.take(size);
+    const waiting = this.#take(size);
     return waiting === undefined
       ? this.#addBlock(size, rest)
       : waiting.then(() => this.#addBlock(size, rest));
+  }
+
+  /** Takes memory for a block unless it was taken before. */
+  #take(size: number): void | Promise<void> {
+    const needed = this.#allocated + size;
+    if (needed <= this.#taken) return;
+    const isLong = needed > SHORT_BYTES && this.#maxBytes <= MOST_AT_ONCE_BYTES;
+    const bytes = (isLong ? Math.max(needed, this.#maxBytes) : needed) - this.#taken;
+    this.#taken += bytes;
+    return this.#kept?.take(bytes);
   }
 
   /**
@@ -53,7 +69,9 @@ export class GrownBytes {
    * @param turns When the bytes of several blocks may be copied. Default: at once.
    */
   whole(turns?: Turns): Bytes | Promise<Bytes> {
-    return this.#blocks.length > 1 ? this.#join(turns) : this.#last.subarray(0, this.#used);
+    if (this.#blocks.length > 1) return this.#join(turns);
+    this.#giveRest(this.#allocated);
+    return this.#last.subarray(0, this.#used);
   }
 
   /** Copies into the last block. Returns what does not fit. */
@@ -68,6 +86,7 @@ export class GrownBytes {
   #addBlock(size: number, rest: Uint8Array): void {
     this.#last = new Uint8Array(size);
     this.#used = 0;
+    this.#allocated += size;
     this.#blocks.push(this.#last);
     this.#fill(rest);
   }
@@ -75,7 +94,6 @@ export class GrownBytes {
   /** The system provides the memory of the whole as it is written, while that of the blocks is freed. */
   async #join(turns: Turns | undefined): Promise<Bytes> {
     const whole = new Uint8Array(this.#length);
-    const unused = this.#last.byteLength - this.#used;
     let at = 0;
     for (const block of this.#blocks) {
       const used = block === this.#last ? this.#used : block.byteLength;
@@ -85,8 +103,14 @@ export class GrownBytes {
       at += used;
       block.buffer.transfer(0); // the collector may be slow
     }
-    this.#kept?.give(unused);
+    this.#giveRest(this.#length);
     this.#blocks = [];
     return whole;
+  }
+
+  /** Gives back what is not needed for so many bytes. */
+  #giveRest(bytes: number): void {
+    if (this.#taken > bytes) this.#kept?.give(this.#taken - bytes);
+    this.#taken = bytes;
   }
 }

@@ -41,12 +41,13 @@ interface Waiter {
 export const CONNECTION_BYTES = 16_384;
 
 // Of all bytes: what one connection may keep, and what is kept free for connections that keep little.
-const CONNECTION_SHARE = 1 / 4;
+const CONNECTION_SHARE = 1 / 3;
 const RESERVE_SHARE = 1 / 10;
-// A connection that keeps no more than this needs nothing but free bytes.
+// A connection that keeps no more than this needs nothing but free bytes. So few at a time may come from the reserve.
 const SMALL_BYTES = 262_144;
-// When nobody was given bytes for so long, the one who keeps least is given them from the reserve, or bytes are freed.
-const STALL_MS = 500;
+// When no bytes were given or given back for so long, the one who keeps least is given bytes from the reserve, or bytes are
+// freed. It is given bytes from the reserve, too, when it has waited for so long.
+const [STALL_MS, MAX_WAIT_MS] = [500, 3000] as const;
 // How long the service calls itself overloaded after it has refused an exchange or ended one.
 const OVERLOADED_MS = 5000;
 
@@ -77,6 +78,7 @@ export class MemoryBudget implements MemoryLedger {
   /** Accounts whose TCP has not ended. */
   #open = 0;
   #movedAt = 0;
+  #helpedAt = 0;
   #refusedAt = -Infinity;
 
   /** @param shared Default: the process has one isolate. */
@@ -153,7 +155,8 @@ export class MemoryBudget implements MemoryLedger {
     const kept = account.keptBytes + bytes;
     const free = this.freeBytes;
     if (kept <= SMALL_BYTES) return bytes <= free;
-    const open = this.isShort ? 0 : free - this.maxBytes * RESERVE_SHARE;
+    const reserved = bytes <= SMALL_BYTES ? 0 : this.maxBytes * RESERVE_SHARE;
+    const open = this.isShort ? 0 : free - reserved;
     // An identity may keep as much as it leaves to all others, so that there is always room for one more.
     return bytes <= open && kept <= this.maxConnectionBytes &&
       account.share.keptBytes + bytes <= open;
@@ -204,7 +207,7 @@ export class MemoryBudget implements MemoryLedger {
     this.#keptByOthers = others;
     if (this.#waiting.size === 0) return;
     this.#serve();
-    if (this.#clock.now() - this.#movedAt >= STALL_MS) this.#helpFirst();
+    this.#helpFirst();
   }
 
   /** Ends the largest part of the connection that keeps the most bytes. */
@@ -220,6 +223,7 @@ export class MemoryBudget implements MemoryLedger {
   #wakeSoon(): void {
     this.#wake ??= this.#clock.soon(() => {
       this.#wake = undefined;
+      this.#movedAt = this.#clock.now();
       this.#serve();
     });
   }
@@ -250,10 +254,18 @@ export class MemoryBudget implements MemoryLedger {
   /** Holds that each keep a part of what they need may wait for each other: one of them goes on, or gives way. */
   #helpFirst(): void {
     const [first] = this.#inOrder();
+    const now = this.#clock.now();
     if (first === undefined) return;
-    this.#movedAt = this.#clock.now();
-    if (this.isShort || first.bytes > this.freeBytes) return this.endLargest();
-    first.hold.keep(first.bytes);
-    this.#taken(first);
+    const isStalled = now - this.#movedAt >= STALL_MS;
+    const isLate = now - first.since >= MAX_WAIT_MS && now - this.#helpedAt >= STALL_MS;
+    if (!isStalled && !isLate) return;
+    this.#helpedAt = now;
+    if (!this.isShort && first.bytes <= this.freeBytes) {
+      first.hold.keep(first.bytes);
+      this.#taken(first);
+    } else if (isStalled) {
+      this.#movedAt = now;
+      this.endLargest();
+    }
   }
 }

@@ -44,6 +44,8 @@ const WORTHWHILE_SHARE = 1 / 16;
 // Growth that nothing explains is taken for fragments beyond this many bytes, or this part of the process's memory.
 const MIN_GROWTH_BYTES = 64 * 1024 * 1024;
 const GROWTH_SHARE = 1 / 8;
+// With so little memory left, growth is taken for fragments beyond this part of it.
+const FULL_GROWTH_SHARE = 3 / 4;
 // The part of the growth that remains after a tick: half of it after seven seconds.
 const KEPT_PER_TICK = 0.995;
 // A connection is no suspect for so many ticks after a message; when memory is urgently needed, for one.
@@ -59,7 +61,10 @@ export class MemoryWatch implements Disposable {
   readonly #stop: Cancel;
   /** The memory of the process and what was explained of it, at the last tick. */
   #last: { readonly rss: number; readonly explained: number } | undefined = undefined;
-  /** How much the process has grown for no reason that is known, lately. */
+  /**
+   * How much the process has grown for no reason that is known, lately. Negative when memory was allocated that has not
+   * been used yet.
+   */
   #growth = 0;
   /** The last tick in which the growth was small. */
   #calmAt = 0;
@@ -92,7 +97,7 @@ export class MemoryWatch implements Disposable {
     const isFull = reading.rss > maxBytes * FULL_SHARE;
     this.#addGrowth(reading);
     if (this.#growth < this.#maxGrowth / 2) this.#calmAt = budget.ticks;
-    if (this.#growth < (isFull ? this.#maxGrowth / 4 : this.#maxGrowth)) return;
+    if (this.#growth < this.#maxGrowth * (isFull ? FULL_GROWTH_SHARE : 1)) return;
     const isUrgent = isFull || this.#growth > 2 * this.#maxGrowth;
     const suspects = this.#findSuspects(isUrgent);
     const unheard = suspects.filter(({ heardAt }) => heardAt < 0).length;
@@ -112,7 +117,7 @@ export class MemoryWatch implements Disposable {
     const [grown, expected] = [rss - lastRss, explained - lastExplained];
     this.#last = { rss, explained };
     const kept = rss > this.#options.maxBytes * SHORT_SHARE ? 1 : KEPT_PER_TICK;
-    this.#growth = Math.max(0, this.#growth * kept + toUnexplained(grown, expected));
+    this.#growth = this.#growth * kept + toUnexplained(grown, expected);
   }
 
   /** Returns the bytes that all isolates can explain. */

@@ -9,14 +9,14 @@ import { LOOPBACK } from "../helpers/service.ts";
 import { startHttp, startRaw } from "../helpers/upstream.ts";
 
 const MIB = 1024 * 1024;
-// 80 MiB may be kept for clients, and 20 MiB for a connection.
+// 80 MiB may be kept for clients, and a third of that for a connection.
 const SMALL = { ...LOOPBACK, MEMORY_BYTES: String(256 * MIB) };
 const BODY_BYTES = 8 * MIB;
 const CONNECTIONS = 5;
 
 for (const workers of ["1", "2"]) {
   Deno.test(`responses that are held back are failed when memory is used up, with ${workers} of WORKERS`, async () => {
-    const memory = workers === "1" ? 256 : 352;
+    const memory = workers === "1" ? 256 : 512;
     await using held = startRaw(async (connection) => {
       if (await connection.readHead() === "") return;
       await connection.write(`HTTP/1.1 200 OK\r\ncontent-length: ${BODY_BYTES}\r\n\r\nbeginning`);
@@ -59,7 +59,7 @@ Deno.test("hello tells how much the service keeps for a connection", async () =>
   await using service = await startProcess(SMALL);
   await using client = await connect(service.url, ["wsfetch.v1"]);
   const { limits } = await client.next();
-  assertEquals(limits, { ...Object(limits), maxKeptBytes: 20 * MIB });
+  assertEquals(limits, { ...Object(limits), maxKeptBytes: Math.floor(80 * MIB / 3) });
 });
 
 Deno.test("a message of endless fragments is ended, and its memory is given back", async () => {

@@ -36,7 +36,9 @@ export function startCommand(
   settings: Record<string, string>,
   { args = [], flags = [], through = [] }: CommandOptions = {},
 ): Deno.Command {
-  const [, run = "", ...words] = deno.tasks.start.command.split(" ");
+  const command = deno.tasks.start.command.split(" ");
+  const assignments = command.slice(0, command.indexOf("deno"));
+  const [run = "", ...words] = command.slice(assignments.length + 1);
   const kept = ["PATH", "HOME", "DENO_DIR", "DENO_COVERAGE_DIR"].flatMap((name) => {
     const value = Deno.env.get(name);
     return value === undefined ? [] : [[name, value]];
@@ -46,7 +48,11 @@ export function startCommand(
     args: rest,
     cwd: ROOT,
     clearEnv: true,
-    env: { ...Object.fromEntries(kept), ...settings },
+    env: {
+      ...Object.fromEntries(kept),
+      ...Object.fromEntries(assignments.map((assignment) => assignment.split("="))),
+      ...settings,
+    },
     stdout: "piped",
     stderr: "piped",
   });

@@ -48,11 +48,24 @@ Deno.test("the memory does not grow beyond the most that will be added", () => {
   assertEquals(count.kept, 100);
 });
 
-Deno.test("a long body has the memory of at most a block more than its length", () => {
+Deno.test("a long body without a limit has the memory of at most a block more than its length", () => {
   const count = createCount();
   const grown = new GrownBytes(Infinity, count);
   for (let added = 0; added < 10_000_000; added += 1000) grown.add(new Uint8Array(1000));
   assert(count.kept <= 10_000_000 + 524_288);
+});
+
+Deno.test("a long body takes all that it may need at once, and gives back what it did not need", async () => {
+  const count = createCount();
+  const grown = new GrownBytes(8_000_000, count);
+  for (let added = 0; added < 200_000; added += 1000) grown.add(new Uint8Array(1000));
+  assert(count.kept <= 262_144);
+  grown.add(new Uint8Array(100_000));
+  assertEquals(count.kept, 8_000_000);
+  grown.add(new Uint8Array(1_000_000));
+  assertEquals(count.kept, 8_000_000);
+  assertEquals((await grown.whole()).byteLength, 1_300_000);
+  assertEquals(count.kept, 1_300_000);
 });
 
 Deno.test("add() waits until the bytes may be kept", async () => {

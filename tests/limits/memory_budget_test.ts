@@ -31,12 +31,12 @@ function createBench(shared?: { bytes: Float64Array; index: number }): Bench {
   };
 }
 
-Deno.test("an account keeps a quarter of the budget at most, and others are not limited by that", () => {
+Deno.test("an account keeps a third of the budget at most, and others are not limited by that", () => {
   const { open, budget } = createBench();
   const hold = open("a").hold(0);
-  assertEquals(budget.maxConnectionBytes, 25 * MIB);
-  assertEquals(hold.tryTake(25 * MIB), false); // the connection itself keeps some
-  assertEquals(hold.tryTake(24 * MIB), true);
+  assertEquals(budget.maxConnectionBytes, Math.floor(MAX_BYTES / 3));
+  assertEquals(hold.tryTake(MAX_BYTES / 3), false); // the connection itself keeps some
+  assertEquals(hold.tryTake(33 * MIB), true);
   assertEquals(hold.tryTake(1 * MIB), false);
   assertEquals(open("b").hold(0).tryTake(24 * MIB), true);
 });

@@ -155,10 +155,11 @@ Deno.test("memory that is freed and not returned to the system is no growth", ()
   bench.tick();
   bench.tick({ rss: 200 * MIB, external: 200 * MIB });
   bench.tick({ rss: 200 * MIB });
-  bench.tick({ rss: 200 * MIB, external: 150 * MIB });
-  bench.tick({ rss: 190 * MIB, external: 20 * MIB });
+  bench.tick({ rss: 200 * MIB, external: 30 * MIB }); // allocated, and used for the first time later
+  bench.tick({ rss: 195 * MIB, external: 5 * MIB });
+  bench.tick({ rss: 225 * MIB, external: 5 * MIB });
   assertEquals(bench.ended, []);
-  bench.tick({ rss: 255 * MIB, external: 20 * MIB });
+  bench.tick({ rss: 291 * MIB, external: 5 * MIB });
   assertEquals(bench.ended, ["idle"]);
 });
 

@@ -133,7 +133,7 @@ Deno.test("hello is the first frame of wsfetch.v1, and the plain dialect has no 
       maxResponseBytes: 8388608,
       maxTimeoutMs: 300000,
       windowBytes: 262144,
-      maxKeptBytes: 121_634_816,
+      maxKeptBytes: 162_179_754,
       maxConnections: 2500,
     },
   });
