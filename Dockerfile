@@ -6,7 +6,7 @@ RUN deno install
 
 FROM denoland/deno:2.9.6
 WORKDIR /app
-ENV HOST=0.0.0.0 PORT=8000 DENO_NO_UPDATE_CHECK=1 DENO_USE_CGROUPS=1
+ENV HOST=0.0.0.0 PORT=8000 DENO_NO_UPDATE_CHECK=1
 EXPOSE 8000
 COPY --from=dependencies --chown=deno:deno /deno-dir /deno-dir
 COPY LICENSE deno.json deno.lock main.ts ./
