@@ -99,6 +99,9 @@ export class MemoryHold {
   #kept = 0;
   #native = 0;
   #reject: ((reason: unknown) => void) | undefined = undefined;
+  /** Fulfils when the wait that was begun last has ended. */
+  #waiting: Promise<void> | undefined = undefined;
+  #aborted: { readonly reason: unknown } | undefined = undefined;
 
   /** @param bytes What the exchange keeps already. */
   constructor(account: MemoryAccount, bytes: number) {
@@ -126,18 +129,20 @@ export class MemoryHold {
 
   /**
    * Keeps so many bytes more. Returns nothing when they fit into the budget now, else a promise that fulfils when they
-   * do. No other call may be made meanwhile, except `abort` and `release`.
+   * do. Calls that are made meanwhile wait too, one after the other: decoders read ahead while a body is collected.
    *
    * @param isNative Whether V8 does not know of the bytes.
    * @throws The reason of `abort`, as a rejection.
    */
   take(bytes: number, isNative = false): void | Promise<void> {
     if (isNative) this.#countNative(bytes);
+    if (this.#waiting !== undefined) return this.#waiting.then(() => this.take(bytes));
     if (this.tryTake(bytes)) return;
-    return new Promise((resolve, reject) => {
+    if (this.#aborted !== undefined) return Promise.reject(this.#aborted.reason);
+    return this.#waiting = new Promise((resolve, reject) => {
       this.#reject = reject;
       this.account.ledger.wait(this, bytes, () => {
-        this.#reject = undefined;
+        this.#reject = this.#waiting = undefined;
         resolve();
       });
     });
@@ -149,18 +154,23 @@ export class MemoryHold {
     this.account.give(bytes);
   }
 
-  /** Ends a wait. */
+  /** Ends all waits. Later calls of `take` do not wait, either. */
   abort(reason: unknown): void {
-    if (this.#reject === undefined) return;
-    this.#reject(reason);
-    this.account.ledger.stopWaiting(this);
+    this.#aborted ??= { reason };
+    this.#endWait(reason);
   }
 
   /** Gives everything back. */
   release(): void {
-    this.abort(undefined);
+    this.#endWait(undefined);
     if (this.#kept !== 0) this.give(this.#kept);
     if (this.#native !== 0) this.#countNative(-this.#native);
+  }
+
+  #endWait(reason: unknown): void {
+    if (this.#reject === undefined) return;
+    this.#reject(reason);
+    this.account.ledger.stopWaiting(this);
   }
 
   #countNative(bytes: number): void {

@@ -190,3 +190,27 @@ Deno.test("isolates share a budget through their numbers", () => {
   two.budget.tick();
   assertEquals(two.open("b").hold(0).tryTake(2 * MIB), false);
 });
+
+Deno.test("take() while the same hold waits gets its bytes too: neither call waits for ever", async () => {
+  const { open, budget, clock } = createBench();
+  const other = open("other").hold(budget.freeBytes);
+  const hold = open("a").hold(0);
+  const taken: string[] = [];
+  const first = Promise.resolve(hold.take(KIB)).then(() => taken.push("first"));
+  const second = Promise.resolve(hold.take(KIB)).then(() => taken.push("second"));
+  other.release();
+  clock.turn();
+  await Promise.all([first, second]);
+  assertEquals([taken, hold.keptBytes], [["first", "second"], 2 * KIB]);
+});
+
+Deno.test("abort() ends all waits of a hold, and those that begin later", async () => {
+  const { open, budget } = createBench();
+  open("other").hold(budget.freeBytes);
+  const hold = open("a").hold(0);
+  const waits = [hold.take(KIB), hold.take(KIB)];
+  hold.abort(new Error("aborted"));
+  for (const wait of [...waits, hold.take(KIB)]) {
+    await assertRejects(() => Promise.resolve(wait), Error, "aborted");
+  }
+});
