@@ -625,3 +625,17 @@ for (const end of ["cancel", "abort"] as const) {
     assertEquals([exchange.signal.aborted, exchange.isCancelled], [true, end === "cancel"]);
   });
 }
+
+Deno.test("abort() ends a long response that waits for a client which does not read: its memory is needed", async () => {
+  const { outlet, webSocket } = createBench({ request: { stream: false } });
+  webSocket.buffered = 2;
+  let hasEnded = false;
+  const sending = Promise.resolve(
+    outlet.whole({ ...EMPTY, body: new Uint8Array(100_000) }, TIMING),
+  );
+  sending.catch(() => {}).finally(() => hasEnded = true);
+  await settle();
+  outlet.abort(new ProxyError("proxy_overloaded", "The service is short of memory"));
+  await settle();
+  assertEquals(hasEnded, true);
+});

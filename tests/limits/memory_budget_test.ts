@@ -214,3 +214,14 @@ Deno.test("abort() ends all waits of a hold, and those that begin later", async 
     await assertRejects(() => Promise.resolve(wait), Error, "aborted");
   }
 });
+
+Deno.test("a connection that waits is given no more than its share, however long nobody else takes anything", () => {
+  const { open, budget, clock } = createBench();
+  const account = open("a");
+  for (let count = 0; count < 20; count++) {
+    Promise.resolve(account.hold(0).take(8 * MIB)).catch(() => {});
+    clock.advance(500);
+    budget.tick();
+  }
+  assertEquals(account.keptBytes <= budget.maxConnectionBytes, true, `${account.keptBytes} bytes`);
+});
