@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { abortable } from "@std/async/abortable";
 import type { Clock } from "../clock.ts";
 import type { Dialect, ExchangeId, StreamDialect } from "../dialect/dialect.ts";
 import { toProxyError } from "../exchange/errors.ts";
@@ -229,11 +230,10 @@ export class FrameOutlet implements Outlet {
     encode: () => Generator<undefined, string> | undefined,
     { size, isPart }: { readonly size: number; readonly isPart: boolean },
   ): Promise<void> {
-    const { exchange } = this;
-    const { signal, memory, caller: { key: owner } } = exchange;
+    const { exchange, exchange: { signal, memory, caller: { key: owner } } } = this;
     const { socket } = this.#sink;
-    using _line = await socket.enterLine();
-    await this.ready();
+    using _line = await socket.enterLine(signal);
+    await abortable(Promise.resolve(this.ready()), signal);
     const steps = encode();
     if (steps === undefined) return;
     const text = await this.#deps.longWork.run(steps, { owner, size, signal });
@@ -241,8 +241,8 @@ export class FrameOutlet implements Outlet {
     if (text === undefined) throw signal.reason;
     const more = FRAME_COPIES * Math.max(0, text.length - size); // than was taken for the body
     memory?.keep(more);
-    const make = (): string | undefined => exchange.isCancelled ? undefined : text;
-    await (isPart ? socket.sendPart(make) : socket.send(make));
+    const make = (): string | undefined => signal.aborted ? undefined : text;
+    await abortable(Promise.resolve(isPart ? socket.sendPart(make) : socket.send(make)), signal);
     memory?.give(more);
   }
 

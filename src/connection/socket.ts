@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { abortable } from "@std/async/abortable";
 import type { Cancel, Clock } from "../clock.ts";
 import type { MemoryAccount } from "../limits/memory_account.ts";
 import { CLOSE_CODES, type CloseCode } from "../protocol/mod.ts";
@@ -61,8 +62,9 @@ const TICK_MS = 1;
 // Fewer bytes in the WebSocket's buffer are not counted.
 const COUNTED_BYTES = 32_768;
 
-// Shared by all sockets on which nothing waits; it stays empty.
+// Shared by all sockets on which nothing waits; the array stays empty.
 const NONE: WaitingFrame[] = [];
+const FREE: Promise<void> = Promise.resolve();
 
 /** Sends frames. No method throws. A class: every idle connection has one. */
 export class FrameSocket {
@@ -80,7 +82,7 @@ export class FrameSocket {
   #framedAt = -Infinity;
   #tickBytes = 0;
   /** Fulfils when the last long frame has been sent. */
-  #line: Promise<void> | undefined = undefined;
+  #line: Promise<void> = FREE;
 
   constructor(
     webSocket: ServerWebSocket,
@@ -132,12 +134,21 @@ export class FrameSocket {
     return bufferedAmount > COUNTED_BYTES ? bufferedAmount : 0;
   }
 
-  /** Waits for the end of the line of long frames, each of which is made when those before it were sent. */
-  async enterLine(): Promise<Disposable> {
+  /**
+   * Waits in the line of long frames, each of which is made when those before it were sent.
+   *
+   * @throws The signal's reason, as a rejection.
+   */
+  async enterLine(signal: AbortSignal): Promise<Disposable> {
     const before = this.#line;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#line = promise;
-    await before;
+    try {
+      await abortable(before, signal);
+    } catch (reason) {
+      before.then(resolve);
+      throw reason;
+    }
     return { [Symbol.dispose]: resolve };
   }
 

@@ -154,19 +154,23 @@ export class MemoryHold {
     this.account.give(bytes);
   }
 
-  /** Ends a wait. Later calls of `take` do not wait, either. */
+  /** Ends all waits. Later calls of `take` do not wait, either. */
   abort(reason: unknown): void {
     this.#aborted ??= { reason };
-    if (this.#reject === undefined) return;
-    this.#reject(reason);
-    this.account.ledger.stopWaiting(this);
+    this.#endWait(reason);
   }
 
   /** Gives everything back. */
   release(): void {
-    this.abort(undefined);
+    this.#endWait(undefined);
     if (this.#kept !== 0) this.give(this.#kept);
     if (this.#native !== 0) this.#countNative(-this.#native);
+  }
+
+  #endWait(reason: unknown): void {
+    if (this.#reject === undefined) return;
+    this.#reject(reason);
+    this.account.ledger.stopWaiting(this);
   }
 
   #countNative(bytes: number): void {

@@ -40,8 +40,10 @@ interface Waiter {
 /** What every connection keeps. */
 export const CONNECTION_BYTES = 16_384;
 
-// Of all bytes: what one connection may keep, and what is kept free for connections that keep little.
+// Of all bytes: what one connection may keep, what an identity may keep when it is helped, and what is kept free for
+// connections that keep little.
 const CONNECTION_SHARE = 1 / 3;
+const IDENTITY_SHARE = 1 / 2;
 const RESERVE_SHARE = 1 / 10;
 // A connection that keeps no more than this needs nothing but free bytes. So few at a time may come from the reserve.
 const SMALL_BYTES = 262_144;
@@ -210,10 +212,15 @@ export class MemoryBudget implements MemoryLedger {
     this.#helpFirst();
   }
 
-  /** Ends the largest part of the connection that keeps the most bytes. */
-  endLargest(): void {
+  /**
+   * Ends the largest part of the connection that keeps the most bytes.
+   *
+   * @param share Of an identity whose connections alone are looked at.
+   */
+  endLargest(share?: MemoryShare): void {
     let largest: MemoryAccount | undefined;
     for (const account of this.#accounts.keys()) {
+      if (share !== undefined && account.share !== share) continue;
       if (account.keptBytes > (largest?.keptBytes ?? 0)) largest = account;
     }
     this.refused();
@@ -251,21 +258,29 @@ export class MemoryBudget implements MemoryLedger {
     waiter.settle();
   }
 
-  /** Holds that each keep a part of what they need may wait for each other: one of them goes on, or gives way. */
+  /**
+   * Holds that each keep a part of what they need may wait for each other: one of them goes on, or gives way. Those that
+   * wait for their own connection have to wait for it.
+   */
   #helpFirst(): void {
-    const [first] = this.#inOrder();
-    const now = this.#clock.now();
+    const first = this.#inOrder().find(({ hold, bytes }) =>
+      hold.account.keptBytes + bytes <= this.maxConnectionBytes
+    );
     if (first === undefined) return;
+    const { hold, bytes, since } = first;
+    const { share } = hold.account;
+    const now = this.#clock.now();
     const isStalled = now - this.#movedAt >= STALL_MS;
-    const isLate = now - first.since >= MAX_WAIT_MS && now - this.#helpedAt >= STALL_MS;
+    const isLate = now - since >= MAX_WAIT_MS && now - this.#helpedAt >= STALL_MS;
     if (!isStalled && !isLate) return;
     this.#helpedAt = now;
-    if (!this.isShort && first.bytes <= this.freeBytes) {
-      first.hold.keep(first.bytes);
+    const isFree = !this.isShort && bytes <= this.freeBytes;
+    if (isFree && share.keptBytes + bytes <= this.maxBytes * IDENTITY_SHARE) {
+      hold.keep(bytes);
       this.#taken(first);
     } else if (isStalled) {
       this.#movedAt = now;
-      this.endLargest();
+      this.endLargest(isFree ? share : undefined);
     }
   }
 }

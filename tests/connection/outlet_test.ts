@@ -366,7 +366,8 @@ Deno.test("whole() sends nothing when the exchange is cancelled while its frame 
     // Each step takes so long that no other follows in its turn.
     const longWork = new LongWork(new Turns({ ...clock, now: () => time += 3 }));
     const { outlet, texts, fill, drain } = createBench({ request: { stream: false }, longWork });
-    const sending = outlet.whole(longResponse("text/plain"), TIMING);
+    const sending = Promise.resolve(outlet.whole(longResponse("text/plain"), TIMING));
+    sending.catch(() => {}); // rejects when it is cancelled
     await settle();
     assertEquals(clock.turn(), 1);
     await settle();
@@ -375,7 +376,7 @@ Deno.test("whole() sends nothing when the exchange is cancelled while its frame 
     outlet.cancel();
     await turnOver(clock);
     await drain();
-    await sending;
+    await Promise.allSettled([sending]);
     assertEquals(texts().length, 0);
   }
 });
@@ -625,3 +626,17 @@ for (const end of ["cancel", "abort"] as const) {
     assertEquals([exchange.signal.aborted, exchange.isCancelled], [true, end === "cancel"]);
   });
 }
+
+Deno.test("abort() ends a long response that waits for a client which does not read: its memory is needed", async () => {
+  const { outlet, webSocket } = createBench({ request: { stream: false } });
+  webSocket.buffered = 2;
+  let hasEnded = false;
+  const sending = Promise.resolve(
+    outlet.whole({ ...EMPTY, body: new Uint8Array(100_000) }, TIMING),
+  );
+  sending.catch(() => {}).finally(() => hasEnded = true);
+  await settle();
+  outlet.abort(new ProxyError("proxy_overloaded", "The service is short of memory"));
+  await settle();
+  assertEquals(hasEnded, true);
+});

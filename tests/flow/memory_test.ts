@@ -2,7 +2,7 @@
  * Clients that make the service keep much in memory, in a process whose memory is small.
  */
 import { assert, assertEquals, AssertionError } from "@std/assert";
-import { connect, connectV1 } from "../helpers/client.ts";
+import { connect, connectV1, type TestClient } from "../helpers/client.ts";
 import { startProcess } from "../helpers/process.ts";
 import { connectRaw } from "../helpers/raw_client.ts";
 import { LOOPBACK } from "../helpers/service.ts";
@@ -82,4 +82,24 @@ Deno.test("a message of endless fragments is ended, and its memory is given back
   }
   assert(sent < 1024 * MIB, "the message was never ended");
   assertEquals((await busy.ask({ type: "ping" })).type, "pong");
+});
+
+Deno.test("whole responses of 1 MiB to many connections end no connection, idle or busy", async () => {
+  const body = "x".repeat(MIB);
+  await using destination = startHttp(() => new Response(body));
+  await using service = await startProcess({ ...LOOPBACK, MEMORY_BYTES: String(512 * MIB) });
+  const open = (count: number): Promise<TestClient[]> =>
+    Promise.all(Array.from({ length: count }, () => connectV1(service.url)));
+  const codes: number[] = [];
+  const all = [...await open(50), ...await open(100)];
+  for (const { closed } of all) closed.then(({ code }) => codes.push(code));
+  const outcomes = await Promise.allSettled(
+    all.slice(50).map(async (client) => {
+      const frame = { type: "request", url: destination.origin, timeoutMs: 60_000 };
+      for (const id of [1, 2]) await client.ask({ ...frame, id });
+    }),
+  );
+  const ended = [...codes]; // before the clients close
+  await Promise.all(all.map((client) => client[Symbol.asyncDispose]()));
+  assertEquals([ended, outcomes.filter(({ status }) => status === "rejected").length], [[], 0]);
 });

@@ -108,10 +108,10 @@ Deno.test("a hold that ends while it waits leaves nothing behind", async () => {
 
 Deno.test("holds that wait for each other: the one that keeps least is helped after half a second", async () => {
   const { open, clock, budget, ended } = createBench();
-  const holds = Array.from({ length: 4 }, (_, index) => open(`a${index}`, "a").hold(10 * MIB));
+  const holds = Array.from({ length: 4 }, (_, index) => open(`a${index}`).hold(22 * MIB));
   const done: number[] = [];
   const waits = holds.map((hold, index) =>
-    Promise.resolve(hold.take(10 * MIB)).then(() => done.push(index))
+    Promise.resolve(hold.take(8 * MIB)).then(() => done.push(index))
   );
   clock.advance(499);
   budget.tick();
@@ -213,4 +213,28 @@ Deno.test("abort() ends all waits of a hold, and those that begin later", async 
   for (const wait of [...waits, hold.take(KIB)]) {
     await assertRejects(() => Promise.resolve(wait), Error, "aborted");
   }
+});
+
+Deno.test("a connection that waits is given no more than its share, however long nobody else takes anything", () => {
+  const { open, budget, clock } = createBench();
+  const account = open("a");
+  for (let count = 0; count < 20; count++) {
+    Promise.resolve(account.hold(0).take(8 * MIB)).catch(() => {});
+    clock.advance(500);
+    budget.tick();
+  }
+  assertEquals(account.keptBytes <= budget.maxConnectionBytes, true, `${account.keptBytes} bytes`);
+});
+
+Deno.test("what holds up an identity is ended, if nothing else does", () => {
+  const { open, clock, budget, ended } = createBench();
+  open("other").hold(20 * MIB);
+  open("a1", "a").hold(30 * MIB);
+  open("a2", "a").hold(15 * MIB);
+  const waiting = open("a3", "a").hold(0);
+  Promise.resolve(waiting.take(10 * MIB)).catch(() => {});
+  clock.advance(500);
+  budget.tick();
+  assertEquals(ended, ["a1"]);
+  waiting.abort(undefined);
 });
