@@ -58,10 +58,9 @@ export function toMemoryBytes(
   const least = leastMemory(LEAST_KEPT_BYTES, isolates);
   const byDefault = Math.max(least, Math.min(bytes * DEFAULT_SHARE, heapBytes * isolates));
   const memoryBytes = config.MEMORY_BYTES ?? Math.floor(byDefault);
-  const problems = [
-    ...(memoryBytes < least ? [`MEMORY_BYTES: must be at least ${least}`] : []),
-    ...findLargeLimits(config, memoryBytes, isolates),
-  ];
+  const problems = memoryBytes < least
+    ? [`MEMORY_BYTES: must be at least ${least}`]
+    : findLargeLimits(config, memoryBytes, isolates);
   if (problems.length > 0) throw new ConfigError(problems);
   return memoryBytes;
 }
