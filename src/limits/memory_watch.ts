@@ -44,6 +44,10 @@ const WORTHWHILE_SHARE = 1 / 16;
 // Growth that nothing explains is taken for fragments beyond this many bytes, or this part of the process's memory.
 const MIN_GROWTH_BYTES = 64 * 1024 * 1024;
 const GROWTH_SHARE = 1 / 8;
+// While the process has less than this part of its memory, growth harms nobody.
+const HARMLESS_SHARE = 1 / 2;
+// It takes so many ticks to see what has become of the growth.
+const PAUSE_TICKS = 4;
 // With so little memory left, growth is taken for fragments beyond this part of it.
 const FULL_GROWTH_SHARE = 3 / 4;
 // The part of the growth that remains after a tick: half of it after seven seconds.
@@ -66,6 +70,8 @@ export class MemoryWatch implements Disposable {
    * been used yet.
    */
   #growth = 0;
+  /** The next tick in which connections may be ended. */
+  #nextAt = 0;
   /** The last tick in which the growth was small. */
   #calmAt = 0;
 
@@ -98,6 +104,8 @@ export class MemoryWatch implements Disposable {
     this.#addGrowth(reading);
     if (this.#growth < this.#maxGrowth / 2) this.#calmAt = budget.ticks;
     if (this.#growth < this.#maxGrowth * (isFull ? FULL_GROWTH_SHARE : 1)) return;
+    if (reading.rss < maxBytes * HARMLESS_SHARE || !isFull && budget.ticks < this.#nextAt) return;
+    this.#nextAt = budget.ticks + PAUSE_TICKS;
     const isUrgent = isFull || this.#growth > 2 * this.#maxGrowth;
     const suspects = this.#findSuspects(isUrgent);
     const unheard = suspects.filter(({ heardAt }) => heardAt < 0).length;

@@ -21,7 +21,7 @@ interface Bench extends Disposable {
   tick(more?: Partial<MemoryReading>): void;
 }
 
-function createBench({ rss = 100 * MIB, heapUsed = 0 } = {}): Bench {
+function createBench({ rss = 190 * MIB, heapUsed = 0 } = {}): Bench {
   const clock = createFakeClock();
   const budget = new MemoryBudget(200 * MIB, clock);
   const connections = new Set<WatchedConnection>();
@@ -99,9 +99,13 @@ Deno.test("connections without an exchange are ended first, the latest first, an
   bench.tick();
   bench.tick({ rss: 70 * MIB });
   assertEquals(bench.ended, ["idle 8", "idle 7"]);
-  for (let left = 7; left > 0; left--) bench.tick({ rss: 70 * MIB });
+  for (let tick = 0; tick < 3; tick++) bench.tick({ rss: 70 * MIB });
+  assertEquals(bench.ended.length, 2); // its effect is waited for
+  for (let left = 7; left > 0; left--) {
+    for (let tick = 0; tick < 4; tick++) bench.tick({ rss: 80 * MIB });
+  }
   assertEquals(bench.ended.slice(2), [6, 5, 4, 3, 2, 1, 0].map((index) => `idle ${index}`));
-  bench.tick({ rss: 70 * MIB });
+  for (let tick = 0; tick < 4; tick++) bench.tick({ rss: 80 * MIB });
   assertEquals(bench.ended.slice(9), ["busy"]);
 });
 
@@ -138,13 +142,13 @@ Deno.test("a connection from which a message has just arrived is no suspect, and
   using bench = createBench();
   const connection = bench.open("late");
   bench.tick();
-  for (let tick = 0; tick < 3; tick++) bench.tick({ rss: 70 * MIB });
+  bench.tick({ rss: 80 * MIB });
   assertEquals(bench.ended, ["late"]);
   const heard = bench.open("heard");
   heard.hear();
-  for (let tick = 0; tick < 10; tick++) bench.tick({ rss: 70 * MIB });
+  for (let tick = 0; tick < 10; tick++) bench.tick({ rss: 80 * MIB });
   assertEquals(bench.ended, ["late"]);
-  bench.tick({ rss: 70 * MIB });
+  for (let tick = 0; tick < 4; tick++) bench.tick({ rss: 80 * MIB });
   assertEquals(bench.ended, ["late", "heard"]);
   connection.hear();
 });

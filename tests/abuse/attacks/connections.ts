@@ -176,7 +176,7 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
   {
     name: "uploads that nobody reads",
     does: "sends 64 uploads on each of 30 connections as far as their credit goes",
-    held: true,
+    held: false,
     run: (attacker) =>
       crowd(attacker, { count: 30 }, async (socket) => {
         await startUploads(attacker, socket.write);

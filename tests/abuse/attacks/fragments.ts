@@ -21,7 +21,7 @@ function createFragments(count: number, isFast: boolean): Attack {
     does: `sends one message of fragments without an end on ${sockets}, ${
       isFast ? "as fast as TCP takes it" : "1 MB/s each"
     }`,
-    held: true,
+    held: count === 1,
     takesPlaces: true,
     seconds: SECONDS,
     waveMs: WAVE_MS,
@@ -39,7 +39,7 @@ function createHalfFrames(count: number, mebibytes: number): Attack {
   return {
     name: `half-sent frames of ${mebibytes} MiB`,
     does: `sends a frame of ${mebibytes} MiB but for its last byte, on ${count} connections`,
-    held: true,
+    held: false,
     takesPlaces: true,
     waveMs: WAVE_MS,
     run: (attacker) =>

@@ -190,7 +190,7 @@ const LARGE_REQUESTS: readonly InFlight[] = [
   {
     name: "nested JSON in a request",
     does: "sends requests with 1 MiB of nested lists as json",
-    held: true,
+    held: false,
     count: 1,
     inFlight: 8,
     frame: (id, { origin }) =>
@@ -203,7 +203,7 @@ const LARGE_REQUESTS: readonly InFlight[] = [
   {
     name: "keys in a request",
     does: "sends requests with 1 MiB of members as json",
-    held: true,
+    held: false,
     count: 1,
     inFlight: 8,
     frame: (id, { origin }) => asJson(id, `${origin}/`, keys(FRAME_BYTES - 512)),
@@ -256,7 +256,7 @@ const LARGE_FRAMES: readonly Flood[] = [
   {
     name: "nearly too large frames on 300 connections",
     does: "sends malformed frames of just under MAX_FRAME_BYTES on 300 connections at once",
-    held: true,
+    held: false,
     count: 300,
     told: TOO_MANY,
     frame: () => textFrame("x".repeat(FRAME_BYTES - 1)),

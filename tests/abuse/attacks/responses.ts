@@ -64,14 +64,14 @@ const KEPT: readonly Requests[] = [
   {
     name: "whole responses",
     does: "requests 8 MiB of text on 20 × 64 exchanges and reads all of it",
-    held: true,
+    held: false,
     count: 20,
     path: "/text",
   },
   {
     name: "whole responses of bytes",
     does: "requests 8 MiB of bytes on 20 × 16 exchanges and reads all of it",
-    held: true,
+    held: false,
     count: 20,
     inFlight: 16,
     path: "/binary",
@@ -79,7 +79,7 @@ const KEPT: readonly Requests[] = [
   {
     name: "whole responses of control characters",
     does: "requests 8 MiB that are six times as long in JSON, on 20 × 16 exchanges",
-    held: true,
+    held: false,
     count: 20,
     inFlight: 16,
     path: "/controls",
@@ -87,7 +87,7 @@ const KEPT: readonly Requests[] = [
   {
     name: "whole responses, unread",
     does: "requests 8 MiB of text on 20 × 64 exchanges and reads nothing",
-    held: true,
+    held: false,
     count: 20,
     bytesPerSecond: 0,
     path: "/text",
@@ -95,7 +95,7 @@ const KEPT: readonly Requests[] = [
   {
     name: "whole responses, slowly read",
     does: "requests 8 MiB of text on 100 × 8 exchanges and reads 64 KB a second",
-    held: true,
+    held: false,
     count: 100,
     inFlight: 8,
     bytesPerSecond: SLOW_BYTES_PER_SECOND,
@@ -104,7 +104,7 @@ const KEPT: readonly Requests[] = [
   {
     name: "streams, unread",
     does: "streams 50 × 64 endless bodies and reads nothing",
-    held: true,
+    held: false,
     count: 50,
     members: { stream: true },
     bytesPerSecond: 0,
@@ -132,7 +132,7 @@ const KEPT: readonly Requests[] = [
     name: "large requests to a silent destination",
     does:
       "sends requests with bodies of nearly 1 MiB, 64 on each of 30 connections, that nobody answers",
-    held: true,
+    held: false,
     count: 30,
     members: { method: "POST", text: "x".repeat(MIB - 1024) },
     path: "/silent",
@@ -158,7 +158,7 @@ const COSTLY: readonly Requests[] = [
   {
     name: "JSON of many keys",
     does: "requests JSON with half a million keys, 16 at once on 4 connections",
-    held: true,
+    held: false,
     count: 4,
     inFlight: 16,
     path: "/keys-json",
@@ -175,7 +175,7 @@ const COSTLY: readonly Requests[] = [
   {
     name: "data lines on 20 connections",
     does: "streams lines `data:` without an end as events, on 20 × 16 exchanges",
-    held: true,
+    held: false,
     count: 20,
     inFlight: 16,
     members: { stream: "events" },
