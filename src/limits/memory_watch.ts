@@ -125,7 +125,8 @@ export class MemoryWatch implements Disposable {
     const [grown, expected] = [rss - lastRss, explained - lastExplained];
     this.#last = { rss, explained };
     const kept = rss > this.#options.maxBytes * SHORT_SHARE ? 1 : KEPT_PER_TICK;
-    this.#growth = this.#growth * kept + toUnexplained(grown, expected);
+    const growth = this.#growth * kept + toUnexplained(grown, expected);
+    this.#growth = Math.max(growth, -this.#maxGrowth / 2); // more than that would hide fragments
   }
 
   /** Returns the bytes that all isolates can explain. */
