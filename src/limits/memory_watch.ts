@@ -45,15 +45,15 @@ const WORTHWHILE_SHARE = 1 / 16;
 const MIN_GROWTH_BYTES = 64 * 1024 * 1024;
 const GROWTH_SHARE = 1 / 8;
 // While the process has less than this part of its memory, growth harms nobody.
-const HARMLESS_SHARE = 1 / 2;
+const HARMLESS_SHARE = 0.4;
 // It takes so many ticks to see what has become of the growth.
 const PAUSE_TICKS = 4;
 // With so little memory left, growth is taken for fragments beyond this part of it.
 const FULL_GROWTH_SHARE = 3 / 4;
 // The part of the growth that remains after a tick: half of it after seven seconds.
 const KEPT_PER_TICK = 0.995;
-// A connection is no suspect for so many ticks after a message; when memory is urgently needed, for one.
-const TRUSTED_TICKS = 10;
+// A connection is no suspect for so many ticks after a message, mostly and when memory is urgently needed.
+const [TRUSTED_TICKS, URGENT_TRUSTED_TICKS] = [10, 5] as const;
 // The part of the suspects that is ended at a time: mostly, and when memory is urgently needed.
 const [SUSPECTS_SHARE, URGENT_SHARE] = [1 / 8, 1 / 2] as const;
 
@@ -110,7 +110,7 @@ export class MemoryWatch implements Disposable {
     const suspects = this.#findSuspects(isUrgent);
     const unheard = suspects.filter(({ heardAt }) => heardAt < 0).length;
     const share = isFull ? 1 : isUrgent ? URGENT_SHARE : SUSPECTS_SHARE;
-    const count = Math.max(isUrgent ? unheard : 0, Math.ceil(suspects.length * share));
+    const count = isUrgent && !isFull && unheard > 0 ? unheard : Math.ceil(suspects.length * share);
     for (const suspect of suspects.slice(0, count)) suspect.endForMemory();
   }
 
@@ -142,7 +142,8 @@ export class MemoryWatch implements Disposable {
    */
   #findSuspects(isUrgent: boolean): readonly WatchedConnection[] {
     const { budget: { ticks }, connections } = this.#options;
-    const trustedFrom = isUrgent ? ticks : Math.max(this.#calmAt, ticks - TRUSTED_TICKS);
+    const trustedTicks = isUrgent ? URGENT_TRUSTED_TICKS : TRUSTED_TICKS;
+    const trustedFrom = Math.max(isUrgent ? 0 : this.#calmAt, ticks - trustedTicks);
     const silent = [...connections()].filter(({ heardAt }) => heardAt < trustedFrom);
     const rank = ({ heardAt, isBusy }: WatchedConnection): number =>
       isBusy ? 2 : heardAt < 0 ? 0 : 1;

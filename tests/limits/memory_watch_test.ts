@@ -115,6 +115,8 @@ Deno.test("connections that have never sent a message are ended before others", 
   for (let index = 0; index < 4; index++) bench.open(`heard ${index}`).hear();
   for (let tick = 0; tick < 12; tick++) bench.tick();
   bench.tick({ rss: 150 * MIB });
+  assertEquals(bench.ended, ["never"]);
+  for (let tick = 0; tick < 4; tick++) bench.tick({ rss: 150 * MIB });
   assertEquals(bench.ended, ["never", "heard 3", "heard 2"]);
 });
 

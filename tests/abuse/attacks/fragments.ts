@@ -21,7 +21,7 @@ function createFragments(count: number, isFast: boolean): Attack {
     does: `sends one message of fragments without an end on ${sockets}, ${
       isFast ? "as fast as TCP takes it" : "1 MB/s each"
     }`,
-    held: count === 1,
+    held: !isFast,
     takesPlaces: true,
     seconds: SECONDS,
     waveMs: WAVE_MS,
