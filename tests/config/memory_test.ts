@@ -11,8 +11,8 @@ function problemsOf(settings: Record<string, string>, isolates: number): readonl
 }
 
 Deno.test("toMemoryBytes() refuses too little memory with one number, which suffices", () => {
-  for (const isolates of [1, 2]) {
-    const least = (128 + 96 * isolates) * MIB;
+  for (const [isolates, program] of [[1, 96], [2, 288]] as const) {
+    const least = (144 + program) * MIB;
     const problem = `MEMORY_BYTES: must be at least ${least}`;
     for (const bytes of [MIB, least - 1]) {
       const problems = problemsOf({ MEMORY_BYTES: String(bytes) }, isolates);
@@ -20,12 +20,12 @@ Deno.test("toMemoryBytes() refuses too little memory with one number, which suff
     }
     const config = parseConfig({ MEMORY_BYTES: String(least) });
     assertEquals(toMemoryBytes(config, isolates), least);
-    assertEquals(toKeptBytes(least, isolates), 64 * MIB);
+    assertEquals(toKeptBytes(least, isolates), 72 * MIB);
   }
 });
 
 Deno.test("toMemoryBytes() refuses a limit that is larger than what a connection may keep", () => {
-  const settings = { MEMORY_BYTES: String(224 * MIB), MAX_RESPONSE_BYTES: String(16 * MIB + 1) };
+  const settings = { MEMORY_BYTES: String(240 * MIB), MAX_RESPONSE_BYTES: String(8 * MIB + 1) };
   const [problem] = problemsOf(settings, 1);
-  assertEquals(problem?.includes(`MAX_RESPONSE_BYTES: must not be above ${16 * MIB}`), true);
+  assertEquals(problem?.includes(`MAX_RESPONSE_BYTES: must not be above ${8 * MIB}`), true);
 });
