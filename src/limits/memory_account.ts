@@ -98,6 +98,7 @@ export class MemoryHold {
   readonly account: MemoryAccount;
   #kept = 0;
   #native = 0;
+  #isReleased = false;
   #reject: ((reason: unknown) => void) | undefined = undefined;
   /** Fulfils when the wait that was begun last has ended. */
   #waiting: Promise<void> | undefined = undefined;
@@ -132,9 +133,10 @@ export class MemoryHold {
    * do. Calls that are made meanwhile wait too, one after the other: decoders read ahead while a body is collected.
    *
    * @param isNative Whether V8 does not know of the bytes.
-   * @throws The reason of `abort`, as a rejection.
+   * @throws The reason of `abort`, as a rejection; an error after `release`.
    */
   take(bytes: number, isNative = false): void | Promise<void> {
+    if (this.#isReleased) return Promise.reject(new Error("The exchange has ended"));
     if (isNative) this.#countNative(bytes);
     if (this.#waiting !== undefined) return this.#waiting.then(() => this.take(bytes));
     if (this.tryTake(bytes)) return;
@@ -162,6 +164,7 @@ export class MemoryHold {
 
   /** Gives everything back. */
   release(): void {
+    this.#isReleased = true;
     this.#endWait(undefined);
     if (this.#kept !== 0) this.give(this.#kept);
     if (this.#native !== 0) this.#countNative(-this.#native);

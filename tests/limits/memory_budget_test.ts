@@ -238,3 +238,11 @@ Deno.test("what holds up an identity is ended, if nothing else does", () => {
   assertEquals(ended, ["a1"]);
   waiting.abort(undefined);
 });
+
+Deno.test("take() after release() keeps nothing: a decoder may be late", async () => {
+  const { open, budget } = createBench();
+  const hold = open("a").hold(0);
+  hold.release();
+  await assertRejects(() => Promise.resolve(hold.take(KIB, true)), Error, "ended");
+  assertEquals(budget.keptBytes, CONNECTION_BYTES);
+});
