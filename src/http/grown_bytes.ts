@@ -45,12 +45,21 @@ export class GrownBytes {
   add(piece: Uint8Array): void | Promise<void> {
     const rest = this.#fill(piece);
     if (rest.byteLength === 0) return;
-    const wanted = Math.min(Math.max(MIN_BLOCK_BYTES, this.#length), MAX_BLOCK_BYTES);
-    const size = Math.max(rest.byteLength, Math.min(wanted, this.#maxBytes - this.#length));
+    const wanted = Math.min(this.#wantedBytes(), this.#maxBytes - this.#length);
+    const size = Math.max(rest.byteLength, wanted);
     const waiting = this.#take(size);
     return waiting === undefined
       ? this.#addBlock(size, rest)
       : waiting.then(() => this.#addBlock(size, rest));
+  }
+
+  /** Returns the size of the next block, if what is added does not need more. */
+  #wantedBytes(): number {
+    if (this.#allocated === 0) return 0; // most bodies that arrive in one piece are short
+    const doubled = Math.min(Math.max(MIN_BLOCK_BYTES, this.#length), MAX_BLOCK_BYTES);
+    return this.#allocated < SHORT_BYTES
+      ? Math.min(doubled, SHORT_BYTES - this.#allocated)
+      : doubled;
   }
 
   /** Takes memory for a block unless it was taken before. */
@@ -108,7 +117,7 @@ export class GrownBytes {
     return whole;
   }
 
-  /** Gives back what is not needed for so many bytes. */
+  /** Ends the count of memory beyond the bytes that are needed. */
   #giveRest(bytes: number): void {
     if (this.#taken > bytes) this.#kept?.give(this.#taken - bytes);
     this.#taken = bytes;
