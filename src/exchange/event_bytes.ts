@@ -19,6 +19,7 @@ export class EventBytes {
   /** The number of bytes that most events fit in. */
   readonly #usualBytes: number;
   #taken = 0;
+  #isLent = false;
 
   constructor(usualBytes: number, memory: KeptBytes | undefined) {
     this.#usualBytes = usualBytes;
@@ -49,6 +50,19 @@ export class EventBytes {
     this.length += end - start;
     if (end - start === 1) this.bytes[length] = source[start] ?? 0;
     else if (end > start) this.bytes.set(source.subarray(start, end), length);
+  }
+
+  /** Returns a part of the bytes, which are not changed until {@linkcode EventBytes.reclaim}. */
+  lend(start: number, end: number): Bytes {
+    this.#isLent = true;
+    return this.bytes.subarray(start, end);
+  }
+
+  /** Drops all bytes if some were lent. */
+  reclaim(): void {
+    if (!this.#isLent) return;
+    this.#isLent = false;
+    this.clear();
   }
 
   /** Drops all bytes. Memory that was taken is freed at once, and given back. */

@@ -34,8 +34,6 @@ export class ServerSentEventParser implements StreamParser {
   readonly #maxFieldBytes: number;
   /** Whether a line was cut that is not parsed yet. */
   #hasLine = false;
-  /** Whether the last event was handed on as bytes that are kept. */
-  #isLent = false;
   /** The size of the data so far, with a LF after each line. */
   #dataBytes = 0;
   /** The only line of the data so far, in the piece that is being parsed. */
@@ -61,10 +59,7 @@ export class ServerSentEventParser implements StreamParser {
   }
 
   next(): StreamEvent | Promise<void> | undefined {
-    if (this.#isLent) {
-      this.#isLent = false;
-      this.#kept.clear();
-    }
+    this.#kept.reclaim();
     for (;;) {
       const isCut = this.#hasLine || this.#lines.cut();
       if (isCut instanceof Promise) return isCut;
@@ -168,8 +163,7 @@ export class ServerSentEventParser implements StreamParser {
     this.#only = undefined;
     if (only !== undefined) return lines.textOf(only.bytes, only.start, only.end);
     const kept = this.#kept;
-    this.#isLent = size > FREE_BYTES;
-    if (this.#isLent) return kept.bytes.subarray(0, size);
+    if (size > FREE_BYTES) return kept.lend(0, size);
     const data = lines.textOf(kept.bytes, 0, size);
     kept.clear();
     return data;

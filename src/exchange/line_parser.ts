@@ -15,8 +15,6 @@ export class LineParser implements StreamParser {
   readonly #lines: LineCutter;
   readonly #kept: EventBytes;
   readonly #maxEventBytes: number;
-  /** Whether the last line was handed on as bytes that are kept. */
-  #isLent = false;
 
   constructor(maxEventBytes: number, memory: KeptBytes | undefined) {
     const maxLineBytes = maxEventBytes + 1; // the last byte may be the CR of a CR LF
@@ -34,10 +32,7 @@ export class LineParser implements StreamParser {
   }
 
   next(): StreamEvent | Promise<void> | undefined {
-    if (this.#isLent) {
-      this.#isLent = false;
-      this.#kept.clear();
-    }
+    this.#kept.reclaim();
     const isCut = this.#lines.cut();
     if (isCut instanceof Promise) return isCut;
     if (!isCut) return this.#lines.keepRest();
@@ -57,10 +52,10 @@ export class LineParser implements StreamParser {
   #make(bytes: Bytes, start: number, end: number): StreamEvent {
     if (end - start > this.#maxEventBytes) throw eventTooLarge(this.#maxEventBytes);
     const kept = this.#kept;
-    this.#isLent = bytes === kept.bytes && end - start > FREE_BYTES;
-    if (this.#isLent) return createEvent("line", bytes.subarray(start, end));
+    const isKept = bytes === kept.bytes;
+    if (isKept && end - start > FREE_BYTES) return createEvent("line", kept.lend(start, end));
     const data = this.#lines.textOf(bytes, start, end);
-    if (bytes === kept.bytes) kept.clear();
+    if (isKept) kept.clear();
     return createEvent("line", data);
   }
 }
