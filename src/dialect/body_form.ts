@@ -26,9 +26,11 @@ export interface FrameBody {
   readonly contentType: string | undefined;
 }
 
-// The bytes of one step, which takes 0.5 ms to 3 ms: most for control characters, of which each becomes six characters.
-// They are divisible by 3 for base64, and more than 128 KiB: shorter strings than that are copied by V8's collector.
-const STEP_BYTES = 196_608;
+/**
+ * The bytes of one step, which takes 0.5 ms to 3 ms: most for control characters, of which each becomes six characters.
+ * They are divisible by 3 for base64, and more than 128 KiB: shorter strings than that are copied by V8's collector.
+ */
+export const STEP_BYTES = 196_608;
 
 // `ignoreBOM` keeps a byte order mark in the text, so that decoding is reversible.
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });

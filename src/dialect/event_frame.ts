@@ -4,10 +4,7 @@
  * @module
  */
 import type { EventFrame } from "../protocol/mod.ts";
-import { joinInSteps } from "./body_form.ts";
-
-// As in `body_form.ts`: a step takes 0.5 ms to 3 ms.
-const STEP_BYTES = 196_608;
+import { joinInSteps, STEP_BYTES } from "./body_form.ts";
 
 /**
  * Returns the text of an event frame in steps that take a few milliseconds at most; yields between them.
