@@ -194,9 +194,14 @@ export class FrameSocket {
   }
 
   #isFull(): boolean {
+    return this.#countBuffered() > this.#options.highWaterBytes;
+  }
+
+  /** Returns how many bytes the WebSocket's buffer has, and counts them as kept if they are many. */
+  #countBuffered(): number {
     const { bufferedAmount } = this.#webSocket;
     if (bufferedAmount > COUNTED_BYTES) this.#listener.memory.account.setBuffered(bufferedAmount);
-    return bufferedAmount > this.#options.highWaterBytes;
+    return bufferedAmount;
   }
 
   #isPaced(): boolean {
@@ -215,7 +220,7 @@ export class FrameSocket {
     const webSocket = this.#webSocket;
     if (message === undefined || webSocket.readyState !== WebSocket.OPEN) return;
     webSocket.send(message);
-    if (message.length > COUNTED_BYTES) this.#isFull();
+    if (message.length > COUNTED_BYTES) this.#countBuffered();
   }
 
   /** Hands over the frames that wait, as far as the buffer allows. Reports whether any left a queue. */

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Cancel, Clock } from "../clock.ts";
+import type { Clock } from "../clock.ts";
+import type { MemoryHold } from "../limits/memory_account.ts";
 import { ProxyError, type ProxyRequest } from "../protocol/mod.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -33,11 +34,11 @@ export function admit(
   limits: MemoryLimits,
   clock: Clock,
 ): void | Promise<void> {
-  const { memory, request } = exchange;
+  const { memory, request, signal } = exchange;
   if (memory === undefined) return;
   const bytes = toNeededBytes(request, limits);
   if (memory.tryTake(bytes)) return;
-  return waitForMemory(exchange, bytes, clock);
+  return waitForMemory(memory, bytes, { signal, clock });
 }
 
 /** Returns the error of an exchange for which there is too little memory. */
@@ -46,11 +47,14 @@ export function overloaded(): ProxyError {
   return new ProxyError("proxy_overloaded", message, { retryAfterMs: RETRY_AFTER_MS });
 }
 
-async function waitForMemory(exchange: Exchange, bytes: number, clock: Clock): Promise<void> {
-  const { memory, signal } = exchange;
-  const cancel: Cancel = clock.after(MAX_WAIT_MS, () => memory?.abort(overloaded()));
+async function waitForMemory(
+  memory: MemoryHold,
+  bytes: number,
+  { signal, clock }: { readonly signal: AbortSignal; readonly clock: Clock },
+): Promise<void> {
+  const cancel = clock.after(MAX_WAIT_MS, () => memory.abort(overloaded()));
   try {
-    await memory?.take(bytes);
+    await memory.take(bytes);
   } catch (thrown) {
     throw signal.aborted ? signal.reason : thrown;
   } finally {
