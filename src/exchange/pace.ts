@@ -17,8 +17,9 @@ const FEW_ENDED = 16;
 const MAX_WAIT_MS = 200;
 
 /**
- * Lets exchanges start 64 at a time, and where some have to wait, one of each connection in each round. Where exchanges wait and few are ending, they
- * wait for destinations and not for the event loop: then 64 more start. No exchange waits for more than 200 ms and a turn.
+ * Lets exchanges start 64 at a time. Those that have to wait start in rounds, one of each connection in a round. Where
+ * exchanges wait and few are ending, they wait for destinations and not for the event loop: then 64 more start. No exchange
+ * waits for more than 200 ms and a turn.
  */
 export class Pace {
   readonly #clock: Clock;

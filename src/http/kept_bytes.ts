@@ -4,7 +4,7 @@
  * @module
  */
 
-/** A count of bytes. Whoever has created the object gives back what is left in it. */
+/** A count of bytes. Its creator subtracts what is left in it at the end. */
 export interface KeptBytes {
   /**
    * Called before so many bytes more are kept. Returns a promise when they have to wait for others to be given back.
@@ -13,6 +13,6 @@ export interface KeptBytes {
    * @throws What ended the wait, as a rejection.
    */
   take(bytes: number, isNative?: boolean): void | Promise<void>;
-  /** Gives back a part. */
+  /** Subtracts bytes that are no longer kept. */
   give(bytes: number): void;
 }

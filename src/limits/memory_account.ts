@@ -54,7 +54,7 @@ export class MemoryAccount {
     return this.#buffered;
   }
 
-  /** Sets {@linkcode MemoryAccount.bufferedBytes}: they are kept whatever the budget says. */
+  /** Sets {@linkcode MemoryAccount.bufferedBytes}. They count even if they exceed the budget. */
   setBuffered(bytes: number): void {
     const more = bytes - this.#buffered;
     if (more === 0) return;
@@ -73,12 +73,12 @@ export class MemoryAccount {
     return new MemoryHold(this, bytes);
   }
 
-  /** Counts bytes whatever the budget says. */
+  /** Adds bytes that are in memory already, even if they exceed the budget. */
   keep(bytes: number): void {
     this.#count(bytes);
   }
 
-  /** Gives bytes back. */
+  /** Subtracts bytes that are no longer in memory. */
   give(bytes: number): void {
     this.#count(-bytes);
   }
@@ -115,7 +115,7 @@ export class MemoryHold {
     return this.#kept;
   }
 
-  /** Counts bytes whatever the budget says. */
+  /** Adds bytes of the exchange that are in memory already, even if they exceed the budget. */
   keep(bytes: number): void {
     this.#kept += bytes;
     this.account.keep(bytes);
@@ -150,7 +150,7 @@ export class MemoryHold {
     });
   }
 
-  /** Gives back a part. */
+  /** Subtracts bytes of the exchange that are no longer in memory. */
   give(bytes: number): void {
     this.#kept -= bytes;
     this.account.give(bytes);
@@ -162,7 +162,7 @@ export class MemoryHold {
     this.#endWait(reason);
   }
 
-  /** Gives everything back. */
+  /** Subtracts all bytes of the exchange, which has ended. */
   release(): void {
     this.#isReleased = true;
     this.#endWait(undefined);

@@ -235,7 +235,7 @@ export class MemoryBudget implements MemoryLedger {
     });
   }
 
-  /** Gives bytes to those that wait: first to the connections that keep the least. */
+  /** Lets waiting exchanges keep their bytes if these fit now: first those of connections that keep the least. */
   #serve(): void {
     for (const waiter of this.#inOrder()) {
       if (waiter.hold.tryTake(waiter.bytes)) this.#taken(waiter);

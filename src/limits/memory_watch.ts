@@ -44,7 +44,7 @@ const WORTHWHILE_SHARE = 1 / 16;
 // Growth that nothing explains is taken for fragments beyond this many bytes, or this part of the process's memory.
 const MIN_GROWTH_BYTES = 64 * 1024 * 1024;
 const GROWTH_SHARE = 1 / 8;
-// While the process has less than this part of its memory, growth harms nobody.
+// While the process uses less than this part of its memory, no connection is ended for growth.
 const HARMLESS_SHARE = 0.4;
 // It takes so many ticks to see what has become of the growth.
 const PAUSE_TICKS = 4;
@@ -92,19 +92,19 @@ export class MemoryWatch implements Disposable {
     budget.isShort = reading.rss > maxBytes * SHORT_SHARE ||
       reading.heapUsed > maxHeapBytes * HEAP_SHARE;
     budget.tick();
+    const isFull = reading.rss > maxBytes * FULL_SHARE;
     const isWorthwhile = budget.keptBytes > budget.maxBytes * WORTHWHILE_SHARE;
-    if (isWorthwhile && reading.rss > maxBytes * FULL_SHARE) budget.endLargest();
-    this.#judge(reading);
+    if (isWorthwhile && isFull) budget.endLargest();
+    this.#addGrowth(reading);
+    this.#judge(reading, isFull);
   }
 
   /** Looks for growth that nothing explains, and ends the connections that may have caused it. */
-  #judge(reading: MemoryReading): void {
+  #judge({ rss }: MemoryReading, isFull: boolean): void {
     const { maxBytes, budget } = this.#options;
-    const isFull = reading.rss > maxBytes * FULL_SHARE;
-    this.#addGrowth(reading);
     if (this.#growth < this.#maxGrowth / 2) this.#calmAt = budget.ticks;
     if (this.#growth < this.#maxGrowth * (isFull ? FULL_GROWTH_SHARE : 1)) return;
-    if (reading.rss < maxBytes * HARMLESS_SHARE || !isFull && budget.ticks < this.#nextAt) return;
+    if (rss < maxBytes * HARMLESS_SHARE || !isFull && budget.ticks < this.#nextAt) return;
     this.#nextAt = budget.ticks + PAUSE_TICKS;
     const isUrgent = isFull || this.#growth > 2 * this.#maxGrowth;
     const suspects = this.#findSuspects(isUrgent);

@@ -121,7 +121,7 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject, TurnR
   }
 
   /**
-   * Ends TCP within milliseconds and without a Close frame, whatever the client does, also in the middle of a message.
+   * Ends TCP within milliseconds without waiting for the client, even in the middle of a message, and sends no Close frame.
    * What was sent and has not left yet keeps TCP open until the client takes it; nothing is read any more. The places
    * are held until TCP has ended.
    */

@@ -65,8 +65,8 @@ export class ReadingLoop {
 }
 
 /**
- * Ends the TCP connection of an open WebSocket, whatever its client does, and frees what was read of an unfinished
- * message. What was sent before and has not left yet is sent still, and TCP lasts until the client has
+ * Ends the TCP connection of an open WebSocket without waiting for the client, and frees the part of an unfinished
+ * message that was read. What was sent before and has not left yet is sent still, and TCP lasts until the client has
  * taken it. The messages that are read within the next milliseconds must make the loop end.
  *
  * @param ended Is called when TCP has ended. A `close` event that fires after this function has returned `true` may be
