@@ -30,10 +30,18 @@ export async function answerSoak(request: Request): Promise<Response> {
       return new Response(events.join(""), { headers: { "content-type": "text/event-stream" } });
     }
     case "/silent":
-      return await new Promise(() => {});
+      await untilAborted(request.signal); // a handler without an end would keep its descriptor
+      return new Response();
     default:
       return Response.json({ mark });
   }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 /** What an exchange works with. */
