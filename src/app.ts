@@ -159,7 +159,7 @@ export function createApp(config: Config, deps: AppDeps = {}): App {
     ...common,
     places: createConnectionPlaces(config.MAX_CONNECTIONS, group?.connectionCounts),
     connections,
-    turns: new ReadingTurns(systemClock),
+    turns: new ReadingTurns(systemClock, turns.longTurns),
     openConnection: createOpenConnection(config, {
       ...common,
       server: SERVER_NAME,

@@ -17,6 +17,8 @@ export interface Clock {
   every(intervalMs: number, action: () => void): Cancel;
   /** Calls `action` in the next turn of the event loop unless the returned function is called before. */
   soon(action: () => void): Cancel;
+  /** Calls `action` in a later turn of the event loop, after the runtime has looked for input of sockets. */
+  afterInput(action: () => void): void;
 }
 
 /** Takes back a call that was asked for; does nothing after that call. */
@@ -24,6 +26,9 @@ export type Cancel = () => void;
 
 // Deno's timers hold a signed 32-bit number of milliseconds.
 const MAX_DELAY_MS = 2 ** 31 - 1;
+
+// Deno's runtime (tokio's `event_interval`) looks for input when there is nothing else to do, or after so many turns.
+const TURNS_BETWEEN_INPUT = 61;
 
 /** The platform's clock. No timer keeps the process alive: its listener and its sockets do. */
 export const systemClock: Clock = {
@@ -38,6 +43,14 @@ export const systemClock: Clock = {
   soon(action): Cancel {
     const immediate = setImmediate(action);
     return () => clearImmediate(immediate);
+  },
+  afterInput(action): void {
+    let left = TURNS_BETWEEN_INPUT;
+    const turn = (): void => {
+      if (left-- === 0) action();
+      else setImmediate(turn);
+    };
+    setImmediate(turn);
   },
 };
 

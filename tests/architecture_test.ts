@@ -38,7 +38,7 @@ const MAY_IMPORT: Readonly<
   },
   server: {
     values: ["connection", "auth", "protocol", "clock"],
-    types: ["limits", "telemetry"],
+    types: ["limits", "telemetry", "turns"],
   },
   config: {
     values: ["auth", "policy", "http", "telemetry", "config_error"],

@@ -1,6 +1,6 @@
 /**
- * The form of a body inside a JSON frame: JSON if it is JSON, else text if it is valid UTF-8, else base64. From each form
- * the bytes can be restored exactly.
+ * The form of a body inside a JSON frame: JSON if it is JSON, else text if it is valid UTF-8, else base64; also for a long
+ * text that would be more than twice as long as a JSON string. From each form the bytes can be restored exactly.
  *
  * @module
  */
@@ -27,8 +27,7 @@ export interface FrameBody {
 }
 
 /**
- * The bytes of one step, which takes 0.5 ms to 3 ms: most for control characters, of which each becomes six characters.
- * They are divisible by 3 for base64, and more than 128 KiB: shorter strings than that are copied by V8's collector.
+ * The bytes of one step, which takes 0.5 ms to 3 ms. They are divisible by 3 for base64, and more than 128 KiB: shorter strings than that are copied by V8's collector.
  */
 export const STEP_BYTES = 196_608;
 
@@ -37,6 +36,9 @@ const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const STRICT_UTF8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 const REPLACEMENT = "\ufffd";
 const PROBED_BYTES = 1024;
+// A longer text may grow as much as one of nothing but quotes, backslashes or line ends.
+const FREELY_GROWING_BYTES = 65_536;
+const MAX_GROWTH = 2;
 
 // A JSON MIME type, WHATWG MIME Sniffing §4.6.
 const JSON_TYPE = /^\s*(?:application\/json|text\/json|[^;\s]+\+json)\s*(?:;|$)/i;
@@ -47,18 +49,24 @@ export function formBody(body: FrameBody): BodyForm {
   const text = decodeUtf8(bytes);
   if (text === undefined) return { kind: "base64", value: `"${toBase64(bytes)}"` };
   if (isOfJsonType(body) && isJson(bytes)) return { kind: "json", value: text };
-  return { kind: "text", value: JSON.stringify(text) };
+  const value = JSON.stringify(text);
+  if (isTooLong(value.length, bytes)) return { kind: "base64", value: `"${toBase64(bytes)}"` };
+  return { kind: "text", value };
 }
 
 /** Does the same as {@linkcode formBody} in steps that take a few milliseconds at most; yields between them. */
 export function* formBodyInSteps(body: FrameBody): Generator<undefined, LongBodyForm> {
   const kind = (yield* isJsonInSteps(body)) ? "json" : "text";
   const pieces: string[] = kind === "json" ? [] : ['"'];
+  let length = 2;
   for (const bytes of cutUtf8(body.bytes)) {
     yield;
     const text = decodeUtf8(bytes);
     if (text === undefined) return yield* formBase64InSteps(body);
-    pieces.push(kind === "json" ? text : JSON.stringify(text).slice(1, -1));
+    const piece = kind === "json" ? text : JSON.stringify(text).slice(1, -1);
+    length += piece.length;
+    if (isTooLong(length, body.bytes)) return yield* formBase64InSteps(body);
+    pieces.push(piece);
   }
   if (kind === "text") pieces.push('"');
   return { kind, pieces };
@@ -112,6 +120,11 @@ function startOfCharacter(bytes: Uint8Array, position: number): number {
 
 function isContinuation(byte: number | undefined): boolean {
   return byte !== undefined && (byte & 0xc0) === 0x80;
+}
+
+/** Returns whether a JSON string is too long for its text: each control character takes six characters. */
+function isTooLong(length: number, bytes: Uint8Array): boolean {
+  return bytes.length > FREELY_GROWING_BYTES && length > 2 + MAX_GROWTH * bytes.length;
 }
 
 function isOfJsonType({ contentType }: FrameBody): boolean {

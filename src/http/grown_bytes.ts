@@ -14,7 +14,7 @@ const [MIN_BLOCK_BYTES, MAX_BLOCK_BYTES] = [16_384, 524_288] as const;
 const SHORT_BYTES = 262_144;
 const MOST_AT_ONCE_BYTES = 67_108_864;
 // What a byte of new memory costs, in bytes that are decoded in that time.
-const COST = 2;
+const COST = 4;
 
 /**
  * Bytes that are added piece by piece. They are kept in blocks, so that no step copies much, and a long body needs the

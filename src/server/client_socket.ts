@@ -150,7 +150,13 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject, TurnR
   }
 
   #receive(data: string | ArrayBuffer): void {
-    this.#reader.take(data, () => this.#connection?.receive(data));
+    this.#reader.take(data, () => {
+      try {
+        this.#connection?.receive(data);
+      } catch (error) {
+        this.#fail(error);
+      }
+    });
   }
 
   #open(): void {
@@ -168,6 +174,7 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject, TurnR
     const connection = this.#connection = openConnection(this);
     connections.add(connection);
     if (isDraining()) connection.drain(0); // the drain started between the handshake and this event
+    this.#reader.begin();
   }
 
   #after(delayMs: number, action: () => void): void {

@@ -5,12 +5,17 @@
  * @module
  */
 import type { Clock } from "../clock.ts";
+import type { LongTurns } from "../turns/long_turns.ts";
 
 // How many frames of all sockets are read at once before those that go on sending wait for a turn.
 const FRAMES_AT_ONCE = 256;
 // Sockets that send so many frames in this time or longer do not hold anything up.
 const CALM_MS = 10;
+// A turn's sockets that send short frames. One that sends long frames goes on as well, or those that begin to read: one,
+// since its first frame may be long, and twice as many each time that no turn was long.
 const SOCKETS_PER_TURN = 4;
+const MAX_NEWCOMERS = 64;
+const LONG_MS = 8;
 // A turn's time for all sockets that have waited for it.
 const TURN_MS = 2;
 const PAUSE_MS = 8;
@@ -19,23 +24,37 @@ const PAUSE_MS = 8;
 export interface WaitingReader {
   /** The key that limits count by. Sockets of one key share its turns. */
   readonly key: string;
+  /** What is known of its messages: it has sent none, or the last one was short, or so long that one is a turn's work. */
+  readonly sends: "nothing yet" | "short" | "long";
   /** Called when the reader may go on. */
   readOn(): void;
 }
 
+/** Readers by their keys, in the order in which the keys have their turns. */
+type Queue = Map<string, WaitingReader[]>;
+
 /** The turns of all sockets of an isolate. */
 export class ReadingTurns {
   readonly #clock: Clock;
-  /** In the order in which the keys have their turns. */
-  readonly #waiting = new Map<string, WaitingReader[]>();
+  readonly #longTurns: LongTurns;
+  readonly #waiting: Readonly<Record<WaitingReader["sends"], Queue>> = {
+    "nothing yet": new Map(),
+    short: new Map(),
+    long: new Map(),
+  };
+  /** How many sockets began to read in the last turn, at most, and when that was. */
+  #newcomers = 1;
+  #turnedAt = -Infinity;
   #left = FRAMES_AT_ONCE;
   #countedFrom: number;
   /** When the turn ends; infinite while no socket has waited. */
   #endsAt = Infinity;
   #isScheduled = false;
 
-  constructor(clock: Clock) {
+  /** @param longTurns Shared with all else that holds the event loop for long. */
+  constructor(clock: Clock, longTurns: LongTurns) {
     this.#clock = clock;
+    this.#longTurns = longTurns;
     this.#countedFrom = clock.now();
   }
 
@@ -44,10 +63,18 @@ export class ReadingTurns {
     return --this.#left > 0 && this.#endsAt === Infinity || this.#mayGoOn();
   }
 
+  /** Reports whether a new socket may begin to read now. If not, it has to wait. */
+  mayBegin(): boolean {
+    if (this.#isScheduled) return false;
+    this.#schedule();
+    return true;
+  }
+
   /** Lets a reader go on in one of the next turns. */
   wait(reader: WaitingReader): void {
-    const readers = this.#waiting.get(reader.key);
-    if (readers === undefined) this.#waiting.set(reader.key, [reader]);
+    const queue = this.#waiting[reader.sends];
+    const readers = queue.get(reader.key);
+    if (readers === undefined) queue.set(reader.key, [reader]);
     else readers.push(reader);
     this.#schedule();
   }
@@ -69,27 +96,49 @@ export class ReadingTurns {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#clock.soon(() => this.#turn());
+    this.#longTurns.next(() => this.#turn());
   }
 
   #turn(): void {
     this.#isScheduled = false;
+    const now = this.#clock.now();
+    this.#newcomers = now - this.#turnedAt > LONG_MS
+      ? 1
+      : Math.min(2 * this.#newcomers, MAX_NEWCOMERS);
+    this.#turnedAt = now;
+    this.#begin();
+    this.#endsAt = this.#countedFrom + TURN_MS;
+    this.#clock.soon(() => this.#begin());
+    this.#readOn("short", SOCKETS_PER_TURN);
+    const begun = this.#readOn("nothing yet", this.#newcomers);
+    if (begun === 0) this.#readOn("long", 1);
+    if (Object.values(this.#waiting).some(({ size }) => size > 0)) this.#schedule();
+  }
+
+  /** Lets so many readers go on, if there are as many. Returns how many there were. */
+  #readOn(sends: WaitingReader["sends"], most: number): number {
+    for (let count = 0; count < most; count++) {
+      const reader = takeFirst(this.#waiting[sends]);
+      if (reader === undefined) return count;
+      reader.readOn();
+    }
+    return most;
+  }
+
+  /** Begins to count anew, when no turn is under way. */
+  #begin(): void {
     this.#left = FRAMES_AT_ONCE;
     this.#countedFrom = this.#clock.now();
     this.#endsAt = Infinity;
-    if (this.#waiting.size === 0) return;
-    this.#endsAt = this.#countedFrom + TURN_MS;
-    this.#schedule(); // also to end this turn
-    for (let count = 0; count < SOCKETS_PER_TURN; count++) this.#takeFirst()?.readOn();
   }
+}
 
-  #takeFirst(): WaitingReader | undefined {
-    for (const [key, readers] of this.#waiting) {
-      this.#waiting.delete(key);
-      const first = readers.shift();
-      if (readers.length > 0) this.#waiting.set(key, readers); // behind all other keys
-      return first;
-    }
-    return undefined;
+function takeFirst(queue: Queue): WaitingReader | undefined {
+  for (const [key, readers] of queue) {
+    queue.delete(key);
+    const first = readers.shift();
+    if (readers.length > 0) queue.set(key, readers); // behind all other keys
+    return first;
   }
+  return undefined;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Clock } from "../clock.ts";
+import { LongTurns } from "./long_turns.ts";
 
 // Work that costs no more than this does not wait. It is counted in bytes that a decoder makes, of which so many take 1 ms
 // to 4 ms.
@@ -18,14 +19,18 @@ const MAX_PIECES_PER_TURN = 64;
  * decoded.
  */
 export class Turns {
+  /** Shared with all else that holds the event loop for long. */
+  readonly longTurns: LongTurns;
   readonly #clock: Clock;
   readonly #waiting: (() => void)[] = [];
   #cost = 0;
-  /** How many calls are to come in this turn, and when the first of them was. */
-  #calls = 0;
+  /** Whether a turn was asked for. */
+  #isScheduled = false;
+  /** When the turn began that is under way. */
   #turnStart: number | undefined;
 
   constructor(clock: Clock) {
+    this.longTurns = new LongTurns(clock);
     this.#clock = clock;
   }
 
@@ -36,7 +41,7 @@ export class Turns {
    * @param cost The number of bytes that are decoded in the time that the work takes; an estimate.
    */
   take(cost: number): Promise<void> | undefined {
-    if (this.#waiting.length === 0 && this.#calls === 0) {
+    if (this.#waiting.length === 0 && !this.#isScheduled) {
       this.#cost += cost;
       if (this.#cost <= FREE_COST) return undefined;
     }
@@ -47,7 +52,7 @@ export class Turns {
   next(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      if (this.#calls === 0) this.#callSoon();
+      this.#schedule();
     });
   }
 
@@ -56,19 +61,25 @@ export class Turns {
     return this.#turnStart !== undefined && this.#clock.now() - this.#turnStart < MAX_TURN_MS;
   }
 
-  /** The work that a call allows is done before the next call, since it is done in microtasks. */
-  #callSoon(): void {
-    this.#turnStart = undefined;
-    this.#cost = 0;
-    this.#calls = Math.min(this.#waiting.length, MAX_PIECES_PER_TURN);
-    for (let count = 0; count < this.#calls; count++) this.#clock.soon(() => this.#call());
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.longTurns.next(() => this.#turn());
   }
 
-  #call(): void {
-    const now = this.#clock.now();
-    this.#turnStart ??= now;
-    if (now - this.#turnStart < MAX_TURN_MS) this.#waiting.shift()?.();
-    this.#calls--;
-    if (this.#calls === 0 && this.#waiting.length > 0) this.#callSoon();
+  /** The work that a call allows is done before the next call, since it is done in microtasks. */
+  #turn(): void {
+    this.#turnStart = this.#clock.now();
+    this.#cost = 0;
+    const calls = Math.min(this.#waiting.length, MAX_PIECES_PER_TURN);
+    for (let left = calls - 1; left > 0; left--) this.#clock.soon(() => this.#call(left === 1));
+    this.#call(calls === 1);
+  }
+
+  #call(isLast: boolean): void {
+    if (this.hasTime) this.#waiting.shift()?.();
+    if (!isLast) return;
+    this.#isScheduled = false;
+    if (this.#waiting.length > 0) this.#schedule();
   }
 }

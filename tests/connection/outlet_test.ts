@@ -364,7 +364,7 @@ Deno.test("whole() sends nothing when the exchange is cancelled while its frame 
     let time = 0;
     const clock = createFakeClock();
     // Each step takes so long that no other follows in its turn.
-    const longWork = new LongWork(new Turns({ ...clock, now: () => time += 3 }));
+    const longWork = new LongWork(new Turns({ ...clock, now: () => time += 2 }));
     const { outlet, texts, fill, drain } = createBench({ request: { stream: false }, longWork });
     const sending = Promise.resolve(outlet.whole(longResponse("text/plain"), TIMING));
     sending.catch(() => {}); // rejects when it is cancelled

@@ -91,6 +91,26 @@ for (const { text, kind } of LONG) {
   });
 }
 
+Deno.test("formBody() sends a long text that would be more than twice as long as base64", () => {
+  const MIB = 1_048_576;
+  for (
+    const { bytes, kind } of [
+      { bytes: new Uint8Array(65_536).fill(1), kind: "text" },
+      { bytes: new Uint8Array(65_537).fill(1), kind: "base64" },
+      { bytes: new Uint8Array(MIB).fill(0x22), kind: "text" }, // quotes
+      { bytes: new Uint8Array(MIB).fill(0x78).fill(1, 0, MIB / 5), kind: "text" },
+      { bytes: new Uint8Array(MIB).fill(0x78).fill(1, MIB * 4 / 5 - 1), kind: "base64" },
+    ]
+  ) {
+    const body = { bytes, contentType: "text/plain" };
+    const form = formBody(body);
+    assertEquals(form.kind, kind);
+    assert(form.value.length <= Math.max(2 + 2 * bytes.length, 6 * 65_536 + 2));
+    assertEquals(join(finish(formBodyInSteps(body)).result), form);
+    if (kind === "base64") assertEquals(form.value, `"${bytes.toBase64()}"`);
+  }
+});
+
 Deno.test("formBodyInSteps() reads 192 KiB in a step", () => {
   const bytes = new Uint8Array(10 * STEP_BYTES).fill(0x31);
   for (const [contentType, yields] of [[JSON_TYPE, 20], ["text/plain", 10]] as const) {

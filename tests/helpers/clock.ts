@@ -5,12 +5,14 @@
  */
 import { type Clock, systemClock } from "../../src/clock.ts";
 
-/** A clock of a test. */
+/** A clock of a test. The runtime looks for input in every second turn. */
 export interface FakeClock extends Clock {
   /** Lets so many milliseconds pass: runs what falls due, in its order, each at its own time. */
   advance(ms: number): void;
   /** Runs what was asked for by `soon` until now; gives how many there were. */
   turn(): number;
+  /** Takes what was asked for by `soon` until now, to be called one by one. */
+  actions(): readonly (() => void)[];
   /** Fulfils when `after` or `every` is called with this delay. */
   until(delayMs: number): Promise<void>;
   /** The delays that are pending, in milliseconds, counted from when they were asked for. */
@@ -38,6 +40,12 @@ export function createFakeClock(epochMs = Date.UTC(2026, 0, 1)): FakeClock {
     return () => void pending.delete(entry);
   }
 
+  function takeActions(): readonly (() => void)[] {
+    const actions = next;
+    next = [];
+    return actions;
+  }
+
   return {
     now: () => time,
     epochMs: () => epochMs + time,
@@ -46,6 +54,9 @@ export function createFakeClock(epochMs = Date.UTC(2026, 0, 1)): FakeClock {
     soon(action): () => void {
       next.push(action);
       return () => next = next.filter((each) => each !== action);
+    },
+    afterInput(action): void {
+      next.push(() => void next.push(action));
     },
     advance(ms): void {
       const end = time + ms;
@@ -60,11 +71,11 @@ export function createFakeClock(epochMs = Date.UTC(2026, 0, 1)): FakeClock {
       time = end;
     },
     turn(): number {
-      const actions = next;
-      next = [];
+      const actions = takeActions();
       for (const action of actions) action();
       return actions.length;
     },
+    actions: takeActions,
     until: (delayMs) => new Promise((resolve) => watchers.push({ delayMs, resolve })),
     get delays(): readonly number[] {
       return [...pending].map(({ delayMs }) => delayMs);
@@ -74,5 +85,5 @@ export function createFakeClock(epochMs = Date.UTC(2026, 0, 1)): FakeClock {
 
 /** Returns the same clock, with the turns of the real event loop. */
 export function withRealTurns(clock: Clock): Clock {
-  return { ...clock, soon: systemClock.soon };
+  return { ...clock, soon: systemClock.soon, afterInput: systemClock.afterInput };
 }

@@ -15,6 +15,7 @@ import { createOpenConnection } from "../../src/open_connection.ts";
 import { createResolver } from "../../src/policy/resolver.ts";
 import { createDrain, type Drain } from "../../src/server/drain.ts";
 import { ReadingTurns } from "../../src/server/reading_turns.ts";
+import { LongTurns } from "../../src/turns/long_turns.ts";
 import type { Handler } from "../../src/server/router.ts";
 import { createServerHandler, type ServerDeps } from "../../src/server/server.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
@@ -67,7 +68,7 @@ export function startServer(options: TestServerOptions = {}): TestServer {
     ...common,
     places: createConnectionPlaces(100),
     connections,
-    turns: new ReadingTurns(systemClock),
+    turns: new ReadingTurns(systemClock, new LongTurns(systemClock)),
     openConnection: createOpenConnection(parseConfig({}), {
       ...common,
       server: "wsfetch/test",

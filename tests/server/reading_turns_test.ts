@@ -1,51 +1,87 @@
 import { assertEquals } from "@std/assert";
-import { ReadingTurns } from "../../src/server/reading_turns.ts";
-import { createFakeClock } from "../helpers/clock.ts";
+import { ReadingTurns, type WaitingReader } from "../../src/server/reading_turns.ts";
+import { LongTurns } from "../../src/turns/long_turns.ts";
+import { createFakeClock, type FakeClock } from "../helpers/clock.ts";
 
 const FRAMES_AT_ONCE = 256;
 
-function createBench(): {
-  readonly clock: ReturnType<typeof createFakeClock>;
+interface Bench {
+  readonly clock: FakeClock;
   readonly turns: ReadingTurns;
   /** The names of the readers that went on, in their order. */
   readonly read: string[];
-  wait(key: string, name?: string): void;
-} {
+  wait(key: string, options?: { readonly name?: string; sends?: WaitingReader["sends"] }): void;
+  /** Lets the next turn for reading begin; those of others pass. Returns who went on in it. */
+  turn(): string;
+}
+
+function createBench(): Bench {
   const clock = createFakeClock();
-  const turns = new ReadingTurns(clock);
+  const turns = new ReadingTurns(clock, new LongTurns(clock));
   const read: string[] = [];
   return {
     clock,
     turns,
     read,
-    wait: (key, name = key) => turns.wait({ key, readOn: () => void read.push(name) }),
+    wait(key, { name = key, sends = "short" } = {}): void {
+      turns.wait({ key, sends, readOn: () => void read.push(name) });
+    },
+    turn(): string {
+      const before = read.length;
+      for (let count = 0; count < 3 && read.length === before; count++) clock.turn();
+      return read.slice(before).join("");
+    },
   };
 }
 
 Deno.test("ReadingTurns lets four sockets go on in a turn, in the order in which they waited", () => {
-  const { clock, read, wait } = createBench();
+  const { read, wait, turn } = createBench();
   for (const name of "abcdef") wait(name);
   assertEquals(read, []);
-  clock.turn();
-  assertEquals(read.join(""), "abcd");
-  clock.turn();
-  assertEquals(read.join(""), "abcdef");
+  assertEquals([turn(), turn()], ["abcd", "ef"]);
 });
 
 Deno.test("ReadingTurns shares the turns among keys, however many sockets a key has", () => {
-  const { clock, read, wait } = createBench();
-  for (let count = 0; count < 100; count++) wait("flooder", "f");
-  wait("victim", "v");
+  const { wait, turn } = createBench();
+  for (let count = 0; count < 100; count++) wait("flooder", { name: "f" });
+  wait("victim", { name: "v" });
+  assertEquals(turn(), "fvff");
+  wait("victim", { name: "v" });
+  assertEquals(turn(), "fvff");
+});
+
+Deno.test("ReadingTurns lets one socket that sends long messages go on in a turn, beside four others", () => {
+  const { wait, turn } = createBench();
+  for (let count = 0; count < 10; count++) wait("a", { name: "L", sends: "long" });
+  for (const name of "abcdef") wait(name);
+  assertEquals([turn(), turn(), turn()], ["abcdL", "efL", "L"]);
+});
+
+Deno.test("ReadingTurns lets new sockets begin before those that send long messages: more each time, but one after a long turn", () => {
+  const { clock, read, wait, turn } = createBench();
+  for (let count = 0; count < 12; count++) wait("a", { name: "n", sends: "nothing yet" });
+  wait("a", { name: "L", sends: "long" });
+  wait("b");
+  assertEquals([turn(), turn(), turn()], ["bn", "nn", "nnnn"]);
+  assertEquals([turn(), turn()], ["nnnnn", "L"]);
+  for (let count = 0; count < 3; count++) wait("a", { name: "n", sends: "nothing yet" });
+  clock.advance(9);
+  while (clock.turn() > 0);
+  const before = read.length;
+  clock.advance(9); // the rest of long work
+  assertEquals([read.slice(before).join(""), turn()], ["n", "nn"]);
+});
+
+Deno.test("mayBegin() is true for one of many that ask in a turn", () => {
+  const { clock, turns } = createBench();
+  assertEquals([turns.mayBegin(), turns.mayBegin()], [true, false]);
   clock.turn();
-  assertEquals(read.join(""), "fvff");
-  wait("victim", "v");
-  clock.turn();
-  assertEquals(read.join("").slice(4), "fvff");
+  assertEquals([turns.mayBegin(), turns.mayBegin()], [true, false]);
 });
 
 Deno.test("ReadingTurns lets a reader that pauses go on after 8 ms", () => {
   const { clock, turns, read } = createBench();
-  turns.pause({ key: "a", readOn: () => void read.push("a") });
+  turns.pause({ key: "a", sends: "short", readOn: () => void read.push("a") });
   clock.advance(7);
   clock.turn();
   assertEquals(read, []);
@@ -58,7 +94,8 @@ Deno.test("ReadingTurns needs no turn when no socket waits", () => {
   const { clock, wait } = createBench();
   assertEquals(clock.turn(), 0);
   wait("a");
-  assertEquals([clock.turn(), clock.turn(), clock.turn()], [1, 1, 0]);
+  const counts = Array.from({ length: 4 }, () => clock.turn());
+  assertEquals(counts, [1, 2, 1, 0]); // its turn, its end, and the end of that for long work
 });
 
 Deno.test("ReadingTurns lets all sockets wait after many frames in a short time, until the next turn", () => {

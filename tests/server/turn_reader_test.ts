@@ -6,6 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import { endsWith } from "@std/bytes/ends-with";
 import { systemClock } from "../../src/clock.ts";
 import { ReadingTurns } from "../../src/server/reading_turns.ts";
+import { LongTurns } from "../../src/turns/long_turns.ts";
 import { TurnReader } from "../../src/server/turn_reader.ts";
 import { connectV1 } from "../helpers/client.ts";
 import { closeFrame, connectRaw, rawFrame, TEXT } from "../helpers/raw_client.ts";
@@ -40,7 +41,7 @@ async function readInTurns(
           inTurn = Math.max(inTurn, arrived);
           if (messages + pongs >= wanted) done.resolve();
         },
-      }, new ReadingTurns(systemClock));
+      }, new ReadingTurns(systemClock, new LongTurns(systemClock)));
       socket.onopen = count;
       socket.onmessage = ({ data }) =>
         reader.take(data, () => {

@@ -26,6 +26,12 @@ export interface ResponseSource {
   readonly ended: (isReusable: boolean) => void;
 }
 
+// Several exchanges that read more than this take turns: it costs a millisecond at most, first use of memory included.
+const MAX_READ_BYTES = 131_072;
+// What a byte of new memory costs, in bytes that are copied in that time.
+const NEW_MEMORY_COST = 4;
+const MIN_COST = 16_384;
+
 // RFC 9112 §6.3: these have no body, whatever their fields say.
 const NO_BODY_STATUS: ReadonlySet<number> = new Set([204, 304]);
 
@@ -99,6 +105,8 @@ export class Http1Body implements Body {
         const piece = next instanceof Promise ? await next : next;
         if (piece === undefined) break;
         limit.add(piece.byteLength);
+        const turn = this.#takeTurn(piece.byteLength);
+        if (turn !== undefined) await turn;
         yield piece;
       }
       this.#end(true);
@@ -135,6 +143,11 @@ export class Http1Body implements Body {
     return thrown instanceof ProxyError ? thrown : incomplete({ method, cause: thrown });
   }
 
+  /** Returns a promise when others are to go first. What is short waits for nobody. */
+  #takeTurn(cost: number): Promise<void> | undefined {
+    return cost < MIN_COST ? undefined : this.#source.turns.take(cost);
+  }
+
   /** Reads a body of known length of which a part has arrived. */
   async #readLong(length: number, kept: KeptBytes | undefined): Promise<Bytes> {
     const { connection, method } = this.#source;
@@ -149,9 +162,11 @@ export class Http1Body implements Body {
       connection.start = end;
       received = end - start;
       while (received < length) {
-        const read = await connection.read(bytes.subarray(received));
+        const read = await connection.read(bytes.subarray(received, received + MAX_READ_BYTES));
         if (read === 0) throw incomplete({ method });
         received += read;
+        const turn = this.#takeTurn(NEW_MEMORY_COST * read);
+        if (turn !== undefined) await turn;
       }
     } catch (thrown) {
       throw this.#fail(thrown);

@@ -1,0 +1,87 @@
+import { assertEquals } from "@std/assert";
+import { LongTurns } from "../../src/turns/long_turns.ts";
+import { createFakeClock, type FakeClock } from "../helpers/clock.ts";
+
+interface Bench {
+  readonly clock: FakeClock;
+  readonly turns: LongTurns;
+  readonly log: string[];
+  /** Asks for a turn for work that takes so long. */
+  ask(name: string, tookMs?: number): void;
+}
+
+function createBench(): Bench {
+  const clock = createFakeClock();
+  const turns = new LongTurns(clock);
+  const log: string[] = [];
+  return {
+    clock,
+    turns,
+    log,
+    ask(name, tookMs = 0): void {
+      turns.next(() => {
+        log.push(name);
+        clock.advance(tookMs);
+      });
+    },
+  };
+}
+
+Deno.test("next() calls all that have asked in one turn, and those who ask then when the runtime has looked for input", () => {
+  const { clock, log, turns, ask } = createBench();
+  turns.next(() => {
+    log.push("a");
+    ask("c");
+  });
+  ask("b");
+  assertEquals(log, []);
+  clock.turn();
+  assertEquals(log, ["a", "b"]);
+  clock.turn();
+  assertEquals(log, ["a", "b"]);
+  clock.turn();
+  assertEquals(log, ["a", "b", "c"]);
+  assertEquals([clock.turn(), clock.turn(), clock.turn()], [1, 1, 0]);
+  ask("d");
+  clock.turn();
+  assertEquals(log.at(-1), "d");
+});
+
+for (const { tookMs, restMs } of [{ tookMs: 9, restMs: 9 }, { tookMs: 400, restMs: 250 }]) {
+  Deno.test(`next() lets long work rest for ${restMs} ms after a turn of ${tookMs} ms`, () => {
+    const { clock, log, ask } = createBench();
+    ask("long", tookMs);
+    clock.turn();
+    ask("next");
+    while (clock.turn() > 0);
+    clock.advance(restMs - 1);
+    while (clock.turn() > 0);
+    assertEquals(log, ["long"]);
+    clock.advance(1);
+    assertEquals(log, ["long", "next"]);
+  });
+}
+
+Deno.test("next() counts what a turn has started until there was input, and what held the loop before it", () => {
+  for (const at of ["before", "after"]) {
+    const { clock, log, ask } = createBench();
+    ask("first");
+    if (at === "before") clock.advance(9);
+    clock.turn();
+    ask("next");
+    if (at === "after") clock.advance(9);
+    while (clock.turn() > 0);
+    assertEquals(log, ["first"]);
+    clock.advance(9);
+    assertEquals(log, ["first", "next"]);
+  }
+});
+
+Deno.test("next() lets nobody rest after a turn of 8 ms", () => {
+  const { clock, log, ask } = createBench();
+  ask("first", 8);
+  clock.turn();
+  ask("next");
+  while (clock.turn() > 0);
+  assertEquals(log, ["first", "next"]);
+});
