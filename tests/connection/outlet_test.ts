@@ -363,8 +363,9 @@ Deno.test("whole() sends nothing when the exchange is cancelled while its frame 
   for (const isMade of [false, true]) {
     let time = 0;
     const clock = createFakeClock();
-    // Each step takes so long that no other follows in its turn.
-    const longWork = new LongWork(new Turns({ ...clock, now: () => time += 2 }));
+    // Each step takes so long that no other follows in its turn, and then rests for a turn.
+    const after: typeof clock.after = (_delayMs, action) => clock.soon(action);
+    const longWork = new LongWork(new Turns({ ...clock, now: () => time += 3, after }));
     const { outlet, texts, fill, drain } = createBench({ request: { stream: false }, longWork });
     const sending = Promise.resolve(outlet.whole(longResponse("text/plain"), TIMING));
     sending.catch(() => {}); // rejects when it is cancelled
