@@ -72,13 +72,17 @@ export class Turns {
     this.#turnStart = this.#clock.now();
     this.#cost = 0;
     const calls = Math.min(this.#waiting.length, MAX_PIECES_PER_TURN);
-    for (let left = calls - 1; left > 0; left--) this.#clock.soon(() => this.#call(left === 1));
-    this.#call(calls === 1);
+    this.#waiting.shift()?.();
+    for (let left = calls - 1; left > 0; left--) {
+      this.#clock.soon(() => {
+        if (this.hasTime) this.#waiting.shift()?.();
+        if (left === 1) this.#turned();
+      });
+    }
+    if (calls === 1) this.#turned();
   }
 
-  #call(isLast: boolean): void {
-    if (this.hasTime) this.#waiting.shift()?.();
-    if (!isLast) return;
+  #turned(): void {
     this.#isScheduled = false;
     if (this.#waiting.length > 0) this.#schedule();
   }
