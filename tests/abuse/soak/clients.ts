@@ -6,7 +6,7 @@
 import { pause } from "../../bench/role.ts";
 import { connectPlain } from "../../helpers/client.ts";
 import { converse, LEFT } from "./conversation.ts";
-import { SOAK_KINDS } from "./exchanges.ts";
+import { describe, SOAK_KINDS } from "./exchanges.ts";
 import type { Tally } from "./tally.ts";
 
 const AT_ONCE = 4;
@@ -67,9 +67,12 @@ export async function runPlain({ url, origin, tally, end, nextMark }: SoakShare)
     }
     const missing = new Set(marks);
     for (let count = 0; count < AT_ONCE; count++) {
-      const { id, content } = await client.next();
-      if (missing.delete(id) && content?.mark === id) tally.answered("plain");
-      else tally.wrong("a plain response that is not that of its request");
+      const frame = await client.next();
+      const { id, content } = frame;
+      if (!missing.delete(id)) tally.wrong("plain: a response to no request");
+      else if (content?.mark === id) tally.answered("plain");
+      else if (content !== undefined) tally.wrong("plain: the response to another request");
+      else tally.wrong(`plain: ${describe(frame)}`);
     }
     await pause(PAUSE_MS);
   }
