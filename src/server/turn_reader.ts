@@ -30,7 +30,8 @@ export class TurnReader implements WaitingReader {
   readonly #turns: ReadingTurns;
   readonly #loop: ReadingLoop | undefined;
   #left = FRAMES_PER_TURN;
-  #pongs = -1; // Deno calls `frameArrived` once when the WebSocket opens
+  #hasOpened = false;
+  #pongs = 0;
   #hasStopped = false;
   #isClosing = false;
   #isTerminated = false;
@@ -101,6 +102,12 @@ export class TurnReader implements WaitingReader {
   }
 
   #count(): void {
+    if (!this.#hasOpened) {
+      // The first call is for no frame: the loop has just begun to wait for one, and would go on beside a second loop.
+      // Of two loops, each loses messages that the other has read.
+      this.#hasOpened = true;
+      return;
+    }
     this.#pongs++; // `take` knows better
     const mayGoOn = this.#turns.count();
     if (--this.#left <= 0 || !mayGoOn || this.#isTerminated) this.#stop();
