@@ -103,8 +103,8 @@ export class TurnReader implements WaitingReader {
 
   #count(): void {
     if (!this.#hasOpened) {
-      // The first call is for no frame: the loop has just begun to wait for one, and would go on beside a second loop.
-      // Of two loops, each loses messages that the other has read.
+      // The first call is for no frame: the loop waits for one and cannot be stopped. It would go on beside a second loop,
+      // and of two loops, each loses messages that the other has read.
       this.#hasOpened = true;
       return;
     }
