@@ -11,8 +11,9 @@ import type { LongTurns } from "../turns/long_turns.ts";
 const FRAMES_AT_ONCE = 256;
 // Sockets that send so many frames in this time or longer do not hold anything up.
 const CALM_MS = 10;
-// A turn's sockets that send short frames. One that sends long frames goes on as well, or those that begin to read: one,
-// since its first frame may be long, and twice as many each time that no turn was long.
+// How many sockets read in a turn that expect short messages. One long message is handled as well; or, when there is none,
+// sockets begin to read: one, since its first message may be long, and twice as many each time that no turn was long; or one
+// reads a long message.
 const SOCKETS_PER_TURN = 4;
 const MAX_NEWCOMERS = 64;
 const LONG_MS = 8;
@@ -24,8 +25,8 @@ const PAUSE_MS = 8;
 export interface WaitingReader {
   /** The key that limits count by. Sockets of one key share its turns. */
   readonly key: string;
-  /** What is known of its messages: it has sent none, or the last one was short, or so long that one is a turn's work. */
-  readonly sends: "nothing yet" | "short" | "long";
+  /** What it waits for. It expects a long message if the last one was long. */
+  readonly waitsTo: "begin" | "read" | "read a long message" | "handle a long message";
   /** Called when the reader may go on. */
   readOn(): void;
 }
@@ -37,10 +38,11 @@ type Queue = Map<string, WaitingReader[]>;
 export class ReadingTurns {
   readonly #clock: Clock;
   readonly #longTurns: LongTurns;
-  readonly #waiting: Readonly<Record<WaitingReader["sends"], Queue>> = {
-    "nothing yet": new Map(),
-    short: new Map(),
-    long: new Map(),
+  readonly #waiting: Readonly<Record<WaitingReader["waitsTo"], Queue>> = {
+    begin: new Map(),
+    read: new Map(),
+    "read a long message": new Map(),
+    "handle a long message": new Map(),
   };
   /** How many sockets began to read in the last turn, at most, and when that was. */
   #newcomers = 1;
@@ -63,7 +65,7 @@ export class ReadingTurns {
     return --this.#left > 0 && this.#endsAt === Infinity || this.#mayGoOn();
   }
 
-  /** Reports whether a new socket may begin to read now. If not, it has to wait. */
+  /** Reports whether a new socket may begin to read now, or a long message be handled. If not, it has to wait. */
   mayBegin(): boolean {
     if (this.#isScheduled) return false;
     this.#schedule();
@@ -72,7 +74,7 @@ export class ReadingTurns {
 
   /** Lets a reader go on in one of the next turns. */
   wait(reader: WaitingReader): void {
-    const queue = this.#waiting[reader.sends];
+    const queue = this.#waiting[reader.waitsTo];
     const readers = queue.get(reader.key);
     if (readers === undefined) queue.set(reader.key, [reader]);
     else readers.push(reader);
@@ -109,16 +111,18 @@ export class ReadingTurns {
     this.#begin();
     this.#endsAt = this.#countedFrom + TURN_MS;
     this.#clock.soon(() => this.#begin());
-    this.#readOn("short", SOCKETS_PER_TURN);
-    const begun = this.#readOn("nothing yet", this.#newcomers);
-    if (begun === 0) this.#readOn("long", 1);
+    this.#readOn("read", SOCKETS_PER_TURN);
+    if (this.#readOn("handle a long message", 1) === 0) {
+      const begun = this.#readOn("begin", this.#newcomers);
+      if (begun === 0) this.#readOn("read a long message", 1);
+    }
     if (Object.values(this.#waiting).some(({ size }) => size > 0)) this.#schedule();
   }
 
   /** Lets so many readers go on, if there are as many. Returns how many there were. */
-  #readOn(sends: WaitingReader["sends"], most: number): number {
+  #readOn(what: WaitingReader["waitsTo"], most: number): number {
     for (let count = 0; count < most; count++) {
-      const reader = takeFirst(this.#waiting[sends]);
+      const reader = takeFirst(this.#waiting[what]);
       if (reader === undefined) return count;
       reader.readOn();
     }

@@ -32,12 +32,11 @@ export class TurnReader implements WaitingReader {
   readonly #turns: ReadingTurns;
   readonly #loop: ReadingLoop | undefined;
   #left = FRAMES_PER_TURN;
-  #sends: WaitingReader["sends"] = "nothing yet";
-  /** Handles a long message that has arrived while others were handled. */
+  #waitsTo: WaitingReader["waitsTo"] = "begin";
+  /** Handles a long message that has arrived while others were read. */
   #handleLater: (() => void) | undefined = undefined;
-  /** Whether the next message has its turn already. */
-  #hasTurn = false;
-  #pongs = -1; // Deno calls `frameArrived` once when the WebSocket opens
+  #hasOpened = false;
+  #pongs = 0;
   #hasStopped = false;
   #isClosing = false;
   #isTerminated = false;
@@ -55,8 +54,8 @@ export class TurnReader implements WaitingReader {
     return this.#listener.key;
   }
 
-  get sends(): WaitingReader["sends"] {
-    return this.#sends;
+  get waitsTo(): WaitingReader["waitsTo"] {
+    return this.#handleLater === undefined ? this.#waitsTo : "handle a long message";
   }
 
   /** The WebSocket, in its real state. */
@@ -80,11 +79,10 @@ export class TurnReader implements WaitingReader {
     const size = sizeOfMessage(data);
     this.#pongs--;
     this.#left -= Math.floor(size / BYTES_PER_FRAME);
-    this.#sends = size > LONG_MESSAGE_BYTES ? "long" : "short";
+    this.#waitsTo = size > LONG_MESSAGE_BYTES ? "read a long message" : "read";
     this.#showState();
     if (this.#mayHandle()) handle();
     else this.#handleLater = handle;
-    this.#hasTurn = false;
     const isDone = this.#left <= 0 || this.#handleLater !== undefined;
     if (this.#hasStopped || this.#isTerminated || isDone) this.#stop();
   }
@@ -125,22 +123,24 @@ export class TurnReader implements WaitingReader {
     if (this.#isTerminated || this.#webSocket.readyState === WebSocket.CLOSED) return;
     const handle = this.#handleLater;
     this.#handleLater = undefined;
-    if (handle === undefined) {
-      this.#hasTurn = true;
-      this.#loop?.start();
-    } else {
-      handle();
-      this.#stop();
-    }
+    if (handle === undefined) return this.#loop?.start();
+    handle();
+    this.#stop();
   }
 
   /** Reports whether the message that has arrived may be handled in this turn. */
   #mayHandle(): boolean {
-    if (this.#sends === "short" || this.#hasTurn || this.#loop === undefined) return true;
-    return this.#turns.mayBegin();
+    const isShort = this.#waitsTo === "read";
+    return isShort || this.#loop === undefined || this.#turns.mayBegin();
   }
 
   #count(): void {
+    if (!this.#hasOpened) {
+      // The first call is for no frame: the loop waits for one and cannot be stopped. It would go on beside a second loop,
+      // and of two loops, each loses messages that the other has read.
+      this.#hasOpened = true;
+      return;
+    }
     this.#pongs++; // `take` knows better
     const mayGoOn = this.#turns.count();
     if (--this.#left <= 0 || !mayGoOn || this.#isTerminated) this.#stop();

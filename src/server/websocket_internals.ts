@@ -35,8 +35,8 @@ export class ReadingLoop {
   /**
    * Returns the loop of a WebSocket; `undefined` if this version of Deno does not have the members for it.
    *
-   * @param frameArrived Is called once when the WebSocket opens, and then for every message and pong, before the event
-   * if there is one.
+   * @param frameArrived Is called once when the WebSocket has opened and the loop waits for a frame, and then for every
+   * message and pong, before the event if there is one.
    */
   static find(webSocket: WebSocket, frameArrived: () => void): ReadingLoop | undefined {
     const state = symbolOf(webSocket, STATE);
@@ -58,7 +58,7 @@ export class ReadingLoop {
     Reflect.set(this.#webSocket, this.#state, state);
   }
 
-  /** Starts the loop again after it has ended. */
+  /** Starts the loop again. To be called only after it has ended: of two loops, each loses messages. */
   start(): void {
     this.#loop.call(this.#webSocket);
   }

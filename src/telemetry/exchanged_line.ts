@@ -7,6 +7,7 @@
 import type { Clock } from "../clock.ts";
 import type { LineBuffer } from "./line_buffer.ts";
 import type { WriteLine } from "./output.ts";
+import { Recent } from "./recent.ts";
 import { redactFields, type Redaction } from "./redaction.ts";
 import type { ExchangedEvent } from "./telemetry.ts";
 
@@ -32,7 +33,8 @@ interface EncodedFields {
 
 // The number of combinations that are kept: searching more of them would take longer than it saves.
 const MAX_ENCODED = 16;
-const MAX_CONNECTIONS = 4096;
+// Connections whose names are kept at least. More would cost memory for as long as many come and go.
+const MAX_CONNECTIONS = 512;
 const SECOND_MS = 1000;
 
 const ZERO = 0x30;
@@ -57,7 +59,7 @@ export function createWriteExchanged(
 ): WriteLine<ExchangedEvent> {
   const { redact } = redaction;
   const writeStart = createWriteStart();
-  const names = new Map<string, Uint8Array>();
+  const names = new Recent<Uint8Array>(MAX_CONNECTIONS);
   const encoded: EncodedFields[] = [];
   let oldest = 0;
   let { version } = redaction;
@@ -74,15 +76,7 @@ export function createWriteExchanged(
     return encode(`,"connection":${name},"requestId":${startOfId?.slice(0, -1)}`);
   }
 
-  function findNames(connection: string): Uint8Array {
-    let bytes = names.get(connection);
-    if (bytes === undefined) {
-      bytes = encodeNames(connection, connection);
-      if (names.size >= MAX_CONNECTIONS) names.clear();
-      names.set(connection, bytes);
-    }
-    return bytes;
-  }
+  const encodeStart = (connection: string): Uint8Array => encodeNames(connection, connection);
 
   function encodeCommon(event: ExchangedEvent): Uint8Array {
     for (const { fields, bytes } of encoded) if (isSame(fields, event)) return bytes;
@@ -101,7 +95,7 @@ export function createWriteExchanged(
     // Everything that may throw comes first: a line that has begun cannot be removed.
     const epochMs = clock.epochMs();
     const isNamed = requestId.startsWith(connection);
-    const start = isNamed ? findNames(connection) : encodeNames(connection, "");
+    const start = isNamed ? names.find(connection, encodeStart) : encodeNames(connection, "");
     const end = redact(isNamed ? requestId.slice(connection.length) : requestId);
     const traceId = event.traceId === undefined ? undefined : redact(event.traceId);
     const common = encodeCommon(event);

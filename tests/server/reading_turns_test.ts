@@ -10,7 +10,7 @@ interface Bench {
   readonly turns: ReadingTurns;
   /** The names of the readers that went on, in their order. */
   readonly read: string[];
-  wait(key: string, options?: { readonly name?: string; sends?: WaitingReader["sends"] }): void;
+  wait(key: string, options?: { readonly name?: string; waitsTo?: WaitingReader["waitsTo"] }): void;
   /** Lets the next turn for reading begin; those of others pass. Returns who went on in it. */
   turn(): string;
 }
@@ -23,8 +23,8 @@ function createBench(): Bench {
     clock,
     turns,
     read,
-    wait(key, { name = key, sends = "short" } = {}): void {
-      turns.wait({ key, sends, readOn: () => void read.push(name) });
+    wait(key, { name = key, waitsTo = "read" } = {}): void {
+      turns.wait({ key, waitsTo, readOn: () => void read.push(name) });
     },
     turn(): string {
       const before = read.length;
@@ -52,24 +52,35 @@ Deno.test("ReadingTurns shares the turns among keys, however many sockets a key 
 
 Deno.test("ReadingTurns lets one socket that sends long messages go on in a turn, beside four others", () => {
   const { wait, turn } = createBench();
-  for (let count = 0; count < 10; count++) wait("a", { name: "L", sends: "long" });
+  for (let count = 0; count < 10; count++) wait("a", { name: "L", waitsTo: "read a long message" });
   for (const name of "abcdef") wait(name);
   assertEquals([turn(), turn(), turn()], ["abcdL", "efL", "L"]);
 });
 
 Deno.test("ReadingTurns lets new sockets begin before those that send long messages: more each time, but one after a long turn", () => {
   const { clock, read, wait, turn } = createBench();
-  for (let count = 0; count < 12; count++) wait("a", { name: "n", sends: "nothing yet" });
-  wait("a", { name: "L", sends: "long" });
+  for (let count = 0; count < 12; count++) wait("a", { name: "n", waitsTo: "begin" });
+  wait("a", { name: "L", waitsTo: "read a long message" });
   wait("b");
   assertEquals([turn(), turn(), turn()], ["bn", "nn", "nnnn"]);
   assertEquals([turn(), turn()], ["nnnnn", "L"]);
-  for (let count = 0; count < 3; count++) wait("a", { name: "n", sends: "nothing yet" });
+  for (let count = 0; count < 3; count++) wait("a", { name: "n", waitsTo: "begin" });
   clock.advance(9);
   while (clock.turn() > 0);
   const before = read.length;
   clock.advance(9); // the rest of long work
   assertEquals([read.slice(before).join(""), turn()], ["n", "nn"]);
+});
+
+Deno.test("ReadingTurns lets one long message be handled in a turn, before others are read", () => {
+  const { wait, turn } = createBench();
+  wait("a", { name: "L", waitsTo: "read a long message" });
+  wait("a", { name: "n", waitsTo: "begin" });
+  for (let count = 0; count < 2; count++) {
+    wait("a", { name: "H", waitsTo: "handle a long message" });
+  }
+  for (const name of "abcde") wait(name);
+  assertEquals([turn(), turn(), turn(), turn()], ["abcdH", "eH", "n", "L"]);
 });
 
 Deno.test("mayBegin() is true for one of many that ask in a turn", () => {
@@ -81,7 +92,7 @@ Deno.test("mayBegin() is true for one of many that ask in a turn", () => {
 
 Deno.test("ReadingTurns lets a reader that pauses go on after 8 ms", () => {
   const { clock, turns, read } = createBench();
-  turns.pause({ key: "a", sends: "short", readOn: () => void read.push("a") });
+  turns.pause({ key: "a", waitsTo: "read", readOn: () => void read.push("a") });
   clock.advance(7);
   clock.turn();
   assertEquals(read, []);

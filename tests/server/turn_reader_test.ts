@@ -77,6 +77,34 @@ Deno.test("TurnReader tells of pongs, which have no event, and reads as many in 
   assert(pongs >= MANY - 32);
 });
 
+Deno.test("TurnReader loses no message of a WebSocket that opens when no socket may go on reading", async () => {
+  const turns = new ReadingTurns({ ...systemClock, now: () => 0 }, new LongTurns(systemClock));
+  const received: string[] = [];
+  const done = Promise.withResolvers<void>();
+  await using server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    (request) => {
+      const { socket, response } = Deno.upgradeWebSocket(request);
+      const reader = new TurnReader(socket, { key: "client", pongsArrived: () => {} }, turns);
+      socket.onopen = () => {
+        while (turns.count()); // others have sent as many frames as are read at once
+      };
+      socket.onmessage = ({ data }) =>
+        reader.take(data, () => {
+          received.push(data);
+          if (data === "the last") done.resolve();
+        });
+      return response;
+    },
+  );
+  const sent = [...Array.from({ length: 1000 }, (_, i) => `${i}`), "the last"];
+  using client = await connectRaw(server.addr.port);
+  const frames = sent.map((text) => rawFrame(TEXT, text));
+  await client.write(new Uint8Array(await new Blob(frames).arrayBuffer()));
+  await done.promise;
+  assertEquals(received, sent);
+});
+
 const CLOSES = [
   {
     code: 4500,

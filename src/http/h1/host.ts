@@ -41,8 +41,9 @@ export class Host implements ConnectionKeeper {
   readonly #deps: HostDeps;
   /** The connection that became idle last is at the end. */
   readonly #idle: TcpConnection[] = [];
-  readonly #waiting = new WaitingList(({ dial, signal }) => {
-    if (this.#dials.size > this.#waiting.length) dial?.abort(signal.reason);
+  readonly #waiting = new WaitingList(({ dial }) => {
+    // Not with the request's reason: a time that is over for one request is not over for those that wait.
+    if (this.#dials.size > this.#waiting.length) dial?.abort();
   });
   /** The requests for which connections are being opened. */
   readonly #dials = new Set<WaitingRequest>();

@@ -4,9 +4,10 @@
  * @module
  */
 import { pause } from "../../bench/role.ts";
-import { connectPlain } from "../../helpers/client.ts";
+import { connectPlain, type TestClient } from "../../helpers/client.ts";
+import type { Breaks } from "./breaks.ts";
 import { converse, LEFT } from "./conversation.ts";
-import { SOAK_KINDS } from "./exchanges.ts";
+import { describe, SOAK_KINDS } from "./exchanges.ts";
 import type { Tally } from "./tally.ts";
 
 const AT_ONCE = 4;
@@ -24,6 +25,7 @@ export interface SoakShare {
   /** By `performance.now()`. */
   readonly end: number;
   readonly nextMark: () => number;
+  readonly breaks: Breaks;
 }
 
 /** Makes exchanges of every kind until the end; a client that vanishes leaves with some in flight and begins again. */
@@ -33,7 +35,7 @@ export async function runV1(shared: SoakShare, vanishes: boolean): Promise<void>
 
 /** Makes exchanges on one connection until the end, or leaves after some. */
 async function visit(shared: SoakShare, leavesAfter: number): Promise<void> {
-  const { url, origin, tally, end, nextMark } = shared;
+  const { url, origin, tally, end, nextMark, breaks } = shared;
   const conversation = await converse(url, tally);
   const kinds = Object.entries(SOAK_KINDS);
   let made = 0;
@@ -42,11 +44,13 @@ async function visit(shared: SoakShare, leavesAfter: number): Promise<void> {
     for (let turn = lane; performance.now() < end && made < leavesAfter; turn++) {
       const [kind = "", run] = kinds[turn % kinds.length] ?? [];
       made++;
-      const making = conversation.hold(async (talk) => {
-        await run?.({ talk, origin, mark: nextMark() });
-        tally.answered(kind);
+      await breaks.exchange(async () => {
+        const making = conversation.hold(async (talk) => {
+          await run?.({ talk, origin, mark: nextMark() });
+          tally.answered(kind);
+        });
+        await inTime(making, kind, tally);
       });
-      await inTime(making, kind, tally);
       await pause(PAUSE_MS);
     }
   }
@@ -58,20 +62,31 @@ async function visit(shared: SoakShare, leavesAfter: number): Promise<void> {
 }
 
 /** Makes plain requests until the end. */
-export async function runPlain({ url, origin, tally, end, nextMark }: SoakShare): Promise<void> {
+export async function runPlain(shared: SoakShare): Promise<void> {
+  const { url, end, breaks } = shared;
   await using client = await connectPlain(url);
   while (performance.now() < end) {
-    const marks = Array.from({ length: AT_ONCE }, nextMark);
-    for (const mark of marks) {
-      client.send({ id: mark, url: `${origin}/json?mark=${mark}`, method: "GET" });
-    }
-    const missing = new Set(marks);
-    for (let count = 0; count < AT_ONCE; count++) {
-      const { id, content } = await client.next();
-      if (missing.delete(id) && content?.mark === id) tally.answered("plain");
-      else tally.wrong("a plain response that is not that of its request");
-    }
+    await breaks.exchange(() => makePlain(client, shared));
     await pause(PAUSE_MS);
+  }
+}
+
+async function makePlain(
+  client: TestClient,
+  { origin, tally, nextMark }: SoakShare,
+): Promise<void> {
+  const marks = Array.from({ length: AT_ONCE }, nextMark);
+  for (const mark of marks) {
+    client.send({ id: mark, url: `${origin}/json?mark=${mark}`, method: "GET" });
+  }
+  const missing = new Set(marks);
+  for (let count = 0; count < AT_ONCE; count++) {
+    const frame = await client.next();
+    const { id, content } = frame;
+    if (!missing.delete(id)) tally.wrong("plain: a response to no request");
+    else if (content?.mark === id) tally.answered("plain");
+    else if (content !== undefined) tally.wrong("plain: the response to another request");
+    else tally.wrong(`plain: ${describe(frame)}`);
   }
 }
 

@@ -58,22 +58,20 @@ export type SoakKind = (exchange: SoakExchange) => Promise<void>;
 /** By name. */
 export const SOAK_KINDS: Readonly<Record<string, SoakKind>> = {
   async json(exchange): Promise<void> {
-    const { json } = await ask(exchange, "/json");
-    check(json?.mark === exchange.mark);
+    checkMark(exchange, await ask(exchange, "/json"));
   },
   async redirect(exchange): Promise<void> {
-    const { json } = await ask(exchange, "/redirect");
-    check(json?.mark === exchange.mark);
+    checkMark(exchange, await ask(exchange, "/redirect"));
   },
   async echo(exchange): Promise<void> {
     const text = `${exchange.mark} `.repeat(500);
     const frame = await ask(exchange, "/echo", { method: "POST", text });
-    check(frame.text === text);
+    check(frame.text === text, frame);
   },
   async download(exchange): Promise<void> {
     const members = { stream: true, windowBytes: WINDOW_BYTES };
     const head = await ask(exchange, "/body", members);
-    check(head.stream === true);
+    check(head.stream === true, head);
     await takeBody(exchange, BODY_BYTES);
   },
   async "upload and download"(exchange): Promise<void> {
@@ -85,27 +83,34 @@ export const SOAK_KINDS: Readonly<Record<string, SoakKind>> = {
     }
     let head: Frame = await talk.next();
     while (head.type === "grant") head = await talk.next();
-    check(head.type === "response" && head.stream === true);
+    check(head.type === "response" && head.stream === true, head);
     await takeBody(exchange, BODY_BYTES);
   },
   async events(exchange): Promise<void> {
     const { talk, mark } = exchange;
-    check((await ask(exchange, "/events", { stream: "events" })).stream === true);
-    for (let i = 0; i < EVENTS; i++) check((await talk.next()).data === `${mark}:${i}`);
-    check((await talk.next()).type === "end");
+    const head = await ask(exchange, "/events", { stream: "events" });
+    check(head.stream === true, head);
+    for (let i = 0; i < EVENTS; i++) {
+      const event = await talk.next();
+      check(event.data === `${mark}:${i}`, event);
+    }
+    const end = await talk.next();
+    check(end.type === "end", end);
   },
   async "bad request"(exchange): Promise<void> {
-    check((await ask(exchange, "/json", { unknown: true })).code === "bad_request");
+    const frame = await ask(exchange, "/json", { unknown: true });
+    check(frame.code === "bad_request", frame);
   },
   async "prohibited address"(exchange): Promise<void> {
     const { talk } = exchange;
     talk.send({ type: "request", id: talk.id, url: "http://10.0.0.1/" });
-    check((await talk.next()).code === "destination_ip_prohibited");
+    const frame = await talk.next();
+    check(frame.code === "destination_ip_prohibited", frame);
   },
   async timeout(exchange): Promise<void> {
-    const { type, code } = await ask(exchange, "/silent", { timeoutMs: TIMEOUT_MS });
+    const frame = await ask(exchange, "/silent", { timeoutMs: TIMEOUT_MS });
     // On a busy machine the time may be over before there is a connection.
-    check(code === "http_response_timeout" || code === "connection_timeout", `${type} ${code}`);
+    check(["http_response_timeout", "connection_timeout"].includes(frame.code), frame);
   },
   cancel(exchange): Promise<void> {
     send(exchange, "/silent");
@@ -113,8 +118,9 @@ export const SOAK_KINDS: Readonly<Record<string, SoakKind>> = {
     return Promise.resolve();
   },
   async "cancelled download"(exchange): Promise<void> {
-    await ask(exchange, "/body", { stream: true, windowBytes: 1000 });
+    const head = await ask(exchange, "/body", { stream: true, windowBytes: 1000 });
     exchange.talk.cancel();
+    check(head.stream === true, head);
   },
 };
 
@@ -131,14 +137,17 @@ async function ask(exchange: SoakExchange, path: string, members: object = {}): 
 async function takeBody({ talk, mark }: SoakExchange, bytes: number): Promise<void> {
   const expected = patternOf(mark, PATTERN_BYTES);
   for (let taken = 0;;) {
-    const { type, payload, fin }: Frame = await talk.next();
+    const frame: Frame = await talk.next();
+    const { type, payload, fin } = frame;
     if (type === "grant") continue;
-    check(payload instanceof Uint8Array);
-    check(
-      payload.every((byte: number, i: number) => byte === expected[(taken + i) % PATTERN_BYTES]),
+    check(payload instanceof Uint8Array, frame);
+    const isExpected = payload.every((byte: number, i: number) =>
+      byte === expected[(taken + i) % PATTERN_BYTES]
     );
+    if (!isExpected) throw new Error("bytes of another body");
     taken += payload.length;
-    if (fin) return check(taken === bytes);
+    if (fin && taken !== bytes) throw new Error(`${taken} bytes instead of ${bytes}`);
+    if (fin) return;
     if (payload.length > 0) talk.send({ type: "grant", id: talk.id, bytes: payload.length });
   }
 }
@@ -150,6 +159,21 @@ function patternOf(mark: number, bytes: number): Uint8Array<ArrayBuffer> {
   return pattern;
 }
 
-function check(holds: boolean, seen = "another answer"): void {
-  if (!holds) throw new Error(`${seen} instead of what was asked for`);
+function checkMark({ mark }: SoakExchange, frame: Frame): void {
+  if (typeof frame.json?.mark !== "number") return check(false, frame);
+  if (frame.json.mark !== mark) throw new Error("the response to another request");
+}
+
+function check(holds: boolean, frame: Frame): asserts holds {
+  if (!holds) throw new Error(describe(frame));
+}
+
+/** Describes a frame that was not expected, without what differs from exchange to exchange. */
+export function describe(
+  { type, code, message, error, status, stream, text, data }: Frame,
+): string {
+  if (code !== undefined) return `${code}: ${message ?? error}`;
+  const body = text ?? data;
+  const bytes = typeof body === "string" ? ` with ${body.length} characters` : "";
+  return `${type ?? "chunk"} ${status ?? ""}${stream === true ? " with a stream" : bytes}`;
 }

@@ -9,6 +9,7 @@ import { pause } from "../../bench/role.ts";
 import { startHttp } from "../../helpers/upstream.ts";
 import { countDescriptors } from "../process_watch.ts";
 import { startTarget } from "../target.ts";
+import { Breaks } from "./breaks.ts";
 import { runPlain, runV1 } from "./clients.ts";
 import { answerSoak } from "./exchanges.ts";
 import { createTally } from "./tally.ts";
@@ -17,14 +18,20 @@ const MIB = 1024 * 1024;
 const MINUTE_MS = 60_000;
 const CONNECTIONS = 50;
 const SAMPLE_MS = 1000;
+// The service learns of the last cancels of a break, and its destinations of what that ends.
+const BREAK_MS = 300;
 // Connections to destinations rest for a while.
 const SETTLE_MS = 120_000;
 const SPARE_DESCRIPTORS = 8;
 
-// On SIGUSR1 the service collects its garbage and logs what is left.
+// On SIGUSR1 the service collects its garbage and logs what is left. One collection only finds some of the buffers
+// that the next one frees.
 const PROBE = "data:application/javascript," + encodeURIComponent(`
-  Deno.addSignalListener("SIGUSR1", () => {
-    gc();
+  Deno.addSignalListener("SIGUSR1", async () => {
+    for (let count = 0; count < 3; count++) {
+      gc();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     const { heapUsed, external } = Deno.memoryUsage();
     console.log(JSON.stringify({ event: "memory", bytes: heapUsed + external }));
   });
@@ -69,6 +76,11 @@ export async function soak(minutes: number): Promise<SoakResult> {
     return await promise;
   }
 
+  async function readAtRest(): Promise<number> {
+    await pause(BREAK_MS);
+    return await readHeldBytes();
+  }
+
   const tally = createTally();
   const before = countDescriptors(pid);
   const startedAt = performance.now();
@@ -76,7 +88,8 @@ export async function soak(minutes: number): Promise<SoakResult> {
   const resident: Sample[] = [];
   const held: Sample[] = [];
   let mark = 0;
-  const shared = { origin: server.origin, url, tally, end, nextMark: () => ++mark };
+  const breaks = new Breaks();
+  const shared = { origin: server.origin, url, tally, end, nextMark: () => ++mark, breaks };
   const clients = Array.from(
     { length: CONNECTIONS },
     (_, index) => index % 10 === 0 ? runPlain(shared) : runV1(shared, index % 5 === 1),
@@ -86,7 +99,7 @@ export async function soak(minutes: number): Promise<SoakResult> {
     const at = (performance.now() - startedAt) / MINUTE_MS;
     resident.push({ minutes: at, mebibytes: readResidentBytes([pid]) / MIB });
     if (resident.length % 10 === 0) {
-      held.push({ minutes: at, mebibytes: await readHeldBytes() / MIB });
+      held.push({ minutes: at, mebibytes: await breaks.take(readAtRest) / MIB });
     }
   }
   await Promise.all(clients);

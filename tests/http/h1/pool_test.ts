@@ -373,6 +373,26 @@ Deno.test("a connection that is not made in time fails all requests that have wa
   await later;
 });
 
+Deno.test("a request that is aborted while others wait fails none of them", async () => {
+  const world = start({ maxDialsPerHost: 2 });
+  const [first, second] = await world.open(2) as [TcpConnection, TcpConnection];
+  const controller = new AbortController();
+  const dialing = [
+    acquire(world.host(), { addresses: ["192.0.2.9"] }, controller.signal),
+    acquire(world.host()),
+  ] as const;
+  const waiting = acquire(world.host());
+  world.release(second);
+  await dialing[1];
+  const late = new ProxyError("connection_timeout", "");
+  controller.abort(late);
+  assertStrictEquals(await assertRejects(() => dialing[0]), late);
+  assertEquals(world.dialed[2]?.signal.aborted, true);
+  assertEquals(await isPending(waiting), true);
+  world.release(first);
+  await waiting;
+});
+
 Deno.test("an aborted request waits no longer; its connection is given up unless another request waits", async () => {
   const world = start();
   const [one, other] = [new AbortController(), new AbortController()];
