@@ -9,17 +9,25 @@ import type { MemoryHold } from "../limits/memory_account.ts";
 // The body, the text of its frame, and the bytes of the frame that wait to be sent: taken together, because exchanges that
 // each have a part of what they need would wait for each other.
 const COPIES = 3;
+// A longer body has taken the memory of all of it.
+const SHORT_BYTES = 262_144;
 
 /** Takes the memory of a body and of its frame. */
 export class FrameMemory implements KeptBytes {
   readonly #memory: MemoryHold;
+  #isTaken = false;
 
   constructor(memory: MemoryHold) {
     this.#memory = memory;
   }
 
   take(bytes: number, isNative = false): void | Promise<void> {
-    return this.#memory.take(isNative ? bytes : COPIES * bytes, isNative);
+    if (!isNative) {
+      this.#isTaken ||= bytes > SHORT_BYTES;
+      return this.#memory.take(COPIES * bytes);
+    }
+    // A decoder whose window grows does not wait for bodies that wait for this one.
+    return this.#isTaken ? this.#memory.keepNative(bytes) : this.#memory.take(bytes, true);
   }
 
   give(bytes: number): void {

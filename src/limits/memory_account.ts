@@ -121,6 +121,13 @@ export class MemoryHold {
     this.account.keep(bytes);
   }
 
+  /** Does the same as {@linkcode MemoryHold.keep} for bytes that V8 does not know of. */
+  keepNative(bytes: number): void {
+    if (this.#isReleased) return;
+    this.#countNative(bytes);
+    this.keep(bytes);
+  }
+
   /** Keeps so many bytes more if they fit into the budget. Returns whether they do. */
   tryTake(bytes: number): boolean {
     if (!this.account.fits(bytes)) return false;

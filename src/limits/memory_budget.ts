@@ -11,6 +11,7 @@ import {
   type MemoryLedger,
   type MemoryShare,
 } from "./memory_account.ts";
+import { inOrder, isStuck, SMALL_BYTES, type Waiter } from "./memory_waiting.ts";
 import { Penalties } from "./penalties.ts";
 
 /** Is told when its connection has to give back memory. */
@@ -29,14 +30,6 @@ export interface SharedBytes {
   readonly index: number;
 }
 
-/** Bytes that a hold waits for. */
-interface Waiter {
-  readonly hold: MemoryHold;
-  readonly bytes: number;
-  readonly since: number;
-  readonly settle: () => void;
-}
-
 /** What every connection keeps. */
 export const CONNECTION_BYTES = 16_384;
 
@@ -45,8 +38,6 @@ export const CONNECTION_BYTES = 16_384;
 const CONNECTION_SHARE = 1 / 3;
 const IDENTITY_SHARE = 1 / 2;
 const RESERVE_SHARE = 1 / 10;
-// A connection that keeps no more than this needs nothing but free bytes. So few at a time may come from the reserve.
-const SMALL_BYTES = 262_144;
 // When no bytes were given or given back for so long, the one who keeps least is given bytes from the reserve, or bytes are
 // freed. It is given bytes from the reserve, too, when it has waited for so long.
 const [STALL_MS, MAX_WAIT_MS] = [500, 3000] as const;
@@ -235,17 +226,18 @@ export class MemoryBudget implements MemoryLedger {
     });
   }
 
-  /** Lets waiting exchanges keep their bytes if these fit now: first those of connections that keep the least. */
+  /**
+   * Lets waiting exchanges keep their bytes if these fit now: first those of connections that keep the least, and of a
+   * connection those that keep the most, which end soonest.
+   */
   #serve(): void {
-    for (const waiter of this.#inOrder()) {
-      if (waiter.hold.tryTake(waiter.bytes)) this.#taken(waiter);
+    const full = new Set<MemoryAccount>();
+    for (const waiter of inOrder(this.#waiting.values())) {
+      const { hold, bytes } = waiter;
+      if (full.has(hold.account) && bytes > SMALL_BYTES) continue; // it would take what the first of them needs
+      if (hold.tryTake(bytes)) this.#taken(waiter);
+      else full.add(hold.account);
     }
-  }
-
-  #inOrder(): readonly Waiter[] {
-    return [...this.#waiting.values()].sort((a, b) =>
-      a.hold.account.keptBytes - b.hold.account.keptBytes || a.since - b.since
-    );
   }
 
   #taken(waiter: Waiter): void {
@@ -260,27 +252,35 @@ export class MemoryBudget implements MemoryLedger {
 
   /**
    * Holds that each keep a part of what they need may wait for each other: one of them goes on, or gives way. Those that
-   * wait for their own connection have to wait for it.
+   * wait for their own connection have to wait for it, unless nothing else of it goes on.
    */
   #helpFirst(): void {
-    const first = this.#inOrder().find(({ hold, bytes }) =>
-      hold.account.keptBytes + bytes <= this.maxConnectionBytes
-    );
+    const waiters = inOrder(this.#waiting.values());
+    const first = waiters.find(({ hold, bytes }) => this.#fitsConnection(hold.account, bytes)) ??
+      waiters.find(({ hold }) => isStuck(hold.account, waiters));
     if (first === undefined) return;
     const { hold, bytes, since } = first;
-    const { share } = hold.account;
+    const { account } = hold;
     const now = this.#clock.now();
     const isStalled = now - this.#movedAt >= STALL_MS;
     const isLate = now - since >= MAX_WAIT_MS && now - this.#helpedAt >= STALL_MS;
     if (!isStalled && !isLate) return;
     this.#helpedAt = now;
     const isFree = !this.isShort && bytes <= this.freeBytes;
-    if (isFree && share.keptBytes + bytes <= this.maxBytes * IDENTITY_SHARE) {
+    const isShared = account.share.keptBytes + bytes <= this.maxBytes * IDENTITY_SHARE;
+    if (isFree && isShared && hold.keptBytes + bytes <= this.maxConnectionBytes) {
       hold.keep(bytes);
       this.#taken(first);
+    } else if (!this.#fitsConnection(account, bytes)) {
+      this.refused();
+      this.#accounts.get(account)?.endLargest();
     } else if (isStalled) {
       this.#movedAt = now;
-      this.endLargest(isFree ? share : undefined);
+      this.endLargest(isFree ? account.share : undefined);
     }
+  }
+
+  #fitsConnection({ keptBytes }: MemoryAccount, bytes: number): boolean {
+    return keptBytes + bytes <= this.maxConnectionBytes;
   }
 }

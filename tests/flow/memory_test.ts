@@ -2,6 +2,7 @@
  * Clients that make the service keep much in memory, in a process whose memory is small.
  */
 import { assert, assertEquals, AssertionError } from "@std/assert";
+import { zstdCompressSync } from "node:zlib";
 import { connect, connectV1, type TestClient } from "../helpers/client.ts";
 import { startProcess } from "../helpers/process.ts";
 import { connectRaw } from "../helpers/raw_client.ts";
@@ -60,6 +61,19 @@ Deno.test("hello tells how much the service keeps for a connection", async () =>
   await using client = await connect(service.url, ["wsfetch.v1"]);
   const { limits } = await client.next();
   assertEquals(limits, { ...Object(limits), maxKeptBytes: Math.floor(80 * MIB / 3) });
+});
+
+Deno.test("coded bodies on one connection do not wait for each other, however large their windows are", async () => {
+  const coded = new Uint8Array(zstdCompressSync(new Uint8Array(BODY_BYTES + 1)));
+  await using server = startHttp(() =>
+    new Response(coded, { headers: { "content-encoding": "zstd" } })
+  );
+  await using service = await startProcess({ ...LOOPBACK, MEMORY_BYTES: String(512 * MIB) });
+  await using client = await connectV1(service.url);
+  for (let id = 1; id <= 12; id++) client.send({ type: "request", id, url: server.origin });
+  for (let count = 1; count <= 12; count++) {
+    assertEquals((await client.next()).code, "http_response_body_size");
+  }
 });
 
 Deno.test("a message of endless fragments is ended, and its memory is given back", async () => {

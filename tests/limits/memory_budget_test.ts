@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { CONNECTION_BYTES, MemoryBudget } from "../../src/limits/memory_budget.ts";
 import type { MemoryAccount } from "../../src/limits/memory_account.ts";
 import { createFakeClock, type FakeClock } from "../helpers/clock.ts";
+import { settle } from "../helpers/exchange.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -224,6 +225,61 @@ Deno.test("a connection that waits is given no more than its share, however long
     budget.tick();
   }
   assertEquals(account.keptBytes <= budget.maxConnectionBytes, true, `${account.keptBytes} bytes`);
+});
+
+Deno.test("exchanges of a connection that wait for each other: the one that keeps most goes on, beyond the connection's share", async () => {
+  const { open, budget, clock, ended } = createBench();
+  const account = open("a");
+  const holds = Array.from({ length: 4 }, (_, index) => account.hold((7 + index % 2) * MIB));
+  const gone: number[] = [];
+  const waits = holds.map((hold, index) =>
+    Promise.resolve(hold.take(12 * MIB)).then(() => void gone.push(index))
+  );
+  clock.advance(499);
+  budget.tick();
+  await settle();
+  assertEquals(gone, []);
+  clock.advance(1);
+  budget.tick();
+  await settle();
+  assertEquals([gone, ended], [[1], []]);
+  for (const index of [1, 3, 0, 2]) {
+    assertEquals(gone.at(-1), index);
+    holds[index]?.release();
+    for (let count = 0; count < 2; count++) {
+      clock.turn();
+      clock.advance(500);
+      budget.tick();
+      await settle();
+    }
+  }
+  await Promise.all(waits);
+  assertEquals(ended, []);
+});
+
+Deno.test("of exchanges of a connection that wait for each other, the largest is ended where none may go on", () => {
+  const { open, budget, clock, ended } = createBench();
+  const account = open("a");
+  const holds = [20 * MIB, 12 * MIB].map((bytes) => account.hold(bytes));
+  for (const hold of holds) Promise.resolve(hold.take(25 * MIB)).catch(() => {});
+  clock.advance(500);
+  budget.tick();
+  assertEquals(ended, ["a"]);
+  for (const hold of holds) hold.abort(undefined);
+});
+
+Deno.test("a connection whose exchanges go on is not helped beyond its share", () => {
+  const { open, budget, clock, ended } = createBench();
+  const account = open("a");
+  account.hold(20 * MIB); // it reads from its destination
+  const waiting = account.hold(10 * MIB);
+  Promise.resolve(waiting.take(12 * MIB)).catch(() => {});
+  for (let count = 0; count < 20; count++) {
+    clock.advance(500);
+    budget.tick();
+  }
+  assertEquals([account.keptBytes < 31 * MIB, ended], [true, []]);
+  waiting.abort(undefined);
 });
 
 Deno.test("what holds up an identity is ended, if nothing else does", () => {
