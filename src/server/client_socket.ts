@@ -174,7 +174,6 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject, TurnR
     const connection = this.#connection = openConnection(this);
     connections.add(connection);
     if (isDraining()) connection.drain(0); // the drain started between the handshake and this event
-    this.#reader.begin();
   }
 
   #after(delayMs: number, action: () => void): void {

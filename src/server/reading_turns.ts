@@ -6,47 +6,38 @@
  */
 import type { Clock } from "../clock.ts";
 import type { LongTurns } from "../turns/long_turns.ts";
+import { ReaderQueue } from "./reader_queue.ts";
 
 // How many frames of all sockets are read at once before those that go on sending wait for a turn.
 const FRAMES_AT_ONCE = 256;
 // Sockets that send so many frames in this time or longer do not hold anything up.
 const CALM_MS = 10;
-// How many sockets read in a turn that expect short messages. One long message is handled as well; or, when there is none,
-// sockets begin to read: one, since its first message may be long, and twice as many each time that no turn was long; or one
-// reads a long message.
 const SOCKETS_PER_TURN = 4;
-const MAX_NEWCOMERS = 64;
-const LONG_MS = 8;
 // A turn's time for all sockets that have waited for it.
 const TURN_MS = 2;
 const PAUSE_MS = 8;
+// To read a long message takes about as long as to handle it.
+const READING_SHARE = 2;
 
-/** A socket that has more to read. */
+/** A socket that waits for its turn. */
 export interface WaitingReader {
   /** The key that limits count by. Sockets of one key share its turns. */
   readonly key: string;
   /** What it waits for. It expects a long message if the last one was long. */
-  readonly waitsTo: "begin" | "read" | "read a long message" | "handle a long message";
+  readonly waitsTo: "read" | "read a long message" | "handle a long message";
   /** Called when the reader may go on. */
   readOn(): void;
 }
-
-/** Readers by their keys, in the order in which the keys have their turns. */
-type Queue = Map<string, WaitingReader[]>;
 
 /** The turns of all sockets of an isolate. */
 export class ReadingTurns {
   readonly #clock: Clock;
   readonly #longTurns: LongTurns;
-  readonly #waiting: Readonly<Record<WaitingReader["waitsTo"], Queue>> = {
-    begin: new Map(),
-    read: new Map(),
-    "read a long message": new Map(),
-    "handle a long message": new Map(),
-  };
-  /** How many sockets began to read in the last turn, at most, and when that was. */
-  #newcomers = 1;
-  #turnedAt = -Infinity;
+  readonly #waiting = new ReaderQueue<WaitingReader>();
+  /** Those that have read a long message, and those that are about to read one. */
+  readonly #handling = new ReaderQueue<WaitingReader>();
+  readonly #reading = new ReaderQueue<WaitingReader>();
+  #isLongScheduled = false;
   #left = FRAMES_AT_ONCE;
   #countedFrom: number;
   /** When the turn ends; infinite while no socket has waited. */
@@ -65,20 +56,23 @@ export class ReadingTurns {
     return --this.#left > 0 && this.#endsAt === Infinity || this.#mayGoOn();
   }
 
-  /** Reports whether a new socket may begin to read now, or a long message be handled. If not, it has to wait. */
-  mayBegin(): boolean {
-    if (this.#isScheduled) return false;
-    this.#schedule();
+  /** Handles a long message now, unless others were handled or read in this turn. Returns whether it has. */
+  tryHandle(handle: () => void): boolean {
+    if (this.#isLongScheduled) return false;
+    this.#scheduleLong();
+    this.#measure(handle);
     return true;
   }
 
   /** Lets a reader go on in one of the next turns. */
   wait(reader: WaitingReader): void {
-    const queue = this.#waiting[reader.waitsTo];
-    const readers = queue.get(reader.key);
-    if (readers === undefined) queue.set(reader.key, [reader]);
-    else readers.push(reader);
-    this.#schedule();
+    if (reader.waitsTo === "read") {
+      this.#waiting.push(reader);
+      this.#schedule();
+    } else {
+      (reader.waitsTo === "handle a long message" ? this.#handling : this.#reading).push(reader);
+      this.#scheduleLong();
+    }
   }
 
   /** Lets a reader whose frames are of little use go on later. */
@@ -98,51 +92,38 @@ export class ReadingTurns {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#longTurns.next(() => this.#turn());
+    this.#clock.soon(() => this.#turn());
   }
 
   #turn(): void {
     this.#isScheduled = false;
-    const now = this.#clock.now();
-    this.#newcomers = now - this.#turnedAt > LONG_MS
-      ? 1
-      : Math.min(2 * this.#newcomers, MAX_NEWCOMERS);
-    this.#turnedAt = now;
-    this.#begin();
-    this.#endsAt = this.#countedFrom + TURN_MS;
-    this.#clock.soon(() => this.#begin());
-    this.#readOn("read", SOCKETS_PER_TURN);
-    if (this.#readOn("handle a long message", 1) === 0) {
-      const begun = this.#readOn("begin", this.#newcomers);
-      if (begun === 0) this.#readOn("read a long message", 1);
-    }
-    if (Object.values(this.#waiting).some(({ size }) => size > 0)) this.#schedule();
-  }
-
-  /** Lets so many readers go on, if there are as many. Returns how many there were. */
-  #readOn(what: WaitingReader["waitsTo"], most: number): number {
-    for (let count = 0; count < most; count++) {
-      const reader = takeFirst(this.#waiting[what]);
-      if (reader === undefined) return count;
-      reader.readOn();
-    }
-    return most;
-  }
-
-  /** Begins to count anew, when no turn is under way. */
-  #begin(): void {
     this.#left = FRAMES_AT_ONCE;
     this.#countedFrom = this.#clock.now();
     this.#endsAt = Infinity;
+    if (this.#waiting.size === 0) return;
+    this.#endsAt = this.#countedFrom + TURN_MS;
+    this.#schedule(); // also to end this turn
+    for (let count = 0; count < SOCKETS_PER_TURN; count++) this.#waiting.shift()?.readOn();
   }
-}
 
-function takeFirst(queue: Queue): WaitingReader | undefined {
-  for (const [key, readers] of queue) {
-    queue.delete(key);
-    const first = readers.shift();
-    if (readers.length > 0) queue.set(key, readers); // behind all other keys
-    return first;
+  #scheduleLong(): void {
+    if (this.#isLongScheduled) return;
+    this.#isLongScheduled = true;
+    this.#longTurns.next(() => this.#longTurn());
   }
-  return undefined;
+
+  /** Lets one socket handle a long message, so that no more of them are kept than have to be, or read one. */
+  #longTurn(): void {
+    const reader = this.#handling.shift() ?? this.#reading.shift();
+    this.#isLongScheduled = reader !== undefined; // also to end this turn
+    if (reader === undefined) return;
+    this.#longTurns.next(() => this.#longTurn());
+    this.#measure(() => reader.readOn());
+  }
+
+  #measure(action: () => void): void {
+    const startedAt = this.#clock.now();
+    action();
+    this.#longTurns.worked(READING_SHARE * (this.#clock.now() - startedAt));
+  }
 }

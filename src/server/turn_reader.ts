@@ -32,7 +32,7 @@ export class TurnReader implements WaitingReader {
   readonly #turns: ReadingTurns;
   readonly #loop: ReadingLoop | undefined;
   #left = FRAMES_PER_TURN;
-  #waitsTo: WaitingReader["waitsTo"] = "begin";
+  #waitsTo: WaitingReader["waitsTo"] = "read";
   /** Handles a long message that has arrived while others were read. */
   #handleLater: (() => void) | undefined = undefined;
   #hasOpened = false;
@@ -64,11 +64,6 @@ export class TurnReader implements WaitingReader {
     return this.#webSocket;
   }
 
-  /** To be called in the `open` event: reading begins at once, or in a later turn when many WebSockets have opened. */
-  begin(): void {
-    if (!this.#turns.mayBegin()) this.#stop();
-  }
-
   /**
    * Handles a message: a long one in a later turn of the event loop if others were handled in this one. After some
    * messages, reading stops until a later turn.
@@ -81,8 +76,8 @@ export class TurnReader implements WaitingReader {
     this.#left -= Math.floor(size / BYTES_PER_FRAME);
     this.#waitsTo = size > LONG_MESSAGE_BYTES ? "read a long message" : "read";
     this.#showState();
-    if (this.#mayHandle()) handle();
-    else this.#handleLater = handle;
+    if (this.#waitsTo === "read" || this.#loop === undefined) handle();
+    else if (!this.#turns.tryHandle(handle)) this.#handleLater = handle;
     const isDone = this.#left <= 0 || this.#handleLater !== undefined;
     if (this.#hasStopped || this.#isTerminated || isDone) this.#stop();
   }
@@ -126,12 +121,6 @@ export class TurnReader implements WaitingReader {
     if (handle === undefined) return this.#loop?.start();
     handle();
     this.#stop();
-  }
-
-  /** Reports whether the message that has arrived may be handled in this turn. */
-  #mayHandle(): boolean {
-    const isShort = this.#waitsTo === "read";
-    return isShort || this.#loop === undefined || this.#turns.mayBegin();
   }
 
   #count(): void {

@@ -5,19 +5,20 @@
  */
 import type { Clock } from "../clock.ts";
 
-// Others are held up by no turn that takes this long, in milliseconds.
+// Others are held up by no turn in which long work takes this long, in milliseconds.
 const MAX_TURN_MS = 8;
 const MAX_REST_MS = 250;
 
 /**
  * Divides the event loop between long work and all else. Between two turns of long work, the runtime looks for input. Some
- * steps cannot be divided: Deno reads a message of 1 MiB, and sends one of 8 MiB, in one step. After a turn that was long
- * for such a reason, long work rests for as long, so that others have at least half of the time, in one piece.
+ * steps cannot be divided: Deno reads a message of 1 MiB, and sends one of 8 MiB, in one step. After such a turn, long work
+ * rests for as long as it took, so that others have at least half of the time, in one piece.
  */
 export class LongTurns {
   readonly #clock: Clock;
   #actions: (() => void)[] = [];
   #isScheduled = false;
+  #workMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -28,26 +29,31 @@ export class LongTurns {
     this.#actions.push(action);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    const startedAt = this.#clock.now();
-    this.#clock.soon(() => this.#turn(startedAt));
+    this.#clock.soon(() => this.#turn());
   }
 
-  #turn(startedAt: number): void {
+  /** Counts milliseconds of long work that was done in this turn, or soon after it. */
+  worked(milliseconds: number): void {
+    this.#workMs += milliseconds;
+  }
+
+  #turn(): void {
     const actions = this.#actions;
     this.#actions = [];
     for (const action of actions) action();
-    this.#clock.afterInput(() => this.#turned(startedAt));
+    this.#clock.afterInput(() => this.#turned());
   }
 
-  /** Called when all that a turn has started is done, and others have had their input. */
-  #turned(startedAt: number): void {
-    const tookMs = this.#clock.now() - startedAt;
-    if (tookMs > MAX_TURN_MS) this.#clock.after(Math.min(tookMs, MAX_REST_MS), () => this.#goOn());
+  /** Called when the others have had their input. */
+  #turned(): void {
+    const workMs = this.#workMs;
+    this.#workMs = 0;
+    if (workMs > MAX_TURN_MS) this.#clock.after(Math.min(workMs, MAX_REST_MS), () => this.#goOn());
     else this.#goOn();
   }
 
   #goOn(): void {
     this.#isScheduled = this.#actions.length > 0;
-    if (this.#isScheduled) this.#turn(this.#clock.now());
+    if (this.#isScheduled) this.#turn();
   }
 }

@@ -27,7 +27,7 @@ export class Turns {
   /** Whether a turn was asked for. */
   #isScheduled = false;
   /** When the turn began that is under way. */
-  #turnStart: number | undefined;
+  #turnStart = -Infinity;
 
   constructor(clock: Clock) {
     this.longTurns = new LongTurns(clock);
@@ -58,7 +58,7 @@ export class Turns {
 
   /** Whether there is time left in this turn of the event loop, after a wait for it. */
   get hasTime(): boolean {
-    return this.#turnStart !== undefined && this.#clock.now() - this.#turnStart < MAX_TURN_MS;
+    return this.#clock.now() - this.#turnStart < MAX_TURN_MS;
   }
 
   #schedule(): void {
@@ -76,13 +76,13 @@ export class Turns {
     for (let left = calls - 1; left > 0; left--) {
       this.#clock.soon(() => {
         if (this.hasTime) this.#waiting.shift()?.();
-        if (left === 1) this.#turned();
       });
     }
-    if (calls === 1) this.#turned();
+    this.#clock.soon(() => this.#turned());
   }
 
   #turned(): void {
+    this.longTurns.worked(this.#clock.now() - this.#turnStart);
     this.#isScheduled = false;
     if (this.#waiting.length > 0) this.#schedule();
   }
