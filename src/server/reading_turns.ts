@@ -13,7 +13,7 @@ const FRAMES_AT_ONCE = 256;
 // Sockets that send so many frames in this time or longer do not hold anything up.
 const CALM_MS = 10;
 const SOCKETS_PER_TURN = 4;
-// A turn's time for all sockets that have waited for it.
+// The time of a turn for all sockets that have waited for it, and of turns that follow each other without new input.
 const TURN_MS = 2;
 const PAUSE_MS = 8;
 // To read a long message takes about as long as to handle it.
@@ -43,6 +43,8 @@ export class ReadingTurns {
   /** When the turn ends; infinite while no socket has waited. */
   #endsAt = Infinity;
   #isScheduled = false;
+  /** When the runtime has looked for input. */
+  #inputAt = -Infinity;
 
   /** @param longTurns Shared with all else that holds the event loop for long. */
   constructor(clock: Clock, longTurns: LongTurns) {
@@ -92,18 +94,29 @@ export class ReadingTurns {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#clock.soon(() => this.#turn());
+    if (this.#clock.now() - this.#inputAt < TURN_MS) {
+      return void this.#clock.soon(() => this.#turn());
+    }
+    this.#clock.afterInput(() => {
+      this.#inputAt = this.#clock.now();
+      this.#turn();
+    });
   }
 
   #turn(): void {
     this.#isScheduled = false;
+    this.#begin();
+    this.#endsAt = this.#countedFrom + TURN_MS;
+    this.#clock.soon(() => this.#begin());
+    for (let count = 0; count < SOCKETS_PER_TURN; count++) this.#waiting.shift()?.readOn();
+    if (this.#waiting.size > 0) this.#schedule();
+  }
+
+  /** Counts anew, without an end. */
+  #begin(): void {
     this.#left = FRAMES_AT_ONCE;
     this.#countedFrom = this.#clock.now();
     this.#endsAt = Infinity;
-    if (this.#waiting.size === 0) return;
-    this.#endsAt = this.#countedFrom + TURN_MS;
-    this.#schedule(); // also to end this turn
-    for (let count = 0; count < SOCKETS_PER_TURN; count++) this.#waiting.shift()?.readOn();
   }
 
   #scheduleLong(): void {

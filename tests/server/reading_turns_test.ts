@@ -89,32 +89,44 @@ Deno.test("tryHandle() handles one long message in a turn, after which long work
   assertEquals(turns.tryHandle(handle), true);
 });
 
-Deno.test("ReadingTurns lets a reader that pauses go on after 8 ms", () => {
+Deno.test("ReadingTurns lets the runtime look for input between turns that take two milliseconds together", () => {
   const { clock, turns, read } = createBench();
+  const readOn = (): void => {
+    read.push("a");
+    clock.advance(0.25);
+  };
+  for (let count = 0; count < 12; count++) turns.wait({ key: "a", waitsTo: "read", readOn });
+  const counts = Array.from({ length: 5 }, () => {
+    clock.turn();
+    return read.length;
+  });
+  assertEquals(counts, [0, 4, 8, 8, 12]); // a turn and its input, a turn, then input again
+});
+
+Deno.test("ReadingTurns lets a reader that pauses go on after 8 ms", () => {
+  const { clock, turns, turn, read } = createBench();
   turns.pause({ key: "a", waitsTo: "read", readOn: () => void read.push("a") });
   clock.advance(7);
-  clock.turn();
-  assertEquals(read, []);
+  assertEquals(turn(), "");
   clock.advance(1);
-  clock.turn();
-  assertEquals(read, ["a"]);
+  assertEquals(turn(), "a");
 });
 
 Deno.test("ReadingTurns needs no turn when no socket waits", () => {
   const { clock, wait } = createBench();
   assertEquals(clock.turn(), 0);
   wait("a");
-  assertEquals([clock.turn(), clock.turn(), clock.turn()], [1, 1, 0]);
+  const counts = Array.from({ length: 4 }, () => clock.turn());
+  assertEquals(counts, [1, 1, 1, 0]); // the wait for input, the turn, and its end
 });
 
 Deno.test("ReadingTurns lets all sockets wait after many frames in a short time, until the next turn", () => {
-  const { clock, turns, wait } = createBench();
+  const { turns, wait, turn } = createBench();
   for (let count = 1; count < FRAMES_AT_ONCE; count++) assertEquals(turns.count(), true);
   assertEquals([turns.count(), turns.count()], [false, false]);
   wait("a");
   assertEquals(turns.count(), false);
-  clock.turn();
-  assertEquals(turns.count(), true);
+  assertEquals([turn(), turns.count()], ["a", true]);
 });
 
 Deno.test("ReadingTurns lets no socket wait for many frames in a longer time", () => {
@@ -126,10 +138,9 @@ Deno.test("ReadingTurns lets no socket wait for many frames in a longer time", (
 });
 
 Deno.test("ReadingTurns ends a turn that takes long, and then counts no time until the next", () => {
-  const { clock, turns, wait } = createBench();
+  const { clock, turns, wait, turn } = createBench();
   wait("a");
-  clock.turn();
-  assertEquals(turns.count(), true);
+  assertEquals([turn(), turns.count()], ["a", true]);
   clock.advance(2);
   assertEquals(turns.count(), false);
   clock.turn();

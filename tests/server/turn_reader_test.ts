@@ -105,6 +105,43 @@ Deno.test("TurnReader loses no message of a WebSocket that opens when no socket 
   assertEquals(received, sent);
 });
 
+Deno.test("TurnReader handles long messages of many WebSockets one at a time, and loses none", async () => {
+  const turns = new ReadingTurns(systemClock, new LongTurns(systemClock));
+  const [sockets, messages, bytes] = [8, 6, 70_000];
+  const received: number[][] = Array.from({ length: sockets }, () => []);
+  let [handled, most, left] = [0, 0, sockets * messages];
+  const done = Promise.withResolvers<void>();
+  await using server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    (request) => {
+      const { socket, response } = Deno.upgradeWebSocket(request);
+      socket.binaryType = "arraybuffer";
+      const reader = new TurnReader(socket, { key: "client", pongsArrived: () => {} }, turns);
+      socket.onmessage = ({ data }) =>
+        reader.take(data, () => {
+          const [from = 0, index = 0] = new Uint8Array(data);
+          received[from]?.push(index);
+          if (handled++ === 0) systemClock.soon(() => handled = 0);
+          most = Math.max(most, handled);
+          if (--left === 0) done.resolve();
+        });
+      return response;
+    },
+  );
+  await using stack = new AsyncDisposableStack();
+  await Promise.all(received.map(async (_, from) => {
+    const client = stack.use(await connectRaw(server.addr.port));
+    for (let index = 0; index < messages; index++) {
+      const message = new Uint8Array(bytes);
+      message.set([from, index]);
+      await client.write(rawFrame(BINARY, message));
+    }
+  }));
+  await done.promise;
+  assertEquals(received, received.map(() => Array.from({ length: messages }, (_, i) => i)));
+  assert(most <= 2, `${most} in a turn`); // one at once, and one in a turn for long work
+});
+
 const CLOSES = [
   {
     code: 4500,
