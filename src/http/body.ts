@@ -4,7 +4,7 @@
  * @module
  */
 import { tooLarge } from "./failures.ts";
-import { GrownBytes } from "./grown_bytes.ts";
+import { GrownBytes, NEW_MEMORY_COST } from "./grown_bytes.ts";
 import type { Turns } from "../turns/turns.ts";
 import type { KeptBytes } from "./kept_bytes.ts";
 
@@ -38,6 +38,9 @@ export interface Body {
   /** Ends the request unless the body has been read. May be called at any time and repeatedly; ends all reading. */
   discard(): void;
 }
+
+// A body of a chunk or two like this waits for nobody.
+const SHORT_CHUNK_BYTES = 16_384;
 
 /** Counts the bytes of one body. */
 export class ByteLimit {
@@ -152,6 +155,10 @@ export async function collectChunks(
   for await (const chunk of chunks) {
     const adding = collected.add(chunk);
     if (adding !== undefined) await adding;
+    const turn = chunk.byteLength < SHORT_CHUNK_BYTES
+      ? undefined
+      : turns?.take(NEW_MEMORY_COST * chunk.byteLength);
+    if (turn !== undefined) await turn;
   }
   return await collected.whole(turns);
 }

@@ -13,8 +13,8 @@ const [MIN_BLOCK_BYTES, MAX_BLOCK_BYTES] = [16_384, 524_288] as const;
 // A body that is longer takes all that it may need at once: bodies that each have a part would wait for each other.
 const SHORT_BYTES = 262_144;
 const MOST_AT_ONCE_BYTES = 67_108_864;
-// What a byte of new memory costs, in bytes that are decoded in that time.
-const COST = 4;
+/** What a byte of new memory costs, in bytes that are decoded in the time that it takes. */
+export const NEW_MEMORY_COST = 2;
 
 /**
  * Bytes that are added piece by piece. They are kept in blocks, so that no step copies much, and a long body needs the
@@ -106,7 +106,7 @@ export class GrownBytes {
     let at = 0;
     for (const block of this.#blocks) {
       const used = block === this.#last ? this.#used : block.byteLength;
-      const waiting = turns?.take(COST * used);
+      const waiting = turns?.take(NEW_MEMORY_COST * used);
       if (waiting !== undefined) await waiting;
       whole.set(block.subarray(0, used), at);
       at += used;

@@ -13,8 +13,9 @@ const FRAMES_AT_ONCE = 256;
 // Sockets that send so many frames in this time or longer do not hold anything up.
 const CALM_MS = 10;
 const SOCKETS_PER_TURN = 4;
-// The time of a turn for all sockets that have waited for it, and of turns that follow each other without new input.
-const TURN_MS = 2;
+// A turn's time for all sockets that have waited for it, and how long turns follow each other before the runtime looks for
+// input.
+const [TURN_MS, INPUT_MS] = [2, 6] as const;
 const PAUSE_MS = 8;
 // To read a long message takes about as long as to handle it.
 const READING_SHARE = 2;
@@ -94,7 +95,7 @@ export class ReadingTurns {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    if (this.#clock.now() - this.#inputAt < TURN_MS) {
+    if (this.#clock.now() - this.#inputAt < INPUT_MS) {
       return void this.#clock.soon(() => this.#turn());
     }
     this.#clock.afterInput(() => {

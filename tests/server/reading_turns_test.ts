@@ -89,11 +89,11 @@ Deno.test("tryHandle() handles one long message in a turn, after which long work
   assertEquals(turns.tryHandle(handle), true);
 });
 
-Deno.test("ReadingTurns lets the runtime look for input between turns that take two milliseconds together", () => {
+Deno.test("ReadingTurns lets the runtime look for input between turns that take six milliseconds together", () => {
   const { clock, turns, read } = createBench();
   const readOn = (): void => {
     read.push("a");
-    clock.advance(0.25);
+    clock.advance(0.75);
   };
   for (let count = 0; count < 12; count++) turns.wait({ key: "a", waitsTo: "read", readOn });
   const counts = Array.from({ length: 5 }, () => {

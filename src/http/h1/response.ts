@@ -8,6 +8,7 @@ import type { Turns } from "../../turns/turns.ts";
 import { type Body, ByteLimit, type Bytes, collectChunks } from "../body.ts";
 import { incomplete, tooLarge } from "../failures.ts";
 import type { KeptBytes } from "../kept_bytes.ts";
+import { NEW_MEMORY_COST } from "../grown_bytes.ts";
 import { createBodyReader } from "./body.ts";
 import type { TcpConnection } from "./connection.ts";
 import type { BodyFraming, Framing } from "./framing.ts";
@@ -26,11 +27,8 @@ export interface ResponseSource {
   readonly ended: (isReusable: boolean) => void;
 }
 
-// Several exchanges that read more than this take turns: it costs a millisecond at most, first use of memory included.
+// It costs a millisecond at most to read as much, first use of the memory included.
 const MAX_READ_BYTES = 131_072;
-// What a byte of new memory costs, in bytes that are copied in that time.
-const NEW_MEMORY_COST = 4;
-const MIN_COST = 16_384;
 
 // RFC 9112 §6.3: these have no body, whatever their fields say.
 const NO_BODY_STATUS: ReadonlySet<number> = new Set([204, 304]);
@@ -105,8 +103,6 @@ export class Http1Body implements Body {
         const piece = next instanceof Promise ? await next : next;
         if (piece === undefined) break;
         limit.add(piece.byteLength);
-        const turn = this.#takeTurn(piece.byteLength);
-        if (turn !== undefined) await turn;
         yield piece;
       }
       this.#end(true);
@@ -143,14 +139,9 @@ export class Http1Body implements Body {
     return thrown instanceof ProxyError ? thrown : incomplete({ method, cause: thrown });
   }
 
-  /** Returns a promise when others are to go first. What is short waits for nobody. */
-  #takeTurn(cost: number): Promise<void> | undefined {
-    return cost < MIN_COST ? undefined : this.#source.turns.take(cost);
-  }
-
   /** Reads a body of known length of which a part has arrived. */
   async #readLong(length: number, kept: KeptBytes | undefined): Promise<Bytes> {
-    const { connection, method } = this.#source;
+    const { connection, method, turns } = this.#source;
     let received = 0;
     let bytes: Bytes;
     try {
@@ -165,7 +156,7 @@ export class Http1Body implements Body {
         const read = await connection.read(bytes.subarray(received, received + MAX_READ_BYTES));
         if (read === 0) throw incomplete({ method });
         received += read;
-        const turn = this.#takeTurn(NEW_MEMORY_COST * read);
+        const turn = turns.take(NEW_MEMORY_COST * read);
         if (turn !== undefined) await turn;
       }
     } catch (thrown) {
