@@ -228,7 +228,7 @@ const LARGE_REQUESTS: readonly InFlight[] = [
     settings: (origin) => ({ UPSTREAMS: JSON.stringify({ a: { baseUrl: origin } }) }),
     count: 1,
     inFlight: 60,
-    frame: (id) => requestFrame(id, `a:/${"%25252525252525".repeat(4000)}`),
+    frame: (id) => requestFrame(id, `a:/${"%25252525252525".repeat(1092)}`),
   },
 ];
 
