@@ -11,7 +11,7 @@ import {
   type MemoryLedger,
   type MemoryShare,
 } from "./memory_account.ts";
-import { inOrder, isStuck, SMALL_BYTES, type Waiter } from "./memory_waiting.ts";
+import { findStuck, inOrder, SMALL_BYTES, type Waiter } from "./memory_waiting.ts";
 import { Penalties } from "./penalties.ts";
 
 /** Is told when its connection has to give back memory. */
@@ -226,17 +226,17 @@ export class MemoryBudget implements MemoryLedger {
     });
   }
 
-  /**
-   * Lets waiting exchanges keep their bytes if these fit now: first those of connections that keep the least, and of a
-   * connection those that keep the most, which end soonest.
-   */
+  /** Lets waiting exchanges keep their bytes if these fit now. None takes what one needs that is before it. */
   #serve(): void {
-    const full = new Set<MemoryAccount>();
-    for (const waiter of inOrder(this.#waiting.values())) {
+    const waiters = inOrder(this.#waiting.values());
+    const stuck = findStuck(waiters);
+    const full = new Set<MemoryAccount | MemoryShare>();
+    for (const waiter of waiters) {
       const { hold, bytes } = waiter;
-      if (full.has(hold.account) && bytes > SMALL_BYTES) continue; // it would take what the first of them needs
+      const { account } = hold;
+      if (bytes > SMALL_BYTES && (full.has(account) || full.has(account.share))) continue;
       if (hold.tryTake(bytes)) this.#taken(waiter);
-      else full.add(hold.account);
+      else full.add(stuck.has(account) ? account.share : account);
     }
   }
 
@@ -256,8 +256,10 @@ export class MemoryBudget implements MemoryLedger {
    */
   #helpFirst(): void {
     const waiters = inOrder(this.#waiting.values());
-    const first = waiters.find(({ hold, bytes }) => this.#fitsConnection(hold.account, bytes)) ??
-      waiters.find(({ hold }) => isStuck(hold.account, waiters));
+    const stuck = findStuck(waiters);
+    const first = waiters.find(({ hold: { account }, bytes }) =>
+      this.#fitsConnection(account, bytes) || stuck.has(account)
+    );
     if (first === undefined) return;
     const { hold, bytes, since } = first;
     const { account } = hold;

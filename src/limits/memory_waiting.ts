@@ -18,17 +18,22 @@ export interface Waiter {
  */
 export const SMALL_BYTES = 262_144;
 
-/** Returns waiters: first those of connections that keep the least, and of a connection those that keep the most. */
+/**
+ * Returns waiters: first those of identities that keep the least, and of an identity the exchanges that keep the most,
+ * which need the least to end.
+ */
 export function inOrder(waiters: Iterable<Waiter>): readonly Waiter[] {
   return [...waiters].sort((a, b) =>
-    a.hold.account.keptBytes - b.hold.account.keptBytes ||
+    a.hold.account.share.keptBytes - b.hold.account.share.keptBytes ||
     b.hold.keptBytes - a.hold.keptBytes || a.since - b.since
   );
 }
 
-/** Returns whether all that a connection keeps is kept by exchanges that wait for more. */
-export function isStuck(account: MemoryAccount, waiters: readonly Waiter[]): boolean {
-  let others = account.keptBytes;
-  for (const { hold } of waiters) if (hold.account === account) others -= hold.keptBytes;
-  return others <= SMALL_BYTES;
+/** Returns the connections of which all that they keep is kept by exchanges that wait for more. */
+export function findStuck(waiters: readonly Waiter[]): ReadonlySet<MemoryAccount> {
+  const others = new Map<MemoryAccount, number>();
+  for (const { hold: { account, keptBytes } } of waiters) {
+    others.set(account, (others.get(account) ?? account.keptBytes) - keptBytes);
+  }
+  return new Set([...others].flatMap(([account, bytes]) => bytes <= SMALL_BYTES ? [account] : []));
 }
