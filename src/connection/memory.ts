@@ -41,6 +41,12 @@ export class ConnectionMemory implements MemoryOwner, WatchedConnection {
     this.heardAt = this.#budget.ticks;
   }
 
+  /** Counts a whole message that has arrived and waits to be handled; a negative number when it no longer does. */
+  messageWaits(bytes: number): void {
+    this.heard();
+    this.account.keep(bytes);
+  }
+
   /**
    * Counts the frame of an exchange that starts, as long as the exchange runs. Returns the error of the exchange if
    * the service keeps too much already.

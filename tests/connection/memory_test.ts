@@ -32,6 +32,16 @@ Deno.test("a connection counts itself and its exchanges until each has ended", a
   assertEquals(budget.keptBytes, 0);
 });
 
+Deno.test("a connection counts a message that waits to be handled, and has heard from its client", () => {
+  const { connection, budget } = createSmallBench();
+  budget.tick();
+  connection.memory.messageWaits(70_000);
+  assertEquals(budget.keptBytes, CONNECTION_BYTES + 70_000);
+  assertEquals(connection.memory.heardAt, budget.ticks);
+  connection.memory.messageWaits(-70_000);
+  assertEquals(budget.keptBytes, CONNECTION_BYTES);
+});
+
 Deno.test("a request whose frame does not fit is refused at once, with a time to wait", () => {
   const bench = createSmallBench();
   bench.connection.memory.account.keep(990_000);
