@@ -256,28 +256,39 @@ export class MemoryBudget implements MemoryLedger {
    */
   #helpFirst(): void {
     const waiters = inOrder(this.#waiting.values());
-    const first = waiters.find(({ hold, bytes }) => this.#fitsConnection(hold.account, bytes)) ??
-      waiters.find(({ hold }) => isStuck(hold.account, waiters));
-    if (first === undefined) return;
-    const { hold, bytes, since } = first;
-    const { account } = hold;
     const now = this.#clock.now();
     const isStalled = now - this.#movedAt >= STALL_MS;
-    const isLate = now - since >= MAX_WAIT_MS && now - this.#helpedAt >= STALL_MS;
-    if (!isStalled && !isLate) return;
+    const mayHelp = isStalled || now - this.#helpedAt >= STALL_MS;
+    if (!mayHelp) return;
+    const isDue = ({ since }: Waiter): boolean => isStalled || now - since >= MAX_WAIT_MS;
+    const fits = ({ hold, bytes }: Waiter): boolean => this.#fitsConnection(hold.account, bytes);
+    const first = waiters.find(fits);
+    if (first !== undefined && isDue(first) && this.#help(first, isStalled)) return;
+    const stuck = waiters.find((waiter) =>
+      isDue(waiter) && !fits(waiter) && isStuck(waiter.hold.account, waiters)
+    );
+    if (stuck !== undefined) this.#help(stuck, isStalled);
+  }
+
+  /** Gives a hold its bytes, or ends what it waits for. Returns `false` if it does neither. */
+  #help(waiter: Waiter, isStalled: boolean): boolean {
+    const { hold, bytes } = waiter;
+    const { account } = hold;
+    const now = this.#clock.now();
     this.#helpedAt = now;
     const isFree = !this.isShort && bytes <= this.freeBytes;
     const isShared = account.share.keptBytes + bytes <= this.maxBytes * IDENTITY_SHARE;
     if (isFree && isShared && hold.keptBytes + bytes <= this.maxConnectionBytes) {
       hold.keep(bytes);
-      this.#taken(first);
+      this.#taken(waiter);
     } else if (!this.#fitsConnection(account, bytes)) {
       this.refused();
       this.#accounts.get(account)?.endLargest();
     } else if (isStalled) {
       this.#movedAt = now;
       this.endLargest(isFree ? account.share : undefined);
-    }
+    } else return false;
+    return true;
   }
 
   #fitsConnection({ keptBytes }: MemoryAccount, bytes: number): boolean {
