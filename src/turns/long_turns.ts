@@ -38,10 +38,15 @@ export class LongTurns {
   }
 
   #turn(): void {
+    // First, and with what is left of the actions: one that throws must not end the turns of all others.
+    this.#clock.afterInput(() => this.#turned());
     const actions = this.#actions;
     this.#actions = [];
-    for (const action of actions) action();
-    this.#clock.afterInput(() => this.#turned());
+    try {
+      for (let next = actions.shift(); next !== undefined; next = actions.shift()) next();
+    } finally {
+      this.#actions.unshift(...actions);
+    }
   }
 
   /** Called when the others have had their input. */
