@@ -22,6 +22,7 @@ export interface KeepingConnection {
 export class ConnectionMemory implements MemoryOwner, WatchedConnection {
   readonly account: MemoryAccount;
   heardAt = -1;
+  #waitingBytes = 0;
   readonly #connection: KeepingConnection;
   readonly #budget: MemoryBudget;
 
@@ -33,12 +34,19 @@ export class ConnectionMemory implements MemoryOwner, WatchedConnection {
   }
 
   get isBusy(): boolean {
-    return this.#connection.inFlight.size > 0;
+    return this.#connection.inFlight.size > 0 || this.#waitingBytes > 0;
   }
 
   /** To be called when a whole message has arrived. */
   heard(): void {
     this.heardAt = this.#budget.ticks;
+  }
+
+  /** Counts a whole message that has arrived and waits to be handled; a negative number when it no longer does. */
+  messageWaits(bytes: number): void {
+    this.heard();
+    this.#waitingBytes += bytes;
+    this.account.keep(bytes);
   }
 
   /**

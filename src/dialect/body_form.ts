@@ -27,7 +27,8 @@ export interface FrameBody {
 }
 
 /**
- * The bytes of one step, which takes 0.5 ms to 3 ms. They are divisible by 3 for base64, and more than 128 KiB: shorter strings than that are copied by V8's collector.
+ * The bytes of one step, which takes 0.5 ms to 3 ms. They are divisible by 3 for base64, and more than 128 KiB: shorter
+ * strings than that are copied by V8's collector.
  */
 export const STEP_BYTES = 196_608;
 

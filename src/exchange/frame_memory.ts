@@ -9,13 +9,13 @@ import type { MemoryHold } from "../limits/memory_account.ts";
 // The body, the text of its frame, and the bytes of the frame that wait to be sent: taken together, because exchanges that
 // each have a part of what they need would wait for each other.
 const COPIES = 3;
-// A longer body has taken the memory of all of it.
+// A longer body has taken the memory of all of it, unless it may be very long.
 const SHORT_BYTES = 262_144;
 
 /** Takes the memory of a body and of its frame. */
 export class FrameMemory implements KeptBytes {
   readonly #memory: MemoryHold;
-  #isTaken = false;
+  #bodyBytes = 0;
 
   constructor(memory: MemoryHold) {
     this.#memory = memory;
@@ -23,11 +23,12 @@ export class FrameMemory implements KeptBytes {
 
   take(bytes: number, isNative = false): void | Promise<void> {
     if (!isNative) {
-      this.#isTaken ||= bytes > SHORT_BYTES;
+      this.#bodyBytes += bytes;
       return this.#memory.take(COPIES * bytes);
     }
     // A decoder whose window grows does not wait for bodies that wait for this one.
-    return this.#isTaken ? this.#memory.keepNative(bytes) : this.#memory.take(bytes, true);
+    if (this.#bodyBytes <= SHORT_BYTES) return this.#memory.take(bytes, true);
+    this.#memory.keepNative(bytes);
   }
 
   give(bytes: number): void {

@@ -4,7 +4,7 @@
  * @module
  */
 import { tooLarge } from "./failures.ts";
-import { GrownBytes, NEW_MEMORY_COST } from "./grown_bytes.ts";
+import { GrownBytes, takeTurn } from "./grown_bytes.ts";
 import type { Turns } from "../turns/turns.ts";
 import type { KeptBytes } from "./kept_bytes.ts";
 
@@ -38,9 +38,6 @@ export interface Body {
   /** Ends the request unless the body has been read. May be called at any time and repeatedly; ends all reading. */
   discard(): void;
 }
-
-// A body of a chunk or two like this waits for nobody.
-const SHORT_CHUNK_BYTES = 16_384;
 
 /** Counts the bytes of one body. */
 export class ByteLimit {
@@ -155,9 +152,7 @@ export async function collectChunks(
   for await (const chunk of chunks) {
     const adding = collected.add(chunk);
     if (adding !== undefined) await adding;
-    const turn = chunk.byteLength < SHORT_CHUNK_BYTES
-      ? undefined
-      : turns?.take(NEW_MEMORY_COST * chunk.byteLength);
+    const turn = takeTurn(chunk.byteLength, turns);
     if (turn !== undefined) await turn;
   }
   return await collected.whole(turns);

@@ -13,8 +13,20 @@ const [MIN_BLOCK_BYTES, MAX_BLOCK_BYTES] = [16_384, 524_288] as const;
 // A body that is longer takes all that it may need at once: bodies that each have a part would wait for each other.
 const SHORT_BYTES = 262_144;
 const MOST_AT_ONCE_BYTES = 67_108_864;
-/** What a byte of new memory costs, in bytes that are decoded in the time that it takes. */
-export const NEW_MEMORY_COST = 2;
+// What a byte of new memory costs, in bytes that are decoded in the time that it takes.
+const NEW_MEMORY_COST = 2;
+// A body of a piece or two like this waits for no other work.
+const SHORT_PIECE_BYTES = 16_384;
+
+/**
+ * Called after a piece of a body was written to new memory. Returns a promise when the next piece has to wait for a turn.
+ *
+ * @param turns Default: nothing waits.
+ */
+export function takeTurn(pieceBytes: number, turns: Turns | undefined): Promise<void> | undefined {
+  if (pieceBytes < SHORT_PIECE_BYTES) return undefined;
+  return turns?.take(NEW_MEMORY_COST * pieceBytes);
+}
 
 /**
  * Bytes that are added piece by piece. They are kept in blocks, so that no step copies much, and a long body needs the
@@ -103,10 +115,11 @@ export class GrownBytes {
   /** The system provides the memory of the whole as it is written, while that of the blocks is freed. */
   async #join(turns: Turns | undefined): Promise<Bytes> {
     const whole = new Uint8Array(this.#length);
+    const isShort = this.#length < 2 * SHORT_PIECE_BYTES;
     let at = 0;
     for (const block of this.#blocks) {
       const used = block === this.#last ? this.#used : block.byteLength;
-      const waiting = turns?.take(NEW_MEMORY_COST * used);
+      const waiting = isShort ? undefined : turns?.take(NEW_MEMORY_COST * used);
       if (waiting !== undefined) await waiting;
       whole.set(block.subarray(0, used), at);
       at += used;

@@ -257,29 +257,36 @@ export class MemoryBudget implements MemoryLedger {
   #helpFirst(): void {
     const waiters = inOrder(this.#waiting.values());
     const stuck = findStuck(waiters);
-    const first = waiters.find(({ hold: { account }, bytes }) =>
-      this.#fitsConnection(account, bytes) || stuck.has(account)
-    );
-    if (first === undefined) return;
-    const { hold, bytes, since } = first;
-    const { account } = hold;
     const now = this.#clock.now();
     const isStalled = now - this.#movedAt >= STALL_MS;
-    const isLate = now - since >= MAX_WAIT_MS && now - this.#helpedAt >= STALL_MS;
-    if (!isStalled && !isLate) return;
+    if (!isStalled && now - this.#helpedAt < STALL_MS) return;
+    for (const waiter of waiters) {
+      const { hold: { account }, bytes, since } = waiter;
+      const isDue = isStalled || now - since >= MAX_WAIT_MS;
+      const mayGoOn = this.#fitsConnection(account, bytes) || stuck.has(account);
+      if (isDue && mayGoOn && this.#help(waiter, isStalled)) return;
+    }
+  }
+
+  /** Gives a hold its bytes, or ends what it waits for. Returns `false` if it does neither. */
+  #help(waiter: Waiter, isStalled: boolean): boolean {
+    const { hold, bytes } = waiter;
+    const { account } = hold;
+    const now = this.#clock.now();
     this.#helpedAt = now;
     const isFree = !this.isShort && bytes <= this.freeBytes;
     const isShared = account.share.keptBytes + bytes <= this.maxBytes * IDENTITY_SHARE;
     if (isFree && isShared && hold.keptBytes + bytes <= this.maxConnectionBytes) {
       hold.keep(bytes);
-      this.#taken(first);
+      this.#taken(waiter);
     } else if (!this.#fitsConnection(account, bytes)) {
       this.refused();
       this.#accounts.get(account)?.endLargest();
     } else if (isStalled) {
       this.#movedAt = now;
       this.endLargest(isFree ? account.share : undefined);
-    }
+    } else return false;
+    return true;
   }
 
   #fitsConnection({ keptBytes }: MemoryAccount, bytes: number): boolean {

@@ -11,7 +11,7 @@ import type { MemoryBudget } from "./memory_budget.ts";
 export interface WatchedConnection {
   /** The tick in which the last whole message arrived, by {@linkcode MemoryBudget.ticks}; negative: none has. */
   readonly heardAt: number;
-  /** Whether exchanges are in flight. */
+  /** Whether exchanges are in flight, or a whole message waits to be handled: no other is read meanwhile. */
   readonly isBusy: boolean;
   /** Ends the connection at once. */
   endForMemory(): void;

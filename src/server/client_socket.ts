@@ -149,6 +149,10 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject, TurnR
     this.#connection?.charge(PRICES.frame * count);
   }
 
+  messageWaits(bytes: number): void {
+    this.#connection?.memory.messageWaits(bytes);
+  }
+
   #receive(data: string | ArrayBuffer): void {
     this.#reader.take(data, () => {
       try {

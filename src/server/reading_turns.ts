@@ -35,9 +35,10 @@ export class ReadingTurns {
   readonly #clock: Clock;
   readonly #longTurns: LongTurns;
   readonly #waiting = new ReaderQueue<WaitingReader>();
-  /** Those that have read a long message, and those that are about to read one. */
-  readonly #handling = new ReaderQueue<WaitingReader>();
-  readonly #reading = new ReaderQueue<WaitingReader>();
+  /** Those that have read a long message, so that no more of them are kept than have to be, and that are to read one. */
+  readonly #waitingLong = new ReaderQueue<WaitingReader>(({ waitsTo }) =>
+    waitsTo === "handle a long message"
+  );
   #isLongScheduled = false;
   #left = FRAMES_AT_ONCE;
   #countedFrom: number;
@@ -73,7 +74,7 @@ export class ReadingTurns {
       this.#waiting.push(reader);
       this.#schedule();
     } else {
-      (reader.waitsTo === "handle a long message" ? this.#handling : this.#reading).push(reader);
+      this.#waitingLong.push(reader);
       this.#scheduleLong();
     }
   }
@@ -126,9 +127,9 @@ export class ReadingTurns {
     this.#longTurns.next(() => this.#longTurn());
   }
 
-  /** Lets one socket handle a long message, so that no more of them are kept than have to be, or read one. */
+  /** Lets one socket handle a long message, or read one. */
   #longTurn(): void {
-    const reader = this.#handling.shift() ?? this.#reading.shift();
+    const reader = this.#waitingLong.shift();
     this.#isLongScheduled = reader !== undefined; // also to end this turn
     if (reader === undefined) return;
     this.#longTurns.next(() => this.#longTurn());

@@ -23,6 +23,14 @@ export interface TurnReaderListener {
   readonly key: string;
   /** Called with the number of pongs that have arrived, once there are many. */
   pongsArrived(count: number): void;
+  /** Called with the size of a message that waits to be handled, and with the negative size when it no longer does. */
+  messageWaits(bytes: number): void;
+}
+
+/** A message that has arrived while others were handled. */
+interface WaitingMessage {
+  readonly size: number;
+  readonly handle: () => void;
 }
 
 /** Reads one WebSocket. A class: every idle connection has one. */
@@ -33,8 +41,7 @@ export class TurnReader implements WaitingReader {
   readonly #loop: ReadingLoop | undefined;
   #left = FRAMES_PER_TURN;
   #waitsTo: WaitingReader["waitsTo"] = "read";
-  /** Handles a long message that has arrived while others were read. */
-  #handleLater: (() => void) | undefined = undefined;
+  #message: WaitingMessage | undefined = undefined;
   #hasOpened = false;
   #pongs = 0;
   #hasStopped = false;
@@ -55,7 +62,7 @@ export class TurnReader implements WaitingReader {
   }
 
   get waitsTo(): WaitingReader["waitsTo"] {
-    return this.#handleLater === undefined ? this.#waitsTo : "handle a long message";
+    return this.#message === undefined ? this.#waitsTo : "handle a long message";
   }
 
   /** The WebSocket, in its real state. */
@@ -76,9 +83,13 @@ export class TurnReader implements WaitingReader {
     this.#left -= Math.floor(size / BYTES_PER_FRAME);
     this.#waitsTo = size > LONG_MESSAGE_BYTES ? "read a long message" : "read";
     this.#showState();
-    if (this.#waitsTo === "read" || this.#loop === undefined) handle();
-    else if (!this.#turns.tryHandle(handle)) this.#handleLater = handle;
-    const isDone = this.#left <= 0 || this.#handleLater !== undefined;
+    const isShort = this.#waitsTo === "read" || this.#loop === undefined;
+    if (isShort || this.#isClosing) handle(); // when it closes, the message is ignored
+    else if (!this.#turns.tryHandle(handle)) {
+      this.#message = { size, handle };
+      this.#listener.messageWaits(size);
+    }
+    const isDone = this.#left <= 0 || this.#message !== undefined;
     if (this.#hasStopped || this.#isTerminated || isDone) this.#stop();
   }
 
@@ -105,6 +116,7 @@ export class TurnReader implements WaitingReader {
    */
   terminate(ended: () => void): boolean {
     this.#isClosing = this.#isTerminated = true;
+    this.#takeMessage();
     return endTcp(this.webSocket, ended);
   }
 
@@ -115,12 +127,18 @@ export class TurnReader implements WaitingReader {
     if (pongs > 0) this.#listener.pongsArrived(pongs);
     this.#left = this.#isClosing ? FRAMES_WHILE_CLOSING : FRAMES_PER_TURN;
     this.#hasStopped = false;
+    const message = this.#takeMessage();
     if (this.#isTerminated || this.#webSocket.readyState === WebSocket.CLOSED) return;
-    const handle = this.#handleLater;
-    this.#handleLater = undefined;
-    if (handle === undefined) return this.#loop?.start();
-    handle();
+    if (message === undefined) return this.#loop?.start();
+    message.handle();
     this.#stop();
+  }
+
+  #takeMessage(): WaitingMessage | undefined {
+    const message = this.#message;
+    this.#message = undefined;
+    if (message !== undefined) this.#listener.messageWaits(-message.size);
+    return message;
   }
 
   #count(): void {
@@ -140,9 +158,15 @@ export class TurnReader implements WaitingReader {
     if (this.#loop === undefined) return;
     this.#state ??= this.#webSocket.readyState;
     this.#loop.show(WebSocket.CLOSED);
-    queueMicrotask(() => this.#showState());
-    if (this.#hasStopped) return;
+    const isFirst = !this.#hasStopped;
     this.#hasStopped = true;
+    queueMicrotask(() => {
+      this.#showState();
+      if (isFirst) this.#wait(); // only now is known whether the message waits, too
+    });
+  }
+
+  #wait(): void {
     if (this.#isTerminated) return;
     if (this.#isClosing) this.#turns.pause(this);
     else this.#turns.wait(this);

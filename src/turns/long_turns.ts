@@ -5,14 +5,14 @@
  */
 import type { Clock } from "../clock.ts";
 
-// Others are held up by no turn in which long work takes this long, in milliseconds.
+// A turn in which long work takes no longer than this, in milliseconds, holds up nobody.
 const MAX_TURN_MS = 8;
 const MAX_REST_MS = 250;
 
 /**
  * Divides the event loop between long work and all else. Between two turns of long work, the runtime looks for input. Some
  * steps cannot be divided: Deno reads a message of 1 MiB, and sends one of 8 MiB, in one step. After such a turn, long work
- * rests for as long as it took, so that others have at least half of the time, in one piece.
+ * rests for as long as it took, up to a quarter of a second, so that others have half of the time, in one piece.
  */
 export class LongTurns {
   readonly #clock: Clock;
@@ -38,10 +38,15 @@ export class LongTurns {
   }
 
   #turn(): void {
+    // First, and with what is left of the actions: one that throws must not end the turns of all others.
+    this.#clock.afterInput(() => this.#turned());
     const actions = this.#actions;
     this.#actions = [];
-    for (const action of actions) action();
-    this.#clock.afterInput(() => this.#turned());
+    try {
+      for (let next = actions.shift(); next !== undefined; next = actions.shift()) next();
+    } finally {
+      this.#actions.unshift(...actions);
+    }
   }
 
   /** Called when the others have had their input. */

@@ -32,6 +32,16 @@ Deno.test("a connection counts itself and its exchanges until each has ended", a
   assertEquals(budget.keptBytes, 0);
 });
 
+Deno.test("a connection counts a message that waits to be handled, and is busy meanwhile", () => {
+  const { connection: { memory }, budget } = createSmallBench();
+  budget.tick();
+  memory.messageWaits(70_000);
+  assertEquals(memory.heardAt, budget.ticks);
+  assertEquals([budget.keptBytes, memory.isBusy], [CONNECTION_BYTES + 70_000, true]);
+  memory.messageWaits(-70_000);
+  assertEquals([budget.keptBytes, memory.isBusy], [CONNECTION_BYTES, false]);
+});
+
 Deno.test("a request whose frame does not fit is refused at once, with a time to wait", () => {
   const bench = createSmallBench();
   bench.connection.memory.account.keep(990_000);

@@ -268,6 +268,23 @@ Deno.test("of exchanges of a connection that wait for each other, the largest is
   for (const hold of holds) hold.abort(undefined);
 });
 
+Deno.test("exchanges of a connection that wait for each other do not keep others waiting while bytes move", () => {
+  const { open, budget, clock, ended } = createBench();
+  const account = open("a");
+  const holds = [15 * MIB, 15 * MIB].map((bytes) => account.hold(bytes));
+  const busy = [open("b").hold(30 * MIB), open("c").hold(25 * MIB)];
+  holds.push(open("d").hold(0));
+  for (const hold of holds) Promise.resolve(hold.take(20 * MIB)).catch(() => {});
+  for (let count = 0; count < 10; count++) {
+    assertEquals(ended, count < 8 ? [] : ["a"]);
+    clock.advance(400);
+    busy[0]?.give(1);
+    clock.turn();
+    budget.tick();
+  }
+  for (const hold of holds) hold.abort(undefined);
+});
+
 Deno.test("a connection whose exchanges go on is not helped beyond its share", () => {
   const { open, budget, clock, ended } = createBench();
   const account = open("a");

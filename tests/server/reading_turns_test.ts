@@ -69,6 +69,15 @@ Deno.test("ReadingTurns lets long messages that have arrived be handled before o
   assertEquals(Array.from({ length: 6 }, () => turn()).join(""), "hhr");
 });
 
+Deno.test("ReadingTurns lets no key wait for all long messages that have arrived from another", () => {
+  const { wait, turn } = createBench();
+  for (let count = 0; count < 3; count++) {
+    wait("flooder", { name: "f", waitsTo: "handle a long message" });
+  }
+  wait("victim", { name: "v", waitsTo: "read a long message" });
+  assertEquals(Array.from({ length: 8 }, () => turn()).join(""), "fvff");
+});
+
 Deno.test("tryHandle() handles one long message in a turn, after which long work rests", () => {
   const { clock, turns, read, wait } = createBench();
   const handle = (): void => {

@@ -5,16 +5,22 @@
 import { assert, assertEquals } from "@std/assert";
 import { endsWith } from "@std/bytes/ends-with";
 import { systemClock } from "../../src/clock.ts";
-import { ReadingTurns } from "../../src/server/reading_turns.ts";
+import { ReadingTurns, type WaitingReader } from "../../src/server/reading_turns.ts";
 import { LongTurns } from "../../src/turns/long_turns.ts";
-import { TurnReader } from "../../src/server/turn_reader.ts";
+import { TurnReader, type TurnReaderListener } from "../../src/server/turn_reader.ts";
 import { connectV1 } from "../helpers/client.ts";
+import { createFakeClock } from "../helpers/clock.ts";
 import { closeFrame, connectRaw, rawFrame, TEXT } from "../helpers/raw_client.ts";
 import { LOOPBACK, startService } from "../helpers/service.ts";
 
 const BINARY = 0x82;
 const PONG = 0x8a;
 const MANY = 2000;
+const CLIENT: TurnReaderListener = {
+  key: "client",
+  pongsArrived: () => {},
+  messageWaits: () => {},
+};
 
 /** Sends frames in one write, and returns the largest number of messages and pongs in a turn, and of all. */
 async function readInTurns(
@@ -41,6 +47,7 @@ async function readInTurns(
           inTurn = Math.max(inTurn, arrived);
           if (messages + pongs >= wanted) done.resolve();
         },
+        messageWaits(): void {},
       }, new ReadingTurns(systemClock, new LongTurns(systemClock)));
       socket.onopen = count;
       socket.onmessage = ({ data }) =>
@@ -85,7 +92,7 @@ Deno.test("TurnReader loses no message of a WebSocket that opens when no socket 
     { port: 0, hostname: "127.0.0.1", onListen: () => {} },
     (request) => {
       const { socket, response } = Deno.upgradeWebSocket(request);
-      const reader = new TurnReader(socket, { key: "client", pongsArrived: () => {} }, turns);
+      const reader = new TurnReader(socket, CLIENT, turns);
       socket.onopen = () => {
         while (turns.count()); // others have sent as many frames as are read at once
       };
@@ -116,7 +123,7 @@ Deno.test("TurnReader handles long messages of many WebSockets one at a time, an
     (request) => {
       const { socket, response } = Deno.upgradeWebSocket(request);
       socket.binaryType = "arraybuffer";
-      const reader = new TurnReader(socket, { key: "client", pongsArrived: () => {} }, turns);
+      const reader = new TurnReader(socket, CLIENT, turns);
       socket.onmessage = ({ data }) =>
         reader.take(data, () => {
           const [from = 0, index = 0] = new Uint8Array(data);
@@ -140,6 +147,45 @@ Deno.test("TurnReader handles long messages of many WebSockets one at a time, an
   await done.promise;
   assertEquals(received, received.map(() => Array.from({ length: messages }, (_, i) => i)));
   assert(most <= 2, `${most} in a turn`); // one at once, and one in a turn for long work
+});
+
+Deno.test("TurnReader waits to handle a long message when no socket may go on reading, and counts it", async () => {
+  const waits: WaitingReader["waitsTo"][] = [];
+  const sizes: number[] = [];
+  const done = Promise.withResolvers<TurnReader>();
+  class Turns extends ReadingTurns {
+    override wait({ waitsTo }: WaitingReader): void {
+      waits.push(waitsTo);
+      done.resolve(reader);
+    }
+  }
+  const turns = new Turns({ ...systemClock, now: () => 0 }, new LongTurns(createFakeClock()));
+  let reader: TurnReader;
+  await using server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    (request) => {
+      const { socket, response } = Deno.upgradeWebSocket(request);
+      reader = new TurnReader(
+        socket,
+        { ...CLIENT, messageWaits: (bytes) => sizes.push(bytes) },
+        turns,
+      );
+      socket.onopen = () => {
+        while (turns.count()); // others have sent as many frames as are read at once
+        turns.tryHandle(() => {}); // and a long message
+      };
+      socket.onmessage = ({ data }) => reader.take(data, () => {});
+      return response;
+    },
+  );
+  using client = await connectRaw(server.addr.port);
+  await client.write(rawFrame(TEXT, "x".repeat(70_000)));
+  const waiting = await done.promise;
+  assertEquals([waits, sizes], [["handle a long message"], [70_000]]);
+  waiting.terminate(() => {});
+  assertEquals(sizes, [70_000, -70_000]);
+  waiting.take("x".repeat(70_000), () => {});
+  assertEquals(sizes, [70_000, -70_000]);
 });
 
 const CLOSES = [

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { LongTurns } from "../../src/turns/long_turns.ts";
 import { createFakeClock, type FakeClock } from "../helpers/clock.ts";
 
@@ -87,4 +87,18 @@ Deno.test("next() lets nobody rest after a turn of 8 ms", () => {
   ask("next");
   while (clock.turn() > 0);
   assertEquals(log, ["first", "next"]);
+});
+
+Deno.test("an action that throws ends the turns of no other", () => {
+  const clock = createFakeClock();
+  const turns = new LongTurns(clock);
+  const done: string[] = [];
+  turns.next(() => {
+    throw new Error("broken");
+  });
+  turns.next(() => void done.push("in the same turn"));
+  assertThrows(() => clock.turn(), Error, "broken");
+  turns.next(() => void done.push("later"));
+  while (clock.turn() > 0);
+  assertEquals(done, ["in the same turn", "later"]);
 });

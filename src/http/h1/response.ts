@@ -8,7 +8,7 @@ import type { Turns } from "../../turns/turns.ts";
 import { type Body, ByteLimit, type Bytes, collectChunks } from "../body.ts";
 import { incomplete, tooLarge } from "../failures.ts";
 import type { KeptBytes } from "../kept_bytes.ts";
-import { NEW_MEMORY_COST } from "../grown_bytes.ts";
+import { takeTurn } from "../grown_bytes.ts";
 import { createBodyReader } from "./body.ts";
 import type { TcpConnection } from "./connection.ts";
 import type { BodyFraming, Framing } from "./framing.ts";
@@ -21,7 +21,7 @@ export interface ResponseSource {
   readonly method: string;
   /** The request's signal. */
   readonly signal: AbortSignal;
-  /** When transfer codings are decoded. */
+  /** When a body is collected, and its transfer codings are decoded. */
   readonly turns: Turns;
   /** Called once, when nothing more is read, with whether the connection is ready for another response. */
   readonly ended: (isReusable: boolean) => void;
@@ -156,7 +156,7 @@ export class Http1Body implements Body {
         const read = await connection.read(bytes.subarray(received, received + MAX_READ_BYTES));
         if (read === 0) throw incomplete({ method });
         received += read;
-        const turn = turns.take(NEW_MEMORY_COST * read);
+        const turn = takeTurn(read, turns);
         if (turn !== undefined) await turn;
       }
     } catch (thrown) {

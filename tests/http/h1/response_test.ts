@@ -3,6 +3,8 @@ import { ProxyError } from "../../../src/protocol/mod.ts";
 import { TcpConnection } from "../../../src/http/h1/connection.ts";
 import { createHttp1Body, framingOf, Http1Body } from "../../../src/http/h1/response.ts";
 import type { Framing } from "../../../src/http/h1/framing.ts";
+import { Turns } from "../../../src/turns/turns.ts";
+import { createFakeClock } from "../../helpers/clock.ts";
 import { createTurns } from "../../helpers/turns.ts";
 import { READINGS, readText } from "./test_client.ts";
 import { createWire, type Wire } from "./wire.ts";
@@ -18,7 +20,7 @@ interface World {
 async function respond(
   framing: Framing,
   segments: readonly (string | null)[],
-  { method = "GET", status = 200, taken = 0 } = {},
+  { method = "GET", status = 200, taken = 0, turns = createTurns() } = {},
 ): Promise<World> {
   const connection = new TcpConnection(createWire(...segments));
   if (segments.length > 0) await connection.fill();
@@ -29,7 +31,7 @@ async function respond(
     connection,
     method,
     signal,
-    turns: createTurns(),
+    turns,
     ended: (isReusable) => ends.push(isReusable),
   });
   return { body, ends, connection };
@@ -224,3 +226,17 @@ for (const { name, framing, input } of CUT) {
     }
   });
 }
+
+Deno.test("Http1Body returns a short body that arrives after its head without a wait for long work", async () => {
+  const part = "x".repeat(12_000);
+  const SHORT: readonly (readonly [Framing, readonly string[]])[] = [
+    [24_000, [part, part]],
+    ["chunked", [`2ee0\r\n${part}\r\n`, `2ee0\r\n${part}\r\n0\r\n\r\n`]],
+  ];
+  for (const [framing, segments] of SHORT) {
+    const turns = new Turns(createFakeClock()); // of whose turns none begins
+    turns.next();
+    const { body } = await respond(framing, segments, { turns });
+    assertEquals((await body.bytes(Infinity)).length, 24_000);
+  }
+});
