@@ -69,7 +69,9 @@ export function createDeliver(
     if (body === null) return sendWhole(exchange, head, null, outlet);
     const maxBytes = exchange.request.stream === true ? maxStreamBytes : maxResponseBytes;
     const { memory } = exchange;
-    const kept = body.isHere || memory === undefined ? undefined : new FrameMemory(memory);
+    const kept = body.isHere || memory === undefined
+      ? undefined
+      : new FrameMemory(memory, maxBytes);
     const reading = body.bytes(maxBytes, kept);
     return reading instanceof Promise
       ? reading.then((bytes) => sendWhole(exchange, head, bytes, outlet))

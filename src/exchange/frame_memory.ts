@@ -15,10 +15,13 @@ const SHORT_BYTES = 262_144;
 /** Takes the memory of a body and of its frame. */
 export class FrameMemory implements KeptBytes {
   readonly #memory: MemoryHold;
+  readonly #maxBytes: number;
   #bodyBytes = 0;
 
-  constructor(memory: MemoryHold) {
+  /** @param maxBytes The most bytes that the body may have. */
+  constructor(memory: MemoryHold, maxBytes: number) {
     this.#memory = memory;
+    this.#maxBytes = maxBytes;
   }
 
   take(bytes: number, isNative = false): void | Promise<void> {
@@ -27,8 +30,10 @@ export class FrameMemory implements KeptBytes {
       return this.#memory.take(COPIES * bytes);
     }
     // A decoder whose window grows does not wait for bodies that wait for this one.
-    if (this.#bodyBytes <= SHORT_BYTES) return this.#memory.take(bytes, true);
-    this.#memory.keepNative(bytes);
+    if (this.#bodyBytes > SHORT_BYTES) return this.#memory.keepNative(bytes);
+    // Windows leave room for a body: if they took all, each would wait for others to end, and none would.
+    const spare = bytes > SHORT_BYTES ? COPIES * this.#maxBytes : 0;
+    return this.#memory.take(bytes, true, spare);
   }
 
   give(bytes: number): void {

@@ -6,8 +6,8 @@
 
 /** Counts the bytes of all accounts, and decides who may keep more. */
 export interface MemoryLedger {
-  /** Reports whether an account may keep so many bytes more. */
-  fits(account: MemoryAccount, bytes: number): boolean;
+  /** Reports whether an account may keep so many bytes more, and others would be left besides if it keeps much. */
+  fits(account: MemoryAccount, bytes: number, spare: number): boolean;
   /** Adds to what is kept, or subtracts from it. */
   count(bytes: number): void;
   /** Adds to what an account has buffered, or subtracts from it. */
@@ -63,9 +63,9 @@ export class MemoryAccount {
     this.#ledger.countBuffered(this, more);
   }
 
-  /** Reports whether so many bytes more fit into the budget. */
-  fits(bytes: number): boolean {
-    return this.#ledger.fits(this, bytes);
+  /** Reports whether so many bytes more fit into the budget; with others to spare if the connection keeps much. */
+  fits(bytes: number, spare = 0): boolean {
+    return this.#ledger.fits(this, bytes, spare);
   }
 
   /** Returns the hold of an exchange, which keeps so many bytes already. */
@@ -98,6 +98,8 @@ export class MemoryHold {
   readonly account: MemoryAccount;
   #kept = 0;
   #native = 0;
+  /** What has to be left when the bytes that are being taken are kept. */
+  #spare = 0;
   #isReleased = false;
   #reject: ((reason: unknown) => void) | undefined = undefined;
   /** Fulfils when the wait that was begun last has ended. */
@@ -130,7 +132,7 @@ export class MemoryHold {
 
   /** Keeps so many bytes more if they fit into the budget. Returns whether they do. */
   tryTake(bytes: number): boolean {
-    if (!this.account.fits(bytes)) return false;
+    if (!this.account.fits(bytes, this.#spare)) return false;
     this.keep(bytes);
     return true;
   }
@@ -140,12 +142,16 @@ export class MemoryHold {
    * do. Calls that are made meanwhile wait too, one after the other: decoders read ahead while a body is collected.
    *
    * @param isNative Whether V8 does not know of the bytes.
+   * @param spare How many bytes an exchange of the connection will take besides, so that one of them can.
    * @throws The reason of `abort`, as a rejection; an error after `release`.
    */
-  take(bytes: number, isNative = false): void | Promise<void> {
+  take(bytes: number, isNative = false, spare = 0): void | Promise<void> {
     if (this.#isReleased) return Promise.reject(new Error("The exchange has ended"));
     if (isNative) this.#countNative(bytes);
-    if (this.#waiting !== undefined) return this.#waiting.then(() => this.take(bytes));
+    if (this.#waiting !== undefined) {
+      return this.#waiting.then(() => this.take(bytes, false, spare));
+    }
+    this.#spare = spare;
     if (this.tryTake(bytes)) return;
     if (this.#aborted !== undefined) return Promise.reject(this.#aborted.reason);
     return this.#waiting = new Promise((resolve, reject) => {

@@ -144,15 +144,15 @@ export class MemoryBudget implements MemoryLedger {
     if (--share.accounts === 0) this.#shares.delete(share.key);
   }
 
-  fits(account: MemoryAccount, bytes: number): boolean {
-    const kept = account.keptBytes + bytes;
+  fits(account: MemoryAccount, bytes: number, spare: number): boolean {
     const free = this.freeBytes;
-    if (kept <= SMALL_BYTES) return bytes <= free;
+    if (account.keptBytes + bytes <= SMALL_BYTES) return bytes <= free;
+    const needed = Math.max(bytes, Math.min(bytes + spare, this.maxConnectionBytes / 2));
     const reserved = bytes <= SMALL_BYTES ? 0 : this.maxBytes * RESERVE_SHARE;
     const open = this.isShort ? 0 : free - reserved;
     // An identity may keep as much as it leaves to all others, so that there is always room for one more.
-    return bytes <= open && kept <= this.maxConnectionBytes &&
-      account.share.keptBytes + bytes <= open;
+    return needed <= open && account.keptBytes + needed <= this.maxConnectionBytes &&
+      account.share.keptBytes + needed <= open;
   }
 
   count(bytes: number): void {

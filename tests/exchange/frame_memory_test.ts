@@ -17,7 +17,7 @@ for (const { name, taken, waits } of BODIES) {
     const budget = new MemoryBudget(MAX_BYTES, createFakeClock());
     const owner = { endLargest: () => {}, readBuffered: () => 0 };
     const hold = budget.openAccount("a", owner).hold(0);
-    const memory = new FrameMemory(hold);
+    const memory = new FrameMemory(hold, 8 * 1024 * 1024);
     for (const bytes of taken) assertEquals(memory.take(bytes), undefined);
     budget.openAccount("b", owner).keep(MAX_BYTES - budget.keptBytes - CONNECTION_BYTES);
     const waiting = memory.take(64 * KIB, true);

@@ -227,6 +227,25 @@ Deno.test("a connection that waits is given no more than its share, however long
   assertEquals(account.keptBytes <= budget.maxConnectionBytes, true, `${account.keptBytes} bytes`);
 });
 
+Deno.test("take() with bytes to spare leaves them to others of the connection, or half of its share if they are more", () => {
+  const { open } = createBench();
+  for (
+    const { spare, expected } of [{ spare: 14 * MIB, expected: 5 }, {
+      spare: 60 * MIB,
+      expected: 5,
+    }]
+  ) {
+    const account = open(`a${spare}`);
+    const holds = Array.from({ length: 8 }, () => account.hold(0));
+    const waits = holds.map((hold) => hold.take(4 * MIB, true, spare));
+    assertEquals(waits.filter((wait) => wait === undefined).length, expected);
+    assertEquals(account.hold(0).tryTake(13 * MIB), true);
+    for (const hold of holds) hold.abort(undefined);
+    for (const wait of waits) wait?.catch(() => {});
+    for (const hold of holds) hold.release();
+  }
+});
+
 Deno.test("exchanges of a connection that wait for each other: the one that keeps most goes on, beyond the connection's share", async () => {
   const { open, budget, clock, ended } = createBench();
   const account = open("a");
