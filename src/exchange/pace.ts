@@ -13,13 +13,15 @@ const PLACES = 64;
 // If no more than FEW_ENDED exchanges end within so many turns, they wait for destinations, not for the event loop.
 const TURNS = 10;
 const FEW_ENDED = 16;
-// Turns can be long for other reasons: no exchange waits longer than this, in milliseconds, and a turn.
+// Turns can be long for other reasons: exchanges that have waited longer than this, in milliseconds, start as well, so many
+// in a turn at most, and between two such turns the runtime looks for input.
 const MAX_WAIT_MS = 200;
+const MAX_OVERDUE = 64;
 
 /**
  * Lets exchanges start 64 at a time. Those that have to wait start in rounds, one of each connection in a round. Where
- * exchanges wait and few are ending, they wait for destinations and not for the event loop: then 64 more start. No exchange
- * waits for more than 200 ms and a turn.
+ * exchanges wait and few are ending, they wait for destinations and not for the event loop: then 64 more start. After
+ * 200 ms an exchange starts in one of the next turns in any case.
  */
 export class Pace {
   readonly #clock: Clock;
@@ -72,24 +74,34 @@ export class Pace {
       this.#turnsSinceReset = this.#endedSinceReset = 0;
       free = PLACES;
     }
-    this.#startNext(free);
-    if (this.#waiting.length > 0) this.#clock.soon(() => this.#turn());
+    const overdue = this.#startNext(free);
+    if (this.#waiting.length === 0) return;
+    if (overdue > 0) this.#clock.afterInput(() => this.#turn());
+    else this.#clock.soon(() => this.#turn());
   }
 
-  /** Starts as many waiting exchanges as there are places, and those that have waited for too long. */
-  #startNext(places: number): void {
-    const overdue = this.#clock.now() - MAX_WAIT_MS;
+  /**
+   * Starts as many waiting exchanges as there are places, and some of those that have waited for too long. Returns how many
+   * of those have started.
+   */
+  #startNext(places: number): number {
+    const since = this.#clock.now() - MAX_WAIT_MS;
     let free = places;
+    let overdue = 0;
     let kept = 0;
     for (const place of this.#waiting) {
       if (!place.isWaiting) continue; // it has started without a place
-      if (free > 0 || place.since <= overdue) {
-        free--;
-        this.#round = place.round;
-        this.#hold(place);
-      } else this.#waiting[kept++] = place;
+      if (free > 0) free--;
+      else if (place.since <= since && overdue < MAX_OVERDUE) overdue++;
+      else {
+        this.#waiting[kept++] = place;
+        continue;
+      }
+      this.#round = place.round;
+      this.#hold(place);
     }
     this.#waiting.length = kept;
+    return overdue;
   }
 }
 

@@ -128,7 +128,7 @@ Deno.test("turns and ends of an earlier wait do not count for the next", async (
   assertEquals(started, range(1, 70));
 });
 
-Deno.test("none waits for more than 200 ms and a turn, however many end meanwhile", async () => {
+Deno.test("none waits for more than 200 ms and a turn if few do, however many end meanwhile", async () => {
   const { enter, leave, turn, started } = createBench();
   for (const number of range(1, 1000)) enter(number);
   while (started.length < 1000) await turn();
@@ -143,7 +143,23 @@ Deno.test("none waits for more than 200 ms and a turn, however many end meanwhil
   assertEquals(started, range(1, 1001));
   leave(...range(41, 60));
   await turn(MAX_WAIT_MS / 2);
+  await turn(); // after the runtime has looked for input
   assertEquals(started, range(1, 1002));
+});
+
+Deno.test("of many that have waited for 200 ms, 64 start in a turn, and between two turns there is input", async () => {
+  const { enter, leave, turn, started } = createBench();
+  for (const number of range(1, 64)) enter(number);
+  for (const number of range(65, 300)) enter(number);
+  await turn(MAX_WAIT_MS - 1);
+  const counts = [started.length];
+  for (let count = 0; count < 8; count++) {
+    leave(...range(1 + 20 * count, 20 + 20 * count)); // so they do not wait for destinations
+    await turn(count === 0 ? 1 : 0);
+    counts.push(started.length);
+  }
+  assertEquals(counts, [64, 148, 148, 212, 212, 276, 276, 300, 300]);
+  assertEquals(started, range(1, 300));
 });
 
 Deno.test("an exchange that gives up starts without a place, and gives none back", async () => {
