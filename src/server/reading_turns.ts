@@ -17,6 +17,8 @@ const SOCKETS_PER_TURN = 4;
 // input.
 const [TURN_MS, INPUT_MS] = [2, 6] as const;
 const PAUSE_MS = 8;
+// Long messages of so many bytes may wait to be handled; others are handled at once, so that their memory is given back.
+const MAX_WAITING_BYTES = 16_777_216;
 // To read a long message takes about as long as to handle it.
 const READING_SHARE = 2;
 
@@ -40,6 +42,8 @@ export class ReadingTurns {
     waitsTo === "handle a long message"
   );
   #isLongScheduled = false;
+  /** Of the long messages that wait to be handled. */
+  #waitingBytes = 0;
   #left = FRAMES_AT_ONCE;
   #countedFrom: number;
   /** When the turn ends; infinite while no socket has waited. */
@@ -60,12 +64,20 @@ export class ReadingTurns {
     return --this.#left > 0 && this.#endsAt === Infinity || this.#mayGoOn();
   }
 
-  /** Handles a long message now, unless others were handled or read in this turn. Returns whether it has. */
-  tryHandle(handle: () => void): boolean {
-    if (this.#isLongScheduled) return false;
+  /**
+   * Handles a long message now, unless others were handled or read in this turn and few wait. Returns whether it has; if
+   * not, its bytes have to be counted while it waits.
+   */
+  tryHandle(size: number, handle: () => void): boolean {
+    if (this.#isLongScheduled && this.#waitingBytes + size <= MAX_WAITING_BYTES) return false;
     this.#scheduleLong();
     this.#measure(handle);
     return true;
+  }
+
+  /** Counts the size of a long message that waits to be handled, or the negative size of one that no longer does. */
+  countWaiting(bytes: number): void {
+    this.#waitingBytes += bytes;
   }
 
   /** Lets a reader go on in one of the next turns. */

@@ -85,9 +85,9 @@ export class TurnReader implements WaitingReader {
     this.#showState();
     const isShort = this.#waitsTo === "read" || this.#loop === undefined;
     if (isShort || this.#isClosing) handle(); // when it closes, the message is ignored
-    else if (!this.#turns.tryHandle(handle)) {
+    else if (!this.#turns.tryHandle(size, handle)) {
       this.#message = { size, handle };
-      this.#listener.messageWaits(size);
+      this.#countWaiting(size);
     }
     const isDone = this.#left <= 0 || this.#message !== undefined;
     if (this.#hasStopped || this.#isTerminated || isDone) this.#stop();
@@ -137,8 +137,13 @@ export class TurnReader implements WaitingReader {
   #takeMessage(): WaitingMessage | undefined {
     const message = this.#message;
     this.#message = undefined;
-    if (message !== undefined) this.#listener.messageWaits(-message.size);
+    if (message !== undefined) this.#countWaiting(-message.size);
     return message;
+  }
+
+  #countWaiting(bytes: number): void {
+    this.#turns.countWaiting(bytes);
+    this.#listener.messageWaits(bytes);
   }
 
   #count(): void {

@@ -84,7 +84,7 @@ Deno.test("tryHandle() handles one long message in a turn, after which long work
     read.push("now");
     clock.advance(5);
   };
-  assertEquals([turns.tryHandle(handle), turns.tryHandle(handle)], [true, false]);
+  assertEquals([turns.tryHandle(100_000, handle), turns.tryHandle(100_000, handle)], [true, false]);
   wait("a", { name: "later", waitsTo: "handle a long message" });
   clock.turn();
   assertEquals(read, ["now", "later"]);
@@ -95,7 +95,20 @@ Deno.test("tryHandle() handles one long message in a turn, after which long work
   clock.advance(1);
   assertEquals(read, ["now", "later", "after the rest"]);
   while (clock.turn() > 0);
-  assertEquals(turns.tryHandle(handle), true);
+  assertEquals(turns.tryHandle(100_000, handle), true);
+});
+
+Deno.test("tryHandle() lets no more than 16 MiB wait", () => {
+  const { turns } = createBench();
+  const handled: number[] = [];
+  const tryHandle = (size: number): boolean => turns.tryHandle(size, () => void handled.push(size));
+  const MIB = 1024 * 1024;
+  assertEquals([tryHandle(MIB), tryHandle(16 * MIB), tryHandle(16 * MIB + 1)], [true, false, true]);
+  turns.countWaiting(15 * MIB);
+  assertEquals([tryHandle(MIB), tryHandle(MIB + 2)], [false, true]);
+  turns.countWaiting(-15 * MIB);
+  assertEquals(tryHandle(16 * MIB), false);
+  assertEquals(handled, [MIB, 16 * MIB + 1, MIB + 2]);
 });
 
 Deno.test("ReadingTurns lets the runtime look for input between turns that take six milliseconds together", () => {

@@ -172,7 +172,7 @@ Deno.test("TurnReader waits to handle a long message when no socket may go on re
       );
       socket.onopen = () => {
         while (turns.count()); // others have sent as many frames as are read at once
-        turns.tryHandle(() => {}); // and a long message
+        turns.tryHandle(100_000, () => {}); // and a long message
       };
       socket.onmessage = ({ data }) => reader.take(data, () => {});
       return response;
