@@ -12,8 +12,9 @@ import { endTcp, ReadingLoop } from "./websocket_internals.ts";
 // This takes about a millisecond: a message costs 2 to 40 µs, and 4 KiB of it cost about 25 µs more.
 const FRAMES_PER_TURN = 32;
 const BYTES_PER_FRAME = 4096;
-// Deno reads a message that is longer than this in a step of a millisecond or more, up to 20 ms for 1 MiB.
-const LONG_MESSAGE_BYTES = 65_536;
+// Deno reads a message that is longer than this in a step of a millisecond or more, up to 20 ms for 1 MiB. Chunks of uploads
+// are shorter.
+const LONG_MESSAGE_BYTES = 131_072;
 // After a Close frame was sent, messages are read only to find that of the client.
 const FRAMES_WHILE_CLOSING = 8;
 

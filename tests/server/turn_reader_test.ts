@@ -114,7 +114,7 @@ Deno.test("TurnReader loses no message of a WebSocket that opens when no socket 
 
 Deno.test("TurnReader handles long messages of many WebSockets one at a time, and loses none", async () => {
   const turns = new ReadingTurns(systemClock, new LongTurns(systemClock));
-  const [sockets, messages, bytes] = [8, 6, 70_000];
+  const [sockets, messages, bytes] = [8, 6, 140_000];
   const received: number[][] = Array.from({ length: sockets }, () => []);
   let [handled, most, left] = [0, 0, sockets * messages];
   const done = Promise.withResolvers<void>();
@@ -179,13 +179,13 @@ Deno.test("TurnReader waits to handle a long message when no socket may go on re
     },
   );
   using client = await connectRaw(server.addr.port);
-  await client.write(rawFrame(TEXT, "x".repeat(70_000)));
+  await client.write(rawFrame(TEXT, "x".repeat(140_000)));
   const waiting = await done.promise;
-  assertEquals([waits, sizes], [["handle a long message"], [70_000]]);
+  assertEquals([waits, sizes], [["handle a long message"], [140_000]]);
   waiting.terminate(() => {});
-  assertEquals(sizes, [70_000, -70_000]);
-  waiting.take("x".repeat(70_000), () => {});
-  assertEquals(sizes, [70_000, -70_000]);
+  assertEquals(sizes, [140_000, -140_000]);
+  waiting.take("x".repeat(140_000), () => {});
+  assertEquals(sizes, [140_000, -140_000]);
 });
 
 const CLOSES = [
