@@ -3,14 +3,13 @@
  *
  * @module
  */
+import { SHORT_BYTES } from "../http/grown_bytes.ts";
 import type { KeptBytes } from "../http/kept_bytes.ts";
 import type { MemoryHold } from "../limits/memory_account.ts";
 
 // The body, the text of its frame, and the bytes of the frame that wait to be sent: taken together, because exchanges that
 // each have a part of what they need would wait for each other.
 const COPIES = 3;
-// A longer body has taken the memory of all of it, unless it may be very long.
-const SHORT_BYTES = 262_144;
 
 /** Takes the memory of a body and of its frame. */
 export class FrameMemory implements KeptBytes {

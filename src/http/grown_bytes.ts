@@ -10,8 +10,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 // Blocks grow with the body up to a size that is copied in a millisecond or two, first use of the memory included.
 const [MIN_BLOCK_BYTES, MAX_BLOCK_BYTES] = [16_384, 524_288] as const;
-// A body that is longer takes all that it may need at once: bodies that each have a part would wait for each other.
-const SHORT_BYTES = 262_144;
+/** A body that is longer takes all that it may need at once: bodies that each have a part would wait for each other. */
+export const SHORT_BYTES = 262_144;
 const MOST_AT_ONCE_BYTES = 67_108_864;
 // What a byte of new memory costs, in bytes that are decoded in the time that it takes.
 const NEW_MEMORY_COST = 2;

@@ -268,7 +268,10 @@ export class MemoryBudget implements MemoryLedger {
     }
   }
 
-  /** Gives a hold its bytes, or ends what it waits for. Returns `false` if it does neither. */
+  /**
+   * Lets a waiting exchange keep its bytes, or ends another one that keeps them from it. Returns `false` if neither is
+   * allowed now.
+   */
   #help(waiter: Waiter, isStalled: boolean): boolean {
     const { hold, bytes } = waiter;
     const { account } = hold;

@@ -154,13 +154,7 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject, TurnR
   }
 
   #receive(data: string | ArrayBuffer): void {
-    this.#reader.take(data, () => {
-      try {
-        this.#connection?.receive(data);
-      } catch (error) {
-        this.#fail(error);
-      }
-    });
+    this.#reader.take(data, () => this.#attempt(() => this.#connection?.receive(data)));
   }
 
   #open(): void {
@@ -182,13 +176,16 @@ export class ClientSocket implements ServerWebSocket, EventListenerObject, TurnR
 
   #after(delayMs: number, action: () => void): void {
     this.#cancelTimeout?.();
-    this.#cancelTimeout = this.#deps.clock.after(delayMs, () => {
-      try {
-        action();
-      } catch (error) {
-        this.#fail(error);
-      }
-    });
+    this.#cancelTimeout = this.#deps.clock.after(delayMs, () => this.#attempt(action));
+  }
+
+  /** Does what is called by a timer or in a later turn. An exception there would end the process. */
+  #attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** The WebSocket has ended, and TCP with it unless {@linkcode ClientSocket.terminate} waits for that. */

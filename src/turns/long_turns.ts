@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../clock.ts";
 
-// A turn in which long work takes no longer than this, in milliseconds, holds up nobody.
+// Long work rests after a turn in which it has taken more milliseconds than this.
 const MAX_TURN_MS = 8;
 const MAX_REST_MS = 250;
 
